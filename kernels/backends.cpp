@@ -1,0 +1,21 @@
+#include "kernels/backends.h"
+
+namespace tessera::kernels {
+
+std::span<const Backend* const> backends() {
+  static const Backend* const all[] = {
+      &cpu_backend(), &reference_backend(), &emulated_backend(),
+#if defined(TESSERA_WITH_CUDA)
+      &cuda_backend(),
+#endif
+  };
+  return all;
+}
+
+const Backend* find_backend(std::string_view name) {
+  for (const Backend* backend : backends())
+    if (backend->name == name) return backend;
+  return nullptr;
+}
+
+}  // namespace tessera::kernels

@@ -1,0 +1,23 @@
+// The backends of this build, by name. An explicit list: nothing registers itself.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "kernels/backend.h"
+
+namespace tessera::kernels {
+
+// Each backend's table, defined in kernels/<name>/.
+const Backend& reference_backend();
+const Backend& cpu_backend();
+const Backend& emulated_backend();
+const Backend& cuda_backend();  // only in builds with CUDA
+
+// Every backend that this build contains.
+std::span<const Backend* const> backends();
+
+// By name; null where this build has none of that name.
+const Backend* find_backend(std::string_view name);
+
+}  // namespace tessera::kernels

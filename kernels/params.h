@@ -1,0 +1,107 @@
+// The small parameter structs that slots take besides their operands. Plain data: the same bytes on host and device.
+#pragma once
+
+#include <cstdint>
+
+namespace tessera::kernels {
+
+enum class Activation : std::uint8_t { none, relu, sigmoid };
+
+// Sizes of one 2-D convolution (cross-correlation), per image:
+//   y[n,p,q,k] = Σ_{r,s,c} x[n, p·stride + r − pad_top, q·stride + s − pad_left, c] · w[k,r,s,c],  zero outside x.
+// Padding at the bottom and at the right is whatever the output size p_out × q_out reaches beyond the input, so that
+// asymmetric padding (Keras "same") needs nothing more.
+struct Conv2dShape {
+  std::int64_t n, h, w, c;  // input  N,H,W,C
+  std::int64_t k, r, s;     // filters K,R,S,C
+  std::int64_t p, q;        // output N,P,Q,K
+  std::int64_t stride;
+  std::int64_t pad_top, pad_left;
+  bool operator==(const Conv2dShape&) const = default;
+};
+
+// Sizes of one 2-D pooling; cells outside the input never win.
+struct Pool2dShape {
+  std::int64_t n, h, w, c;  // input  N,H,W,C
+  std::int64_t r, s;        // window rows, columns (r·s ≤ 256)
+  std::int64_t p, q;        // output N,P,Q,C
+  std::int64_t stride;
+  std::int64_t pad_top, pad_left;
+  bool operator==(const Pool2dShape&) const = default;
+};
+
+struct MatmulParams {
+  bool transpose_a = false;
+  bool transpose_b = false;
+  Activation activation = Activation::none;
+};
+
+struct BatchNormParams {
+  double epsilon;
+  double momentum;         // PyTorch form: running ← (1−m)·running + m·batch
+  bool unbiased_variance;  // the batch variance that enters the running one: × M/(M−1) with M = N·H·W (M = 1: biased)
+  Activation activation;   // none or relu, applied after the residual
+};
+
+// What changes from step to step. It lives in device memory and is written before the step starts, so that a recorded
+// step can be replayed unchanged.
+struct StepState {
+  std::int64_t step = 0;        // optimiser steps done so far in this run; this step is number step + 1
+  std::int64_t epoch = 0;
+  std::int64_t position = 0;    // index into the order of samples where this batch starts
+  double learning_rate = 0;
+};
+
+// Kept by the device: whether the gradients of this step may be applied. All zero at the start of a run.
+struct StepGuard {
+  std::int32_t skip = 0;         // this step's gradients hold a NaN or an infinity: optimiser slots must change nothing
+  std::int32_t consecutive = 0;  // how many such steps in a row
+  std::int64_t skipped = 0;      // how many in the whole run
+};
+
+// Sums over an epoch, kept in device memory; the host divides.
+struct Metrics {
+  double loss_sum = 0;        // Σ over batches of batch loss × batch size
+  double batch_loss_sum = 0;  // Σ over batches of batch loss
+  double correct = 0;         // samples whose label has rank 0
+  double correct_top5 = 0;    // samples whose label has rank < 5
+  double samples = 0;
+  double batches = 0;
+};
+
+// Every random draw is philox(seed, purpose, …): see philox.h.
+struct DropoutParams {
+  double probability;   // of dropping an element
+  std::uint64_t seed;
+  std::uint32_t layer;  // tells one dropout layer of a network from another
+};
+
+struct SgdParams {
+  double momentum;      // 0: plain SGD, no velocity
+  double weight_decay;  // coupled: g ← g + weight_decay·w
+  bool nesterov;
+};
+
+enum class AdamForm : std::uint8_t {
+  keras,    // w ← w − lr·√(1−β2^t)/(1−β1^t) · m/(√v + ε)
+  pytorch,  // w ← w − lr/(1−β1^t) · m/(√v/√(1−β2^t) + ε)   (also Paddle)
+};
+
+struct AdamParams {
+  double beta1, beta2, epsilon;
+  double weight_decay;  // coupled: g ← g + weight_decay·w, before the moments
+  AdamForm form;
+};
+
+// From a uint8 image to a network's input, per channel: x = (u8/255 − mean)/std; then, where asked for,
+// a crop of the zero-padded image at a random offset and a random horizontal flip.
+struct GatherParams {
+  static constexpr int max_channels = 4;
+  float mean[max_channels] = {0, 0, 0, 0};
+  float std[max_channels] = {1, 1, 1, 1};
+  std::int32_t crop_padding = 0;  // cells of zeros (after normalisation) on each side; offsets 0 … 2·crop_padding
+  bool flip = false;              // mirror with probability ½
+  std::uint64_t seed = 0;
+};
+
+}  // namespace tessera::kernels

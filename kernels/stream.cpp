@@ -1,0 +1,27 @@
+#include "kernels/stream.h"
+
+#include <algorithm>
+
+#include "kernels/backend.h"
+
+namespace tessera::kernels {
+
+Workspace::~Workspace() {
+  for (void* block : blocks_) runtime_.release(device_, block);
+}
+
+void* Workspace::borrow(std::size_t bytes) {
+  if (bytes > capacity_) {
+    const std::size_t grown = std::max(bytes, 2 * capacity_);
+    blocks_.push_back(runtime_.allocate(device_, grown));
+    capacity_ = grown;
+  }
+  return blocks_.empty() ? nullptr : blocks_.back();
+}
+
+Stream::Stream(const Backend& b, int d, Options o)
+    : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d) {}
+
+Stream::~Stream() { backend.runtime.destroy_stream(device, native); }
+
+}  // namespace tessera::kernels
