@@ -1,0 +1,54 @@
+// A labelled image data set in memory, as every reader gives it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tessera {
+
+struct ImageSet {
+  std::int64_t count = 0, height = 0, width = 0, channels = 0;
+  std::vector<std::uint8_t> pixels;  // [count, height, width, channels]
+  std::vector<std::int32_t> labels;  // [count]
+
+  std::int64_t image_size() const { return height * width * channels; }
+  std::span<const std::uint8_t> image(std::int64_t index) const {
+    return std::span(pixels).subspan(static_cast<std::size_t>(index * image_size()), static_cast<std::size_t>(image_size()));
+  }
+};
+
+// Which training images came from which file: images [begin, end) of Dataset::train.
+struct Part {
+  std::string name;  // without folder and extension: "data_batch_5"
+  std::int64_t begin = 0, end = 0;
+};
+
+struct Dataset {
+  ImageSet train, test;
+  std::vector<std::string> classes;  // name of label 0, 1, …
+  std::vector<Part> train_parts;     // in order; covers train
+  std::string description;           // one line: format, place, counts
+  std::vector<std::string> warnings;
+
+  std::optional<Part> part(std::string_view name) const;
+};
+
+// Images [begin, end), cut to what is there.
+ImageSet slice(const ImageSet& set, std::int64_t begin, std::int64_t end);
+// The images at these places, in this order.
+ImageSet pick(const ImageSet& set, std::span<const std::int64_t> indices);
+// The images whose label is among `labels`, in file order; labels[i] becomes i.
+ImageSet keep_classes(const ImageSet& set, std::span<const std::int32_t> labels);
+// Labels of class names; a name that the data set has not is a UsageError listing those it has.
+std::vector<std::int32_t> labels_of(const Dataset& dataset, std::span<const std::string> names);
+// Images for each label 0 … classes-1.
+std::vector<std::int64_t> class_counts(const ImageSet& set, std::int64_t classes);
+
+// Hexadecimal SHA-256 of shape, labels and pixels: a resumed run checks that it sees the same data.
+std::string digest(const ImageSet& set);
+
+}  // namespace tessera

@@ -1,0 +1,99 @@
+// Reading whole files, and replacing files so that a crash at any moment leaves either the old one or the new one.
+//
+// A write goes to a temporary file in the same folder, is synced, renamed over the target, and the folder is synced. Every
+// return value is checked, `close` included; interrupted (EINTR) and short reads and writes are carried on. A failed call
+// throws the error class of the given exit code with the path, the call and the system's reason; the target is untouched.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/core/error.h"
+
+namespace tessera {
+
+using Bytes = std::vector<std::byte>;
+using ByteSpan = std::span<const std::byte>;
+
+inline ByteSpan bytes_of(std::string_view text) { return std::as_bytes(std::span(text.data(), text.size())); }
+inline std::string_view text_of(ByteSpan bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
+
+// The system calls that can fail, as a table that a test replaces to fail any one of them. Results and errno as in POSIX.
+struct SystemCalls {
+  constexpr SystemCalls() = default;
+  SystemCalls(const SystemCalls&) = delete;
+  SystemCalls& operator=(const SystemCalls&) = delete;
+  constexpr virtual ~SystemCalls() = default;
+
+  virtual int open(const char* path, int flags, unsigned mode) const;
+  virtual ssize_t read(int descriptor, void* to, std::size_t count) const;
+  virtual ssize_t write(int descriptor, const void* from, std::size_t count) const;
+  virtual int fsync(int descriptor) const;
+  virtual int close(int descriptor) const;
+  virtual int rename(const char* from, const char* to) const;
+  virtual int mkdir(const char* path, unsigned mode) const;
+  virtual int flock(int descriptor, int operation) const;
+};
+inline constexpr SystemCalls system_calls;
+
+// An open file, closed at the end of its scope. Errors have the exit code given here: what the file is to the user.
+class File {
+ public:
+  enum class Mode { read, create, append, lock };  // create: must be new; append, lock: made where missing
+
+  File(const std::filesystem::path& path, Mode mode, ExitCode on_error, const SystemCalls& calls = system_calls);
+  ~File();
+  File(File&& other) noexcept;
+  File(const File&) = delete;
+  File& operator=(const File&) = delete;
+  File& operator=(File&&) = delete;
+
+  std::uint64_t size() const;                  // of a regular file; anything else is an error
+  void read_exactly(std::span<std::byte> to);  // the end of the file before that is an error that gives the offset
+  void write(ByteSpan from);
+  void sync();
+  void close();     // reports what the destructor cannot
+  bool try_lock();  // exclusive, not waiting; false where another process has it
+
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  [[noreturn]] void fail_call(const char* call) const;
+
+  std::filesystem::path path_;
+  ExitCode on_error_;
+  const SystemCalls* calls_;
+  int descriptor_ = -1;
+  std::uint64_t offset_ = 0;
+};
+
+// The whole file; one that is missing, not regular or larger than `limit` bytes is an error.
+Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode on_error,
+                const SystemCalls& calls = system_calls);
+
+// The name of the temporary file or folder behind which `name` is written. Everything that begins with `temporary_prefix`
+// in a folder nobody writes to is left over from a crash.
+inline constexpr std::string_view temporary_prefix = ".tmp-";
+std::string temporary_name(std::string_view name);
+
+// Replaces or makes `path`, holding the parts one after another.
+void write_file_atomically(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
+                           const SystemCalls& calls = system_calls);
+void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes, ExitCode on_error,
+                           const SystemCalls& calls = system_calls);
+
+// Steps of the same protocol, for who writes a whole folder.
+void write_new_file(const std::filesystem::path& path, ByteSpan bytes, ExitCode on_error, const SystemCalls& calls);
+void sync_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls);
+void rename_path(const std::filesystem::path& from, const std::filesystem::path& to, ExitCode on_error,
+                 const SystemCalls& calls);
+void make_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls);  // with its parents
+
+}  // namespace tessera

@@ -1,0 +1,71 @@
+// safetensors, the weights format: 8 bytes of little-endian header length H, H bytes of JSON, then raw little-endian,
+// row-major data. JSON: name -> {"dtype", "shape", "data_offsets": [begin, end]} relative to byte 8 + H, and optionally
+// "__metadata__": string -> string. Source: https://github.com/huggingface/safetensors (README, "Format").
+//
+// A file is hostile until checked; every rule below is checked before memory for the data is allocated:
+//   H <= min(100 MB, file size - 8); the header begins with '{', is one strict JSON object of that form, without duplicate
+//   keys or anything deeper, and may end in spaces; at most 65,536 tensors; dtype is F32, F64, BF16, I32, I64 or U8;
+//   end - begin = product of the shape x element size, in checked arithmetic; the tensors together cover the data from its
+//   first to its last byte without holes or overlaps, in whatever order. Empty tensors and scalars ("shape": []) are fine.
+// Each breach is a WeightsError with the file, the offset or tensor, and the reason.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/files/io.h"
+#include "kernels/view.h"
+
+namespace tessera {
+
+// A named tensor whose data lies elsewhere. The bytes may be unaligned: copy them out.
+struct TensorEntry {
+  std::string name;
+  kernels::DType dtype = kernels::DType::f32;
+  std::vector<std::int64_t> shape;
+  ByteSpan bytes;
+
+  std::int64_t count() const;
+};
+
+using Metadata = std::map<std::string, std::string>;
+
+class Safetensors {
+ public:
+  static Safetensors read(const std::filesystem::path& path, const SystemCalls& calls = system_calls);
+  static Safetensors parse(Bytes file, const std::string& where);  // `where` names the file in errors
+
+  Safetensors(Safetensors&&) = default;  // moving keeps the spans valid, copying would not
+  Safetensors& operator=(Safetensors&&) = default;
+
+  const std::vector<TensorEntry>& tensors() const { return tensors_; }  // in the order of their data
+  const TensorEntry* find(std::string_view name) const;                 // null where there is none
+  const TensorEntry& at(std::string_view name) const;                   // WeightsError where there is none
+  const Metadata& metadata() const { return metadata_; }
+  const std::string& where() const { return where_; }
+
+ private:
+  Safetensors() = default;
+
+  std::string where_;
+  Bytes data_;
+  std::vector<TensorEntry> tensors_;
+  std::map<std::string, std::size_t, std::less<>> index_;
+  Metadata metadata_;
+};
+
+// The same tensors and metadata always give the same bytes: larger element sizes first (so that every tensor is aligned),
+// then by name; the header is padded with spaces to a multiple of 8.
+Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& metadata);
+void write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> tensors, const Metadata& metadata,
+                       const SystemCalls& calls = system_calls);
+
+// NonFiniteError naming the first tensor, and the element in it, that is NaN or infinite. `what` begins the message.
+void require_finite(std::span<const TensorEntry> tensors, std::string_view what);
+
+}  // namespace tessera
