@@ -22,28 +22,36 @@ struct SlotName {
 struct None {};
 inline constexpr None none;
 
-template <SlotName Name, class Signature>
-class Slot;
+// What a slot holds and does, apart from its name: one nullable function pointer. (A base of its own because nvcc 13 does
+// not match a partial specialisation by a SlotName.)
+template <class Derived, class Signature>
+class SlotFunction;
 
-// No default constructor: a table that forgets a slot does not compile.
-template <SlotName Name, class... Args>
-class Slot<Name, void(Stream&, Args...)> {
+template <class Derived, class... Args>
+class SlotFunction<Derived, void(Stream&, Args...)> {
  public:
   using Function = void (*)(Stream&, Args...);
-  static constexpr const char* name = Name.text;
 
-  constexpr Slot(Function function) : function_(function) {}
-  constexpr Slot(None) : function_(nullptr) {}
+  constexpr SlotFunction(Function function) : function_(function) {}
+  constexpr SlotFunction(None) : function_(nullptr) {}
 
   explicit operator bool() const { return function_ != nullptr; }
 
   void operator()(Stream& stream, Args... args) const {
-    if (!function_) throw MissingKernel(name, backend_name(stream));
+    if (!function_) throw MissingKernel(Derived::name, backend_name(stream));
     function_(stream, args...);
   }
 
  private:
   Function function_;
+};
+
+// No default constructor: a table that forgets a slot does not compile.
+template <SlotName Name, class Signature>
+class Slot : public SlotFunction<Slot<Name, Signature>, Signature> {
+ public:
+  using SlotFunction<Slot, Signature>::SlotFunction;
+  static constexpr const char* name = Name.text;
 };
 
 }  // namespace tessera::kernels
