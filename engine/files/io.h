@@ -30,7 +30,6 @@ struct SystemCalls {
   constexpr SystemCalls() = default;
   SystemCalls(const SystemCalls&) = delete;
   SystemCalls& operator=(const SystemCalls&) = delete;
-  constexpr virtual ~SystemCalls() = default;
 
   virtual int open(const char* path, int flags, unsigned mode) const;
   virtual ssize_t read(int descriptor, void* to, std::size_t count) const;
@@ -41,7 +40,7 @@ struct SystemCalls {
   virtual int mkdir(const char* path, unsigned mode) const;
   virtual int flock(int descriptor, int operation) const;
 };
-inline constexpr SystemCalls system_calls;
+inline constexpr SystemCalls system_calls{};
 
 // An open file, closed at the end of its scope. Errors have the exit code given here: what the file is to the user.
 class File {
@@ -90,7 +89,8 @@ void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes, Ex
                            const SystemCalls& calls = system_calls);
 
 // Steps of the same protocol, for who writes a whole folder.
-void write_new_file(const std::filesystem::path& path, ByteSpan bytes, ExitCode on_error, const SystemCalls& calls);
+void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
+                    const SystemCalls& calls);
 void sync_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls);
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to, ExitCode on_error,
                  const SystemCalls& calls);

@@ -1,0 +1,194 @@
+#include "engine/files/io.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <system_error>
+#include <utility>
+
+namespace tessera {
+
+int SystemCalls::open(const char* path, int flags, unsigned mode) const { return ::open(path, flags, mode); }
+ssize_t SystemCalls::read(int descriptor, void* to, std::size_t count) const { return ::read(descriptor, to, count); }
+ssize_t SystemCalls::write(int descriptor, const void* from, std::size_t count) const {
+  return ::write(descriptor, from, count);
+}
+int SystemCalls::fsync(int descriptor) const { return ::fsync(descriptor); }
+int SystemCalls::close(int descriptor) const { return ::close(descriptor); }
+int SystemCalls::rename(const char* from, const char* to) const { return std::rename(from, to); }
+int SystemCalls::mkdir(const char* path, unsigned mode) const { return ::mkdir(path, mode); }
+int SystemCalls::flock(int descriptor, int operation) const { return ::flock(descriptor, operation); }
+
+namespace {
+
+// A call that a signal interrupted did nothing: it is made again.
+template <class Call>
+auto uninterrupted(const Call& call) {
+  auto result = call();
+  while (result == -1 && errno == EINTR) result = call();
+  return result;
+}
+
+std::string reason(int error) { return std::generic_category().message(error); }
+
+[[noreturn]] void fail_path(const char* call, const std::filesystem::path& path, int error, ExitCode on_error) {
+  std::string advice;
+  if (error == ENOSPC || error == EDQUOT) advice = "; free some space and try again";
+  if (error == EACCES || error == EPERM || error == EROFS) advice = "; check the permissions";
+  fail(on_error, path.string() + ": " + call + " failed: " + reason(error) + advice);
+}
+
+int flags_of(File::Mode mode) {
+  switch (mode) {
+    case File::Mode::read: return O_RDONLY;
+    case File::Mode::create: return O_WRONLY | O_CREAT | O_EXCL;
+    case File::Mode::append: return O_WRONLY | O_CREAT | O_APPEND;
+    case File::Mode::lock: return O_RDWR | O_CREAT;
+  }
+  return O_RDONLY;
+}
+
+// Linux moves at most 2^31 - 4096 bytes a call; pieces of 1 GiB stay below that.
+constexpr std::size_t largest_piece = std::size_t{1} << 30;
+
+}  // namespace
+
+File::File(const std::filesystem::path& path, Mode mode, ExitCode on_error, const SystemCalls& calls)
+    : path_(path), on_error_(on_error), calls_(&calls) {
+  descriptor_ = uninterrupted([&] { return calls.open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0666); });
+  if (descriptor_ < 0) fail_call("open");
+}
+
+File::File(File&& other) noexcept
+    : path_(std::move(other.path_)),
+      on_error_(other.on_error_),
+      calls_(other.calls_),
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      offset_(other.offset_) {}
+
+File::~File() {
+  if (descriptor_ >= 0) calls_->close(descriptor_);
+}
+
+void File::fail_call(const char* call) const { fail_path(call, path_, errno, on_error_); }
+
+std::uint64_t File::size() const {
+  struct stat status = {};
+  if (::fstat(descriptor_, &status) != 0) fail_call("fstat");
+  if (!S_ISREG(status.st_mode))
+    fail(on_error_, path_.string() + ": is " + (S_ISDIR(status.st_mode) ? "a folder" : "not a regular file") +
+                        "; a file is needed here");
+  return static_cast<std::uint64_t>(status.st_size);
+}
+
+void File::read_exactly(std::span<std::byte> to) {
+  while (!to.empty()) {
+    const ssize_t got =
+        uninterrupted([&] { return calls_->read(descriptor_, to.data(), std::min(to.size(), largest_piece)); });
+    if (got < 0) fail_call("read");
+    if (got == 0)
+      fail(on_error_, path_.string() + ": ends at byte " + std::to_string(offset_) + ", " + std::to_string(to.size()) +
+                          " bytes too early; it was cut or is being changed");
+    offset_ += static_cast<std::uint64_t>(got);
+    to = to.subspan(static_cast<std::size_t>(got));
+  }
+}
+
+void File::write(ByteSpan from) {
+  while (!from.empty()) {
+    const ssize_t put =
+        uninterrupted([&] { return calls_->write(descriptor_, from.data(), std::min(from.size(), largest_piece)); });
+    if (put == 0) errno = EIO;  // POSIX leaves no reason for this; trying again could go on for ever
+    if (put <= 0) fail_call("write");
+    offset_ += static_cast<std::uint64_t>(put);
+    from = from.subspan(static_cast<std::size_t>(put));
+  }
+}
+
+void File::sync() {
+  // Only EINTR is tried again: after another failure Linux forgets the dirty pages, and a second fsync would lie.
+  if (uninterrupted([&] { return calls_->fsync(descriptor_); }) != 0) fail_call("fsync");
+}
+
+void File::close() {
+  // Linux frees the descriptor even when close is interrupted, so that is no failure and nothing to repeat.
+  if (calls_->close(std::exchange(descriptor_, -1)) != 0 && errno != EINTR) fail_call("close");
+}
+
+bool File::try_lock() {
+  if (uninterrupted([&] { return calls_->flock(descriptor_, LOCK_EX | LOCK_NB); }) == 0) return true;
+  if (errno != EWOULDBLOCK) fail_call("flock");
+  return false;
+}
+
+Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode on_error, const SystemCalls& calls) {
+  File file(path, File::Mode::read, on_error, calls);
+  const std::uint64_t size = file.size();
+  if (size > limit)
+    fail(on_error, path.string() + ": has " + std::to_string(size) + " bytes, more than the " + std::to_string(limit) +
+                       " such a file may have");
+  Bytes bytes(static_cast<std::size_t>(size));
+  file.read_exactly(bytes);
+  return bytes;
+}
+
+std::string temporary_name(std::string_view name) {
+  return std::string(temporary_prefix) + std::string(name) + "-" + std::to_string(::getpid());
+}
+
+void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
+                    const SystemCalls& calls) {
+  File file(path, File::Mode::create, on_error, calls);
+  for (const ByteSpan part : parts) file.write(part);
+  file.sync();
+  file.close();
+}
+
+void sync_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls) {
+  File folder(path, File::Mode::read, on_error, calls);
+  folder.sync();
+  folder.close();
+}
+
+void rename_path(const std::filesystem::path& from, const std::filesystem::path& to, ExitCode on_error,
+                 const SystemCalls& calls) {
+  if (uninterrupted([&] { return calls.rename(from.c_str(), to.c_str()); }) != 0) fail_path("rename", to, errno, on_error);
+}
+
+void make_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls) {
+  std::error_code ignored;
+  if (path.empty() || std::filesystem::is_directory(path, ignored)) return;
+  make_folder(path.parent_path(), on_error, calls);
+  const int made = uninterrupted([&] { return calls.mkdir(path.c_str(), 0777); });
+  if (made == 0) return;
+  const int error = errno;  // is_directory below changes it
+  if (error == EEXIST && std::filesystem::is_directory(path, ignored)) return;
+  fail_path("mkdir", path, error, on_error);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
+                           const SystemCalls& calls) {
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const std::filesystem::path temporary = folder / temporary_name(path.filename().string());
+  std::error_code ignored;
+  std::filesystem::remove(temporary, ignored);  // of a dead process that had our number
+  try {
+    write_new_file(temporary, parts, on_error, calls);
+    rename_path(temporary, path, on_error, calls);
+  } catch (...) {
+    std::filesystem::remove(temporary, ignored);
+    throw;
+  }
+  sync_folder(folder, on_error, calls);
+}
+
+void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes, ExitCode on_error, const SystemCalls& calls) {
+  write_file_atomically(path, std::span(&bytes, 1), on_error, calls);
+}
+
+}  // namespace tessera
