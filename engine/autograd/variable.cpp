@@ -1,0 +1,125 @@
+#include "engine/autograd/variable.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace tessera {
+
+Variable Variable::leaf(Tensor value) {
+  auto node = std::make_shared<GradNode>(value);
+  return {std::move(value), std::move(node)};
+}
+
+Tensor Variable::grad() const { return node_ && node_->filled() ? node_->grad() : Tensor{}; }
+
+GradNode::GradNode(const Tensor& value, Tensor home)
+    : device_(value.device()), shape_(value.shape()), dtype_(value.dtype()), home_(std::move(home)) {}
+
+GradNode::GradNode(const char* op, const Tensor& value, std::vector<GradNodePtr> inputs, BackwardFunction backward)
+    : op_(op),
+      device_(value.device()),
+      shape_(value.shape()),
+      dtype_(value.dtype()),
+      inputs_(std::move(inputs)),
+      backward_(std::move(backward)) {}
+
+// A long chain of nodes would otherwise be destroyed by recursion as deep as the network.
+GradNode::~GradNode() {
+  std::vector<GradNodePtr> pending = std::move(inputs_);
+  backward_ = nullptr;
+  while (!pending.empty()) {
+    const GradNodePtr node = std::move(pending.back());
+    pending.pop_back();
+    if (node.use_count() == 1) {
+      node->backward_ = nullptr;
+      std::move(node->inputs_.begin(), node->inputs_.end(), std::back_inserter(pending));
+      node->inputs_.clear();
+    }
+  }
+}
+
+kernels::Gradient GradNode::sink() {
+  if (filled_) {
+    if (borrowed_) {  // somebody else's: continue in a copy
+      Tensor copy = Tensor::empty(device_, shape_, dtype_);
+      device_->backend().scale(device_->stream(), 1.0, {}, grad_, {copy, false});
+      grad_ = copy;
+      borrowed_ = false;
+    }
+    return {grad_, true};
+  }
+  grad_ = home_ ? home_ : Tensor::empty(device_, shape_, dtype_);
+  filled_ = true;
+  borrowed_ = false;
+  return {grad_, false};
+}
+
+void GradNode::pass(const Tensor& share) {
+  if (!filled_ && !home_) {
+    grad_ = share.reshape(shape_);
+    filled_ = borrowed_ = true;
+    return;
+  }
+  if (filled_ && borrowed_) {  // both are somebody else's: their sum is ours
+    Tensor sum = Tensor::empty(device_, shape_, dtype_);
+    device_->backend().add(device_->stream(), grad_, share.reshape(shape_), sum);
+    grad_ = sum;
+    borrowed_ = false;
+    return;
+  }
+  const kernels::Gradient out = sink();
+  device_->backend().scale(device_->stream(), 1.0, {}, share.reshape(shape_), out);
+}
+
+void GradNode::clear() {
+  grad_ = {};
+  filled_ = borrowed_ = false;
+}
+
+Variable record(const char* op, Tensor value, std::initializer_list<Variable> inputs, BackwardFunction backward) {
+  std::vector<GradNodePtr> nodes;
+  for (const Variable& input : inputs)
+    if (input.node()) nodes.push_back(input.node());
+  if (nodes.empty()) return {std::move(value)};
+  auto node = std::make_shared<GradNode>(op, value, std::move(nodes), std::move(backward));
+  return {std::move(value), std::move(node)};
+}
+
+void backward(const Variable& loss, Tensor seed) {
+  if (!loss.node()) throw Error(ExitCode::failure, "[backward] nothing that the loss depends on requires a gradient");
+  if (loss.value().count() != 1) throw ShapeError("[backward] the loss must be one element, it is " + to_string(loss.shape()));
+
+  // Users before makers: reverse postorder of a depth-first search, without recursion.
+  std::vector<GradNodePtr> order;
+  std::unordered_set<const GradNode*> seen{loss.node().get()};
+  std::vector<std::pair<GradNodePtr, std::size_t>> stack{{loss.node(), 0}};
+  while (!stack.empty()) {
+    auto& [node, next] = stack.back();
+    if (next < node->inputs_.size()) {
+      const GradNodePtr input = node->inputs_[next++];
+      if (seen.insert(input.get()).second) stack.emplace_back(input, 0);
+    } else {
+      order.push_back(std::move(node));
+      stack.pop_back();
+    }
+  }
+
+  if (!seed) {
+    seed = loss.value().like();
+    if (seed.dtype() == DType::f64) seed.copy_from(std::span<const double>(std::vector<double>{1.0}));
+    else seed.copy_from(std::span<const float>(std::vector<float>{1.0f}));
+  }
+  loss.node()->pass(seed);
+
+  while (!order.empty()) {
+    const GradNodePtr node = std::move(order.back());
+    order.pop_back();
+    if (!node->backward_) continue;  // a leaf keeps its gradient
+    if (node->filled_) node->backward_(node->grad_);
+    node->backward_ = nullptr;  // frees what it captured
+    node->inputs_.clear();
+    node->clear();
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,94 @@
+// Reverse-mode automatic differentiation.
+//
+// A Variable is a value and, where its gradient is wanted, a GradNode: the place in the graph where that gradient will
+// be gathered. Each op records one node with record(); its gradient function stands right under its forward and captures
+// only what it needs: tensors, and the nodes of its inputs. It never captures its own output's node, so the graph has no
+// cycle, and a value that no gradient needs is freed as soon as its Variable is.
+//
+//   Variable square(const Variable& x) {
+//     Tensor y = …;
+//     return record("square", y, {x}, [x_value = x.value(), dx = x.node()](const Tensor& dy) {
+//       if (auto out = into(dx)) …  // write 2·x·dy to out.view, or add it where out.accumulate says so
+//     });
+//   }
+//
+// backward(loss) walks the graph once, from the loss to the leaves, and frees it on the way.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/core/tensor.h"
+
+namespace tessera {
+
+class GradNode;
+using GradNodePtr = std::shared_ptr<GradNode>;
+using BackwardFunction = std::function<void(const Tensor& dy)>;
+
+class Variable {
+ public:
+  Variable() = default;
+  Variable(Tensor value, GradNodePtr node = nullptr) : value_(std::move(value)), node_(std::move(node)) {}
+
+  // A leaf whose gradient is wanted; it is gathered in memory of its own.
+  static Variable leaf(Tensor value);
+
+  const Tensor& value() const { return value_; }
+  const Shape& shape() const { return value_.shape(); }
+  const GradNodePtr& node() const { return node_; }
+  bool requires_grad() const { return node_ != nullptr; }
+  explicit operator bool() const { return static_cast<bool>(value_); }
+  Tensor grad() const;  // no tensor where no gradient has arrived
+
+ private:
+  Tensor value_;
+  GradNodePtr node_;
+};
+
+// The gradient of one value: gathered from every op that used the value, then handed to the op that made it.
+class GradNode {
+ public:
+  // A leaf. With `home`, its gradient is written there (a slice of a flat buffer), else to memory allocated on demand.
+  GradNode(const Tensor& value, Tensor home = {});
+  // The output of an op.
+  GradNode(const char* op, const Tensor& value, std::vector<GradNodePtr> inputs, BackwardFunction backward);
+  ~GradNode();
+
+  // Where the next user of the value writes its share: the first overwrites, the others accumulate.
+  kernels::Gradient sink();
+  // A share that exists already as a tensor; the first is taken over without a copy.
+  void pass(const Tensor& share);
+
+  bool filled() const { return filled_; }  // has any share arrived since the last clear?
+  const Tensor& grad() const { return grad_; }
+  void clear();
+
+ private:
+  friend void backward(const Variable& loss, Tensor seed);
+
+  const char* op_ = "leaf";
+  std::shared_ptr<Device> device_;
+  Shape shape_;
+  DType dtype_;
+  Tensor home_, grad_;
+  bool filled_ = false;
+  bool borrowed_ = false;  // grad_ is somebody else's tensor: do not write to it
+  std::vector<GradNodePtr> inputs_;
+  BackwardFunction backward_;
+};
+
+// Where a gradient function writes the gradient of an input; empty if it is not wanted.
+inline kernels::Gradient into(const GradNodePtr& node) { return node ? node->sink() : kernels::Gradient{}; }
+
+// The result of an op: `value` alone if no input requires a gradient, else with a node that remembers the op.
+Variable record(const char* op, Tensor value, std::initializer_list<Variable> inputs, BackwardFunction backward);
+
+// Fills the gradients of all leaves that `loss` (one element) depends on: d loss / d leaf, added to what is there unless
+// it was cleared. The graph is consumed. `seed`: one element on the loss's device that holds 1; a training loop keeps one,
+// so that a step uploads nothing.
+void backward(const Variable& loss, Tensor seed = {});
+
+}  // namespace tessera

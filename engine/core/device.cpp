@@ -1,0 +1,158 @@
+#include "engine/core/device.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdio>
+#include <thread>
+
+namespace tessera {
+namespace {
+
+using kernels::Backend;
+using kernels::DeviceError;
+
+struct Choice {
+  const Backend* backend = nullptr;
+  int index = 0;
+  std::string reason;  // why `auto` did not take a GPU
+};
+
+const Backend& require_backend(const std::string& name) {
+  if (const Backend* backend = kernels::find_backend(name)) return *backend;
+  throw DeviceError("device '" + name + "': this build has no such backend" +
+                    (name == "cuda" ? " (built without CUDA: install the CUDA toolkit and build again, or use --device cpu)"
+                                    : "; use auto, cpu, cuda, cuda:N or emulated"));
+}
+
+Choice choose(const std::string& device) {
+  if (device == "auto") {
+    std::string why = "this build has no CUDA backend";
+    const Backend* cuda = kernels::find_backend("cuda");
+    if (cuda && cuda->runtime.device_count(&why) > 0) return {cuda, 0, ""};
+    return {&require_backend("cpu"), 0, why};
+  }
+  std::string name = device;
+  int index = 0;
+  if (const auto colon = device.find(':'); colon != std::string::npos) {
+    name = device.substr(0, colon);
+    const std::string digits = device.substr(colon + 1);
+    if (digits.empty() || digits.size() > 4 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
+      throw DeviceError("device '" + device + "': expected a number after the colon, as in cuda:0");
+    index = std::stoi(digits);
+  }
+  const Backend& backend = require_backend(name);
+  std::string why;
+  const int count = backend.runtime.device_count(&why);
+  if (count == 0) throw DeviceError("device '" + device + "': " + why);
+  if (index >= count)
+    throw DeviceError("device '" + device + "': there " + (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") +
+                      ", numbered from 0");
+  return {&backend, index, ""};
+}
+
+// Blocks come in eight sizes per power of two (at most 12.5 % waste), so that nearly equal requests share them.
+std::size_t size_class(std::size_t bytes) {
+  constexpr std::size_t smallest = 256;
+  if (bytes <= smallest) return smallest;
+  const std::size_t step = std::max(smallest, std::bit_floor(bytes) / 8);
+  return (bytes + step - 1) / step * step;
+}
+
+}  // namespace
+
+std::shared_ptr<Device> Device::open(const DeviceRequest& request) {
+  const Choice chosen = choose(request.device);
+  kernels::Options options = request.options;
+  if (options.threads <= 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  const kernels::DeviceInfo info = chosen.backend->runtime.device_info(chosen.index);
+  std::string choice = std::string(chosen.backend->name) + ": " + info.name;
+  if (!info.detail.empty()) choice += ", " + info.detail;
+  if (chosen.backend->runtime.host_memory)
+    choice += ", " + std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
+  if (!chosen.reason.empty()) choice += " (no GPU: " + chosen.reason + ")";
+  return std::shared_ptr<Device>(new Device(*chosen.backend, chosen.index, options, request.pool_memory, std::move(choice)));
+}
+
+Device::Device(const Backend& backend, int index, kernels::Options options, bool pool, std::string choice)
+    : stream_(backend, index, options), pool_memory_(pool), choice_(std::move(choice)) {}
+
+Device::~Device() { release_pool(); }
+
+std::string Device::name() const {
+  const std::string backend_name = backend().name;
+  return backend_name == "cuda" ? backend_name + ":" + std::to_string(stream_.device) : backend_name;
+}
+
+std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
+  const std::size_t size = pool_memory_ ? size_class(bytes) : bytes;
+  void* memory = nullptr;
+  if (const auto found = pool_.find(size); found != pool_.end() && !found->second.empty()) {
+    memory = found->second.back();
+    found->second.pop_back();
+  } else {
+    const kernels::Runtime& runtime = backend().runtime;
+    try {
+      memory = runtime.allocate(stream_.device, size);
+    } catch (const kernels::OutOfMemory&) {
+      synchronize();
+      release_pool();  // blocks of other sizes may make room
+      try {
+        memory = runtime.allocate(stream_.device, size);
+      } catch (const kernels::OutOfMemory& error) {
+        throw kernels::OutOfMemory(std::string(error.what()) + "; tensors hold " + format_bytes(in_use_) +
+                                   " already: use a smaller --batch-size");
+      }
+    }
+    reserved_ += size;
+    ++fresh_;
+  }
+  in_use_ += size;
+  return std::make_shared<Storage>(shared_from_this(), memory, size);
+}
+
+void Device::recycle(void* memory, std::size_t bytes) {
+  in_use_ -= bytes;
+  if (pool_memory_) {
+    pool_[bytes].push_back(memory);
+  } else {
+    synchronize();  // kernels in flight may still use it
+    backend().runtime.release(stream_.device, memory);
+    reserved_ -= bytes;
+  }
+}
+
+void Device::release_pool() {
+  for (auto& [bytes, blocks] : pool_) {
+    for (void* block : blocks) {
+      backend().runtime.release(stream_.device, block);
+      reserved_ -= bytes;
+    }
+    blocks.clear();
+  }
+}
+
+void Device::upload(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  backend().runtime.copy(stream_.native, to, from, bytes, kernels::Copy::host_to_device);
+  synchronize();
+}
+
+void Device::download(void* to, const void* from, std::size_t bytes) {
+  if (bytes == 0) return;
+  backend().runtime.copy(stream_.native, to, from, bytes, kernels::Copy::device_to_host);
+  synchronize();
+}
+
+void Device::synchronize() { backend().runtime.synchronize(stream_.native); }
+
+std::string format_bytes(std::size_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  double value = static_cast<double>(bytes);
+  int unit = 0;
+  while (value >= 1024 && unit < 4) value /= 1024, ++unit;
+  char text[32];
+  std::snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value, units[unit]);
+  return text;
+}
+
+}  // namespace tessera

@@ -1,0 +1,33 @@
+// Context: what a forward pass is told. Passed down explicitly; nothing is global.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "engine/core/tensor.h"
+
+namespace tessera {
+
+class Module;
+
+// Sees each layer of a forward pass as it is done (the model table, debugging).
+class LayerObserver {
+ public:
+  virtual ~LayerObserver() = default;
+  // flops: of the forward pass, a multiply-add counted as two.
+  virtual void on_layer(const Module& layer, const char* kind, const Tensor& output, double flops) = 0;
+};
+
+struct Context {
+  bool training = false;   // batch statistics and dropout; else running statistics and identity
+  bool gradients = false;  // record the graph
+  std::uint64_t seed = 0;  // of dropout
+  const kernels::StepState* state = nullptr;  // device memory; needed by dropout in training
+  LayerObserver* observer = nullptr;
+
+  void done(const Module& layer, const char* kind, const Tensor& output, double flops = 0) const {
+    if (observer) observer->on_layer(layer, kind, output, flops);
+  }
+};
+
+}  // namespace tessera

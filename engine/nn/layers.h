@@ -1,0 +1,95 @@
+// The layers: structs of parameters and options, each a few lines over its op.
+//
+// A layer adds to the op's error where it happened: its path in the network.
+#pragma once
+
+#include "engine/nn/module.h"
+#include "engine/ops/batch_norm.h"
+#include "engine/ops/conv2d.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/linear.h"
+#include "engine/ops/pool.h"
+
+namespace tessera {
+
+// 2-D convolution. weight: [K,R,S,C], bias: [K] or none.
+struct Conv2d : Module {
+  struct Options {
+    std::int64_t stride = 1;
+    Padding padding = Padding::none();
+    bool bias = true;
+    Activation activation = Activation::none;
+    InitFamily init = pytorch_init;
+  };
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel, const Options& options);
+  void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
+  Variable operator()(const Context& context, const Variable& x) const;
+
+  Options options;
+  Parameter weight, bias;
+};
+
+// Fully connected. weight: [out,in], bias: [out].
+struct Linear : Module {
+  struct Options {
+    Activation activation = Activation::none;
+    InitFamily init = pytorch_init;
+  };
+  Linear(std::int64_t in, std::int64_t out, const Options& options);
+  void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
+  Variable operator()(const Context& context, const Variable& x) const;
+
+  Options options;
+  Parameter weight, bias;
+};
+
+// Batch normalisation, with an optional residual and ReLU behind it. weight is gamma, bias is beta.
+//
+// In training it normalises with the batch's statistics and updates the running ones, unless it is frozen (weight not
+// trainable, Keras' rule) or told never to (Statistics::running).
+struct BatchNorm : Module {
+  enum class Statistics { batch, running };
+  struct Options {
+    double epsilon = 1e-5;
+    double momentum = 0.1;          // PyTorch form
+    bool unbiased_variance = true;  // in the running variance
+    Statistics statistics = Statistics::batch;
+  };
+  BatchNorm(std::int64_t channels, const Options& options);
+  void visit(Visitor& v) override { v("weight", weight), v("bias", bias), v("running_mean", running_mean), v("running_var", running_var); }
+  Variable operator()(const Context& context, const Variable& x, Activation activation = Activation::none,
+                      const Variable& residual = {}) const;
+
+  Options options;
+  Parameter weight, bias;
+  Buffer running_mean, running_var;
+};
+
+// Layers without parameters.
+struct MaxPool : Module {
+  explicit MaxPool(const Pool2dOptions& pool = {}) : options(pool) {}
+  void visit(Visitor&) override {}
+  Variable operator()(const Context& context, const Variable& x) const;
+  Pool2dOptions options;
+};
+
+struct GlobalAveragePool : Module {
+  void visit(Visitor&) override {}
+  Variable operator()(const Context& context, const Variable& x) const;
+};
+
+struct Flatten : Module {
+  void visit(Visitor&) override {}
+  Variable operator()(const Context& context, const Variable& x) const;
+};
+
+// Active in training only. `layer` tells its draws from those of the network's other dropouts: 0, 1, 2, … in order.
+struct Dropout : Module {
+  Dropout(double p, std::uint32_t number) : probability(p), layer(number) {}
+  void visit(Visitor&) override {}
+  Variable operator()(const Context& context, const Variable& x) const;
+  double probability;
+  std::uint32_t layer;
+};
+
+}  // namespace tessera

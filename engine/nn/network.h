@@ -1,0 +1,21 @@
+// Network: a module that maps a batch of images to logits.
+#pragma once
+
+#include "engine/nn/module.h"
+
+namespace tessera {
+
+class Network : public Module {
+ public:
+  // x: [N,H,W,C] → logits [N,outputs]
+  virtual Variable forward(const Context& context, const Variable& x) = 0;
+
+  // A term of the loss that depends on parameters alone (an L2 regulariser), one element; none by default.
+  // It is part of the training loss and of every loss that is displayed.
+  virtual Variable penalty(const Context&) { return {}; }
+
+  // Its number of outputs; 1 means a sigmoid output (binary cross-entropy).
+  virtual std::int64_t outputs() const = 0;
+};
+
+}  // namespace tessera

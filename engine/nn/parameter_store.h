@@ -1,0 +1,45 @@
+// ParameterStore: the parameters and buffers of a network, gathered into flat device buffers.
+//
+// One flat vector of values, one of gradients (and, in the optimisers, one per moment), each parameter a slice of it
+// aligned to 64 elements: so an optimiser step is one kernel over one range, and gradients are written where it reads them.
+#pragma once
+
+#include <vector>
+
+#include "engine/nn/module.h"
+
+namespace tessera {
+
+class ParameterStore {
+ public:
+  // Lays out and initialises all that `network` owns. Initial values depend on the seed and each parameter's name alone.
+  ParameterStore(Module& network, const std::shared_ptr<Device>& device, std::uint64_t seed, DType dtype = DType::f32);
+
+  const std::vector<Parameter*>& parameters() const { return parameters_; }  // in visiting order
+  const std::vector<Buffer*>& buffers() const { return buffers_; }
+  const Tensor& values() const { return values_; }
+  const Tensor& gradients() const { return gradients_; }
+  std::int64_t offset(std::size_t parameter) const { return offsets_[parameter]; }
+
+  std::int64_t trainable_count() const;      // elements of parameters that train
+  std::int64_t non_trainable_count() const;  // elements of the others and of buffers
+
+  void clear_gradients();
+  // The ranges of the flat buffers whose parameters received a gradient since the last clear, neighbours joined. Those
+  // without one (unused or frozen) must not be touched by an optimiser.
+  struct Range {
+    std::int64_t first, count;
+  };
+  std::vector<Range> ranges_with_gradient() const;
+
+  const std::shared_ptr<Device>& device() const { return device_; }
+
+ private:
+  std::shared_ptr<Device> device_;
+  std::vector<Parameter*> parameters_;
+  std::vector<Buffer*> buffers_;
+  std::vector<std::int64_t> offsets_;  // of parameters, plus the end
+  Tensor values_, gradients_, buffer_values_;
+};
+
+}  // namespace tessera

@@ -1,0 +1,41 @@
+#include "engine/nn/residual.h"
+
+namespace tessera {
+namespace {
+
+Conv2d::Options conv_options(const ResidualUnit::Options& unit, std::int64_t stride) {
+  return {.stride = stride, .padding = unit.padding, .bias = unit.bias, .init = unit.init};
+}
+
+}  // namespace
+
+ResidualUnit::ResidualUnit(std::int64_t in_channels, std::int64_t out_channels, const Options& o)
+    : options(o),
+      conv1(in_channels, out_channels, 3, conv_options(o, o.stride)),
+      norm1(out_channels, o.norm),
+      conv2(out_channels, out_channels, 3, conv_options(o, 1)),
+      norm2(out_channels, o.norm) {
+  if (!o.project) return;
+  Conv2d::Options projection = conv_options(o, o.stride);
+  projection.padding = Padding::none();
+  shortcut_conv = std::make_unique<Conv2d>(in_channels, out_channels, 1, projection);
+  if (o.project_norm) shortcut_norm = std::make_unique<BatchNorm>(out_channels, o.norm);
+}
+
+void ResidualUnit::visit(Visitor& v) {
+  const ResidualNames& names = options.names;
+  v(names.conv1, conv1), v(names.norm1, norm1), v(names.conv2, conv2), v(names.norm2, norm2);
+  v(names.shortcut_conv, shortcut_conv), v(names.shortcut_norm, shortcut_norm);
+}
+
+Variable ResidualUnit::operator()(const Context& context, const Variable& x) const {
+  const Variable inner = norm1(context, conv1(context, x), Activation::relu);
+  if (!options.residual) return norm2(context, conv2(context, inner), options.activation);
+
+  Variable shortcut = x;
+  if (shortcut_conv) shortcut = (*shortcut_conv)(context, x);
+  if (shortcut_norm) shortcut = (*shortcut_norm)(context, shortcut);
+  return norm2(context, conv2(context, inner), options.activation, shortcut);
+}
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+#include "engine/ops/conv2d.h"
+
+#include "engine/ops/check.h"
+
+namespace tessera {
+namespace {
+
+kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
+  require_rank("conv2d", "input", x, 4, "N,H,W,C");
+  require_rank("conv2d", "filter", w, 4, "K,R,S,C");
+  require(x.shape()[3] == w.shape()[3], "[conv2d] input " + to_string(x.shape()) + " (N,H,W,C) has " +
+                                            std::to_string(x.shape()[3]) + " channels, filter " + to_string(w.shape()) +
+                                            " (K,R,S,C) expects " + std::to_string(w.shape()[3]));
+  if (bias) require_shape("conv2d", "bias", bias, {w.shape()[0]});
+  const Padding& pad = options.padding;
+  const WindowAxis rows = window_axis(x.shape()[1], w.shape()[1], options.stride, pad.same, pad.top, pad.bottom);
+  const WindowAxis columns = window_axis(x.shape()[2], w.shape()[2], options.stride, pad.same, pad.left, pad.right);
+  require(rows.out > 0 && columns.out > 0, "[conv2d] filter " + to_string(w.shape()) + " (K,R,S,C) is larger than the padded input " +
+                                               to_string(x.shape()) + " (N,H,W,C)");
+  return {.n = x.shape()[0], .h = x.shape()[1], .w = x.shape()[2], .c = x.shape()[3],
+          .k = w.shape()[0], .r = w.shape()[1], .s = w.shape()[2],
+          .p = rows.out, .q = columns.out, .stride = options.stride, .pad_top = rows.before, .pad_left = columns.before};
+}
+
+}  // namespace
+
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options) {
+  const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
+  Device& device = x.value().on();
+  Tensor y = Tensor::empty(x.value().device(), {shape.n, shape.p, shape.q, shape.k}, x.value().dtype());
+  device.backend().conv2d_forward(device.stream(), shape, x.value(), w.value(), bias.value(), options.activation, y);
+
+  const bool activated = options.activation != Activation::none;
+  return record("conv2d", y, {x, w, bias},
+                [shape, activation = options.activation, x_value = w.node() ? x.value() : Tensor{},
+                 w_value = x.node() ? w.value() : Tensor{}, y_value = activated ? y : Tensor{}, dx = x.node(), dw = w.node(),
+                 db = bias.node()](const Tensor& dy) {
+                  Device& on = dy.on();
+                  const kernels::Backend& run = on.backend();
+                  Tensor dz = dy;  // gradient before the activation
+                  if (activation != Activation::none) {
+                    dz = dy.like();
+                    run.activation_backward(on.stream(), activation, y_value, dy, {dz, false});
+                  }
+                  if (db) run.column_sums(on.stream(), dz, into(db));
+                  if (dw) run.conv2d_backward_weights(on.stream(), shape, x_value, dz, into(dw));
+                  if (dx) run.conv2d_backward_data(on.stream(), shape, dz, w_value, into(dx));
+                });
+}
+
+}  // namespace tessera

@@ -1,0 +1,59 @@
+#include "engine/ops/elementwise.h"
+
+#include "engine/ops/check.h"
+
+namespace tessera {
+
+Variable activate(const Variable& x, Activation activation) {
+  if (activation == Activation::none) return x;
+  Device& device = x.value().on();
+  Tensor y = x.value().like();
+  device.backend().activation_forward(device.stream(), activation, x.value(), y);
+
+  return record("activation", y, {x}, [activation, y, dx = x.node()](const Tensor& dy) {
+    dy.on().backend().activation_backward(dy.on().stream(), activation, y, dy, into(dx));
+  });
+}
+
+Variable add(const Variable& a, const Variable& b) {
+  require_shape("add", "right operand", b.value(), a.shape());
+  Device& device = a.value().on();
+  Tensor y = a.value().like();
+  device.backend().add(device.stream(), a.value(), b.value(), y);
+
+  return record("add", y, {a, b}, [da = a.node(), db = b.node()](const Tensor& dy) {
+    if (da) da->pass(dy);
+    if (db) db->pass(dy);
+  });
+}
+
+Variable dropout(const Variable& x, const kernels::DropoutParams& params, const kernels::StepState* state) {
+  require(params.probability >= 0 && params.probability < 1, "[dropout] probability must lie in [0, 1)");
+  Device& device = x.value().on();
+  Tensor y = x.value().like();
+  device.backend().dropout(device.stream(), params, state, x.value(), {y, false});
+
+  return record("dropout", y, {x}, [params, state, dx = x.node()](const Tensor& dy) {
+    dy.on().backend().dropout(dy.on().stream(), params, state, dy, into(dx));
+  });
+}
+
+Variable flatten(const Variable& x) {
+  require_rank("flatten", "input", x.value(), 4, "N,H,W,C");
+  const Shape in = x.shape();
+  const Shape flat{in[0], in[1] * in[2] * in[3]};
+  Device& device = x.value().on();
+  const bool same_order = in[1] * in[2] == 1 || in[3] == 1;
+  Tensor y = x.value();
+  if (!same_order) {
+    y = Tensor::empty(x.value().device(), {in[0], in[3], in[1], in[2]}, x.value().dtype());
+    device.backend().permute(device.stream(), {0, 3, 1, 2}, x.value(), {y, false});
+  }
+
+  return record("flatten", y.reshape(flat), {x}, [in, same_order, dx = x.node()](const Tensor& dy) {
+    if (same_order) return dx->pass(dy);
+    dy.on().backend().permute(dy.on().stream(), {0, 2, 3, 1}, dy.reshape({in[0], in[3], in[1], in[2]}), into(dx));
+  });
+}
+
+}  // namespace tessera

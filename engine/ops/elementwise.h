@@ -1,0 +1,23 @@
+// Elementwise ops, and the change of layout between images and vectors.
+#pragma once
+
+#include "engine/autograd/variable.h"
+
+namespace tessera {
+
+using kernels::Activation;
+
+// y = f(x): relu max(x, 0) with gradient 0 at 0; sigmoid 1/(1 + e^−x).
+Variable activate(const Variable& x, Activation activation);
+
+// y = a + b, of one shape.
+Variable add(const Variable& a, const Variable& b);
+
+// Inverted dropout: y = x·keep/(1−p) with keep drawn anew for every step, layer and element (kernels/philox.h).
+// `state` (device memory, outlives the backward pass) holds the step.
+Variable dropout(const Variable& x, const kernels::DropoutParams& params, const kernels::StepState* state);
+
+// [N,H,W,C] → [N, C·H·W] in C,H,W order, as PyTorch and Paddle flatten; so linear weights are the same in files and memory.
+Variable flatten(const Variable& x);
+
+}  // namespace tessera
