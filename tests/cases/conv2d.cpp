@@ -1,0 +1,168 @@
+// Cases of conv2d_forward, conv2d_backward_data and conv2d_backward_weights: each shape drives all three.
+#include "tests/cases/slot_case.h"
+
+namespace tessera::cases {
+namespace {
+
+using namespace kernels;
+
+// Output size from the padding on both sides.
+Conv2dShape shape(std::int64_t n, std::int64_t h, std::int64_t w, std::int64_t c, std::int64_t k, std::int64_t r,
+                  std::int64_t stride, std::int64_t before, std::int64_t after) {
+  return {.n = n,
+          .h = h,
+          .w = w,
+          .c = c,
+          .k = k,
+          .r = r,
+          .s = r,
+          .p = (h + before + after - r) / stride + 1,
+          .q = (w + before + after - r) / stride + 1,
+          .stride = stride,
+          .pad_top = before,
+          .pad_left = before};
+}
+
+std::string text(const Conv2dShape& d) {
+  const auto number = [](std::int64_t v) { return std::to_string(v); };
+  std::string t = number(d.r) + "x" + number(d.s) + " s" + number(d.stride) + " c" + number(d.c) + " k" + number(d.k) + " " +
+                  number(d.h) + "x" + number(d.w) + " to " + number(d.p) + "x" + number(d.q) + " n" + number(d.n);
+  return t;
+}
+
+void add_forward(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, bool bias, Activation f) {
+  SlotCase c{
+      .slot = "conv2d_forward",
+      .variant = text(d) + (bias ? " bias" : "") +
+                 (f == Activation::relu      ? " relu"
+                  : f == Activation::sigmoid ? " sigmoid"
+                                             : ""),
+      .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c}), output("y", {d.n, d.p, d.q, d.k})},
+      .call = [d, f](Stream& s,
+                     const Operands& o) { s.backend.conv2d_forward(s, d, o["x"], o["w"], o.optional("bias"), f, o["y"]); },
+      .tolerance = 1e-5,
+      .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+      .size = size};
+  if (bias) c.operands.push_back(input("bias", {d.k}));
+  all.push_back(std::move(c));
+}
+
+void add_backward_data(std::vector<SlotCase>& all, const Conv2dShape& d, Size size) {
+  all.push_back({.slot = "conv2d_backward_data",
+                 .variant = text(d),
+                 .operands = {input("dy", {d.n, d.p, d.q, d.k}), input("w", {d.k, d.r, d.s, d.c}),
+                              gradient("dx", {d.n, d.h, d.w, d.c})},
+                 .call = [d](Stream& s,
+                             const Operands& o) { s.backend.conv2d_backward_data(s, d, o["dy"], o["w"], o.gradient("dx")); },
+                 .tolerance = 1e-5,
+                 .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+                 .size = size});
+}
+
+void add_backward_weights(std::vector<SlotCase>& all, const Conv2dShape& d, Size size) {
+  all.push_back(
+      {.slot = "conv2d_backward_weights",
+       .variant = text(d),
+       .operands = {input("x", {d.n, d.h, d.w, d.c}), input("dy", {d.n, d.p, d.q, d.k}),
+                    gradient("dw", {d.k, d.r, d.s, d.c})},
+       .call = [d](Stream& s,
+                   const Operands& o) { s.backend.conv2d_backward_weights(s, d, o["x"], o["dy"], o.gradient("dw")); },
+       .tolerance = 1e-5,
+       .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+       .size = size});
+}
+
+struct Listed {
+  Conv2dShape shape;
+  Size size;
+};
+
+std::vector<Listed> shapes() {
+  using enum Size;
+  return {
+      // 3x3 stride 1, padding 1: channels around vector widths and tiles, odd images, ragged rows of outputs.
+      {shape(1, 1, 1, 1, 1, 3, 1, 1, 1), quick},
+      {shape(2, 5, 7, 1, 3, 3, 1, 1, 1), quick},
+      {shape(2, 6, 6, 3, 5, 3, 1, 1, 1), quick},
+      {shape(1, 8, 8, 5, 6, 3, 1, 1, 1), quick},
+      {shape(1, 7, 9, 16, 16, 3, 1, 1, 1), quick},
+      {shape(1, 4, 4, 32, 33, 3, 1, 1, 1), quick},
+      {shape(3, 3, 3, 33, 32, 3, 1, 1, 1), quick},
+      {shape(1, 5, 5, 64, 65, 3, 1, 1, 1), quick},
+      {shape(2, 2, 2, 63, 64, 3, 1, 1, 1), quick},
+      {shape(1, 13, 11, 3, 64, 3, 1, 1, 1), quick},
+      {shape(3, 32, 32, 16, 16, 3, 1, 1, 1), medium},
+      {shape(2, 17, 15, 64, 64, 3, 1, 1, 1), medium},
+      {shape(5, 8, 8, 128, 128, 3, 1, 1, 1), medium},
+      {shape(3, 4, 4, 256, 256, 3, 1, 1, 1), medium},
+      {shape(2, 4, 4, 512, 130, 3, 1, 1, 1), medium},
+      {shape(2, 9, 9, 40, 24, 3, 1, 1, 1), medium},
+      // 3x3 stride 1, no padding and padding 2.
+      {shape(2, 6, 7, 6, 16, 3, 1, 0, 0), quick},
+      {shape(1, 4, 5, 3, 4, 3, 1, 2, 2), quick},
+      // 3x3 stride 2: padding 0 before and 1 after (Keras "same"), and symmetric.
+      {shape(2, 8, 8, 3, 16, 3, 2, 0, 1), quick},
+      {shape(1, 6, 10, 16, 33, 3, 2, 0, 1), quick},
+      {shape(1, 7, 7, 6, 5, 3, 2, 1, 1), quick},
+      {shape(2, 8, 6, 32, 31, 3, 2, 1, 1), quick},
+      {shape(3, 16, 16, 64, 128, 3, 2, 0, 1), medium},
+      {shape(3, 16, 16, 64, 128, 3, 2, 1, 1), medium},
+      // 1x1; with stride 2, three quarters of the input are read by no window.
+      {shape(2, 5, 5, 3, 6, 1, 1, 0, 0), quick},
+      {shape(1, 7, 5, 33, 65, 1, 1, 0, 0), quick},
+      {shape(2, 8, 8, 16, 32, 1, 2, 0, 0), quick},
+      {shape(2, 7, 5, 6, 5, 1, 2, 0, 0), quick},
+      {shape(3, 16, 16, 64, 128, 1, 2, 0, 0), medium},
+      {shape(2, 16, 16, 64, 256, 1, 1, 0, 0), medium},
+      // 5x5: LeNet's valid ones and "same".
+      {shape(2, 12, 12, 3, 6, 5, 1, 0, 0), quick},
+      {shape(2, 9, 11, 6, 16, 5, 1, 0, 0), quick},
+      {shape(2, 5, 5, 16, 33, 5, 1, 0, 0), quick},  // one output per image
+      {shape(1, 7, 6, 3, 5, 5, 1, 2, 2), quick},
+      {shape(7, 32, 32, 3, 6, 5, 1, 0, 0), medium},
+      {shape(7, 14, 14, 6, 16, 5, 1, 0, 0), medium},
+      // 7x7 stride 2 padding 3 (ImageNet stem), 2x2, and 4x4 stride 4.
+      {shape(1, 14, 15, 3, 8, 7, 2, 3, 3), quick},
+      {shape(1, 56, 56, 3, 64, 7, 2, 3, 3), medium},
+      {shape(2, 5, 4, 5, 6, 2, 1, 0, 1), quick},
+      {shape(1, 9, 8, 3, 16, 4, 4, 0, 0), quick},
+      // Different heights and widths of filters, different paddings on both axes.
+      {{.n = 2, .h = 6, .w = 9, .c = 3, .k = 5, .r = 1, .s = 3, .p = 6, .q = 9, .stride = 1, .pad_top = 0, .pad_left = 1},
+       quick},
+      {{.n = 2, .h = 6, .w = 9, .c = 5, .k = 3, .r = 3, .s = 2, .p = 3, .q = 5, .stride = 2, .pad_top = 1, .pad_left = 0},
+       quick},
+      // ResNet-18 for 32x32 images at batch 32, then LeNet-5 at batch 128.
+      {shape(32, 32, 32, 3, 64, 3, 1, 1, 1), bench},
+      {shape(32, 32, 32, 64, 64, 3, 1, 1, 1), bench},
+      {shape(32, 32, 32, 64, 128, 3, 2, 1, 1), bench},
+      {shape(32, 32, 32, 64, 128, 1, 2, 0, 0), bench},
+      {shape(32, 16, 16, 128, 128, 3, 1, 1, 1), bench},
+      {shape(32, 16, 16, 128, 256, 3, 2, 1, 1), bench},
+      {shape(32, 16, 16, 128, 256, 1, 2, 0, 0), bench},
+      {shape(32, 8, 8, 256, 256, 3, 1, 1, 1), bench},
+      {shape(32, 8, 8, 256, 512, 3, 2, 1, 1), bench},
+      {shape(32, 8, 8, 256, 512, 1, 2, 0, 0), bench},
+      {shape(32, 4, 4, 512, 512, 3, 1, 1, 1), bench},
+      {shape(128, 32, 32, 3, 6, 5, 1, 0, 0), bench},
+      {shape(128, 14, 14, 6, 16, 5, 1, 0, 0), bench},
+  };
+}
+
+}  // namespace
+
+void add_conv2d_cases(std::vector<SlotCase>& all) {
+  const std::vector<Listed> list = shapes();
+  for (const Listed& l : list) add_forward(all, l.shape, l.size, false, Activation::none);
+  for (const Conv2dShape& d : {shape(2, 6, 6, 3, 5, 3, 1, 1, 1), shape(1, 5, 5, 33, 65, 3, 1, 1, 1),
+                               shape(2, 12, 12, 3, 6, 5, 1, 0, 0), shape(2, 8, 8, 16, 32, 1, 2, 0, 0)}) {
+    add_forward(all, d, Size::quick, true, Activation::none);
+    add_forward(all, d, Size::quick, true, Activation::relu);
+    add_forward(all, d, Size::quick, true, Activation::sigmoid);
+    add_forward(all, d, Size::quick, false, Activation::relu);
+  }
+  add_forward(all, shape(5, 8, 8, 64, 64, 3, 1, 1, 1), Size::medium, true, Activation::relu);
+  for (const Listed& l : list) add_backward_data(all, l.shape, l.size);
+  for (const Listed& l : list) add_backward_weights(all, l.shape, l.size);
+}
+
+}  // namespace tessera::cases

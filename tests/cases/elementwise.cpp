@@ -1,0 +1,153 @@
+// Cases of add, scale, activation_*, dropout and permute.
+#include <limits>
+
+#include "tests/cases/slot_case.h"
+
+namespace tessera::cases {
+namespace {
+
+using namespace kernels;
+
+// Around vector widths (4, 8, 16), warps (32), blocks (256, 1024) and beyond one grid stride.
+constexpr std::int64_t lengths[] = {1, 3, 31, 33, 63, 65, 127, 255, 257, 1025, 4099};
+constexpr std::int64_t long_length = 1'048'577;
+
+std::string of(std::int64_t n) { return "n=" + std::to_string(n); }
+Size size_for(std::int64_t n) { return n > 100'000 ? Size::medium : Size::quick; }
+
+const char* text(Activation f) { return f == Activation::relu ? "relu" : f == Activation::sigmoid ? "sigmoid" : "none"; }
+
+void add_add(std::vector<SlotCase>& all) {
+  const auto call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["y"]); };
+  const auto one = [&](std::int64_t n) {
+    all.push_back({.slot = "add",
+                   .variant = of(n),
+                   .operands = {input("a", {n}), input("b", {n}), output("y", {n})},
+                   .call = call,
+                   .tolerance = 2e-7,
+                   .flops = static_cast<double>(n),
+                   .size = size_for(n)});
+  };
+  for (std::int64_t n : lengths) one(n);
+  one(long_length);
+  all.push_back({.slot = "add",
+                 .variant = "rank 4",
+                 .operands = {input("a", {2, 3, 5, 7}), input("b", {2, 3, 5, 7}), output("y", {2, 3, 5, 7})},
+                 .call = call});
+  all.push_back({.slot = "add",
+                 .variant = "in place of a",
+                 .operands = {in_out("a", {67}), input("b", {67})},
+                 .call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["a"]); }});
+  all.push_back({.slot = "add",
+                 .variant = "in place of b",
+                 .operands = {input("a", {67}), in_out("b", {67})},
+                 .call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["b"]); }});
+}
+
+void add_scale(std::vector<SlotCase>& all) {
+  const auto one = [&](std::int64_t n, bool factor) {
+    SlotCase c{.slot = "scale",
+               .variant = of(n) + (factor ? " with factor" : ""),
+               .operands = {input("x", {n}), gradient("y", {n})},
+               .call = [](Stream& s,
+                          const Operands& o) { s.backend.scale(s, -0.7, o.optional("factor"), o["x"], o.gradient("y")); },
+               .flops = 2.0 * static_cast<double>(n),
+               .size = size_for(n)};
+    if (factor) c.operands.push_back(input("factor", {}));
+    all.push_back(std::move(c));
+  };
+  for (std::int64_t n : lengths) one(n, n % 4 == 3);
+  one(long_length, true);
+}
+
+void add_activation(std::vector<SlotCase>& all) {
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const auto forward = [&](Activation f, std::int64_t n, const std::string& variant, Fill fill) {
+    all.push_back({.slot = "activation_forward",
+                   .variant = std::string(text(f)) + " " + variant,
+                   .operands = {input("x", {n}, std::move(fill)), output("y", {n})},
+                   .call = [f](Stream& s, const Operands& o) { s.backend.activation_forward(s, f, o["x"], o["y"]); },
+                   .flops = static_cast<double>(n),
+                   .size = size_for(n)});
+  };
+  const auto backward = [&](Activation f, std::int64_t n) {
+    all.push_back(
+        {.slot = "activation_backward",
+         .variant = std::string(text(f)) + " " + of(n),
+         .operands = {input("y", {n}, f == Activation::sigmoid ? uniform(0, 1) : normal()), input("dy", {n}),
+                      gradient("dx", {n})},
+         .call = [f](Stream& s,
+                     const Operands& o) { s.backend.activation_backward(s, f, o["y"], o["dy"], o.gradient("dx")); },
+         .flops = 2.0 * static_cast<double>(n),
+         .size = size_for(n)});
+  };
+  for (Activation f : {Activation::relu, Activation::sigmoid}) {
+    for (std::int64_t n : lengths) forward(f, n, of(n), normal()), backward(f, n);
+    forward(f, long_length, of(long_length), normal());
+    backward(f, long_length);
+    forward(f, 37, "extremes", listed({0.0, -0.0, nan, inf, -inf, 100, -100, 1e-30, -1e-30, 30, -30}));
+    all.push_back({.slot = "activation_backward",
+                   .variant = std::string(text(f)) + " in place",
+                   .operands = {input("y", {67}, listed({0.0, 0.5, 1.0, 0.25, -0.0})), in_out("dy", {67})},
+                   .call = [f](Stream& s, const Operands& o) {
+                     s.backend.activation_backward(s, f, o["y"], o["dy"], {o["dy"], false});
+                   }});
+  }
+}
+
+void add_dropout(std::vector<SlotCase>& all) {
+  const auto one = [&](Dims dims, DropoutParams p, std::int64_t step, const std::string& variant) {
+    const double n = static_cast<double>(dims.count());
+    all.push_back(
+        {.slot = "dropout",
+         .variant = variant,
+         .operands = {step_state({.step = step}), input("x", dims), gradient("y", dims)},
+         .call = [p](Stream& s,
+                     const Operands& o) { s.backend.dropout(s, p, o.as<StepState>("state"), o["x"], o.gradient("y")); },
+         .flops = n,
+         .size = size_for(dims.count())});
+  };
+  for (std::int64_t n : lengths) one({n}, {.probability = 0.5, .seed = 7, .layer = 1}, 3, "p=0.5 " + of(n));
+  one({2, 3, 5, 7}, {.probability = 0.2, .seed = 0x123456789abcdefull, .layer = 65535}, 1ll << 33,
+      "p=0.2 wide seed and step");
+  one({65}, {.probability = 0.0, .seed = 1, .layer = 0}, 0, "p=0 keeps all");
+  one({4, 33}, {.probability = 0.9, .seed = 1, .layer = 2}, 0, "p=0.9");
+  one({long_length}, {.probability = 0.1, .seed = 9, .layer = 3}, 100, "p=0.1 " + of(long_length));
+}
+
+void add_permute(std::vector<SlotCase>& all) {
+  const auto one = [&](Dims x, std::array<int, 4> axes, Size size = Size::quick) {
+    Dims y = x;
+    std::string variant;
+    for (int i = 0; i < 4; ++i) y[i] = x[axes[static_cast<std::size_t>(i)]];
+    for (int i = 0; i < 4; ++i) variant += (i ? "x" : "") + std::to_string(x[i]);
+    variant += " axes ";
+    for (int a : axes) variant += std::to_string(a);
+    all.push_back({.slot = "permute",
+                   .variant = variant,
+                   .operands = {input("x", x), gradient("y", y)},
+                   .call = [axes](Stream& s, const Operands& o) { s.backend.permute(s, axes, o["x"], o.gradient("y")); },
+                   .tolerance = 2e-7,
+                   .size = size});
+  };
+  one({2, 5, 7, 3}, {0, 3, 1, 2});  // N,H,W,C to N,C,H,W
+  one({2, 3, 5, 7}, {0, 2, 3, 1});  // and back
+  one({3, 4, 4, 33}, {0, 3, 1, 2});
+  one({2, 3, 4, 5}, {3, 2, 1, 0});
+  one({2, 3, 4, 5}, {0, 1, 2, 3});
+  one({1, 1, 1, 1}, {2, 0, 3, 1});
+  one({4, 1, 65, 31}, {1, 3, 0, 2});
+  one({128, 8, 8, 64}, {0, 3, 1, 2}, Size::medium);
+}
+
+}  // namespace
+
+void add_elementwise_cases(std::vector<SlotCase>& all) {
+  add_add(all);
+  add_scale(all);
+  add_activation(all);
+  add_dropout(all);
+  add_permute(all);
+}
+
+}  // namespace tessera::cases

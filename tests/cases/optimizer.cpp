@@ -1,0 +1,134 @@
+// Cases of check_finite, sgd_step and adam_step.
+#include <cmath>
+#include <limits>
+#include <optional>
+
+#include "tests/cases/slot_case.h"
+
+namespace tessera::cases {
+namespace {
+
+using namespace kernels;
+
+constexpr std::int64_t lengths[] = {1, 3, 31, 33, 255, 257, 1025, 4099};
+constexpr std::int64_t long_length = 1'000'003;
+
+Size size_for(std::int64_t n) { return n > 10'000 ? Size::medium : Size::quick; }
+
+// ±1, ±2⁻¹, … ±2⁻³¹ in turn: whoever squares too early or adds ε in the wrong place loses the small ones.
+const Fill fading = [](std::uint64_t, std::int64_t i) {
+  return std::ldexp(i / 32 % 2 ? -1.0 : 1.0, -static_cast<int>(i % 32));
+};
+
+void add_check_finite(std::vector<SlotCase>& all) {
+  const auto one = [&](std::int64_t n, const std::string& what, std::int64_t at, double value, StepGuard guard) {
+    const Fill fill = [=](std::uint64_t stream, std::int64_t i) { return i == at ? value : normal()(stream, i); };
+    all.push_back({.slot = "check_finite",
+                   .variant = "n=" + std::to_string(n) + what,
+                   .operands = {input("x", {n}, fill), step_guard(guard, Role::in_out)},
+                   .call = [](Stream& s, const Operands& o) { s.backend.check_finite(s, o["x"], o.as<StepGuard>("guard")); },
+                   .flops = static_cast<double>(n),
+                   .size = size_for(n)});
+  };
+  const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
+  const double largest = std::numeric_limits<float>::max();
+  for (std::int64_t n :
+       {std::int64_t{1}, std::int64_t{33}, std::int64_t{257}, std::int64_t{1025}, std::int64_t{4099}, long_length}) {
+    one(n, " finite", -1, 0, {.skip = 1, .consecutive = 3, .skipped = 5});
+    one(n, " NaN last", n - 1, nan, {.skip = 0, .consecutive = 0, .skipped = 5});
+    one(n, " inf last", n - 1, inf, {.skip = 1, .consecutive = 3, .skipped = 5});
+    one(n, " -inf first", 0, -inf, {});
+    one(n, " NaN in the middle", n / 2, nan, {});
+    one(n, " largest float", n / 2, largest, {});
+  }
+}
+
+struct Step {
+  std::int64_t n;
+  std::string what;
+  std::optional<StepGuard> guard = {};
+  StepState state = {.step = 4, .learning_rate = 0.05};
+  bool fresh = false;  // weights and moments zero, as at the start
+};
+
+std::string variant(const Step& c) {
+  return c.what + " n=" + std::to_string(c.n) + (c.guard && c.guard->skip ? " skipped" : "");
+}
+
+void add_sgd(std::vector<SlotCase>& all, const Step& c, SgdParams p) {
+  SlotCase one{.slot = "sgd_step",
+               .variant = variant(c),
+               .operands = {step_state(c.state), input("gradient", {c.n}, fading),
+                            in_out("weights", {c.n}, c.fresh ? constant(0) : normal())},
+               .call =
+                   [p](Stream& s, const Operands& o) {
+                     s.backend.sgd_step(s, p, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["gradient"],
+                                        o["weights"], o.optional("velocity"));
+                   },
+               .tolerance = 5e-7,
+               .flops = (p.momentum > 0 ? 6.0 : 2.0) * static_cast<double>(c.n),
+               .size = size_for(c.n)};
+  if (p.momentum > 0) one.operands.push_back(in_out("velocity", {c.n}, c.fresh ? constant(0) : normal()));
+  if (c.guard) one.operands.push_back(step_guard(*c.guard));
+  all.push_back(std::move(one));
+}
+
+void add_adam(std::vector<SlotCase>& all, const Step& c, AdamParams p) {
+  const auto begin = [&](Fill later) { return c.fresh ? constant(0) : later; };
+  SlotCase one{
+      .slot = "adam_step",
+      .variant = variant(c),
+      .operands = {step_state(c.state), input("gradient", {c.n}, fading), in_out("weights", {c.n}, begin(normal())),
+                   in_out("moment1", {c.n}, begin(normal(0, 0.1))), in_out("moment2", {c.n}, begin(uniform(0, 0.01)))},
+      .call =
+          [p](Stream& s, const Operands& o) {
+            s.backend.adam_step(s, p, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["gradient"], o["weights"],
+                                o["moment1"], o["moment2"]);
+          },
+      .tolerance = 1e-6,
+      .flops = 13.0 * static_cast<double>(c.n),
+      .size = size_for(c.n)};
+  if (c.guard) one.operands.push_back(step_guard(*c.guard));
+  all.push_back(std::move(one));
+}
+
+}  // namespace
+
+void add_optimizer_cases(std::vector<SlotCase>& all) {
+  add_check_finite(all);
+
+  const StepGuard go{.skip = 0, .consecutive = 0, .skipped = 2}, stop{.skip = 1, .consecutive = 1, .skipped = 3};
+  const SgdParams plain{.momentum = 0, .weight_decay = 0, .nesterov = false};
+  const SgdParams momentum{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = false};
+  const SgdParams nesterov{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = true};
+  const auto fresh = [](std::int64_t n, std::string what) {
+    return Step{.n = n, .what = std::move(what), .state = {.step = 0, .learning_rate = 1e-3}, .fresh = true};
+  };
+  for (std::int64_t n : lengths) {
+    add_sgd(all, {.n = n, .what = "plain"}, plain);
+    add_sgd(all, {.n = n, .what = "momentum and decay", .guard = go}, momentum);
+    add_sgd(all, {.n = n, .what = "nesterov and decay", .guard = go}, nesterov);
+  }
+  add_sgd(all, {.n = 65, .what = "plain with decay"}, {.momentum = 0, .weight_decay = 0.1, .nesterov = false});
+  add_sgd(all, fresh(65, "first step"), momentum);
+  add_sgd(all, {.n = 65, .what = "plain", .guard = stop}, plain);
+  add_sgd(all, {.n = 65, .what = "momentum", .guard = stop}, momentum);
+  add_sgd(all, {.n = long_length, .what = "nesterov and decay", .guard = go}, nesterov);
+
+  const AdamParams keras{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7, .weight_decay = 0, .form = AdamForm::keras};
+  const AdamParams pytorch{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0, .form = AdamForm::pytorch};
+  for (AdamParams p : {keras, pytorch}) {
+    const std::string form = p.form == AdamForm::keras ? "keras" : "pytorch";
+    for (std::int64_t n : lengths) add_adam(all, {.n = n, .what = form, .guard = go}, p);
+    add_adam(all, fresh(65, form + " first step"), p);
+    add_adam(all, {.n = 65, .what = form + " late", .state = {.step = 100'000, .learning_rate = 1e-4}}, p);
+    add_adam(all, {.n = 65, .what = form, .guard = stop}, p);
+    add_adam(all, {.n = long_length, .what = form}, p);
+    p.weight_decay = 1e-2;
+    add_adam(all, {.n = 257, .what = form + " decay"}, p);
+    p.epsilon = 0.1;  // where √v is small, all depends on where ε is added
+    add_adam(all, {.n = 257, .what = form + " large epsilon", .state = {.step = 2, .learning_rate = 0.1}}, p);
+  }
+}
+
+}  // namespace tessera::cases

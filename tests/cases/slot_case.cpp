@@ -1,0 +1,306 @@
+#include "tests/cases/slot_case.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <numbers>
+#include <sstream>
+#include <stdexcept>
+
+#include "kernels/philox.h"
+
+namespace tessera::cases {
+namespace {
+
+using kernels::DType;
+using kernels::View;
+
+bool is_struct(Element e) { return e == Element::step_state || e == Element::step_guard || e == Element::metrics; }
+
+DType dtype(Element e, DType real) {
+  switch (e) {
+    case Element::real: return real;
+    case Element::i32: return DType::i32;
+    default: return DType::u8;
+  }
+}
+
+// The name of an operand as a number (FNV-1a); philox takes 60 bits.
+std::uint64_t stream_of(const std::string& text) {
+  std::uint64_t h = 14695981039346656037ull;
+  for (unsigned char c : text) h = (h ^ c) * 1099511628211ull;
+  return h & 0x0fffffffffffffffull;
+}
+
+template <class T>
+void store(std::vector<std::byte>& to, std::int64_t i, double value) {
+  const T t = static_cast<T>(value);
+  std::memcpy(to.data() + static_cast<std::size_t>(i) * sizeof(T), &t, sizeof(T));
+}
+
+std::vector<std::byte> filled(const Operand& o, std::uint64_t stream, DType real) {
+  if (is_struct(o.element)) return o.contents;
+  std::vector<std::byte> to(o.bytes(real));
+  for (std::int64_t i = 0; i < o.dims.count(); ++i) {
+    const double value = o.fill(stream, i);
+    switch (dtype(o.element, real)) {
+      case DType::f32: store<float>(to, i, value); break;
+      case DType::f64: store<double>(to, i, static_cast<double>(static_cast<float>(value))); break;
+      case DType::i32: store<std::int32_t>(to, i, value); break;
+      default: store<std::uint8_t>(to, i, value); break;
+    }
+  }
+  return to;
+}
+
+template <class T>
+std::vector<double> as_doubles(const std::vector<std::byte>& bytes) {
+  std::vector<double> values(bytes.size() / sizeof(T));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    T t;
+    std::memcpy(&t, bytes.data() + i * sizeof(T), sizeof(T));
+    values[i] = static_cast<double>(t);
+  }
+  return values;
+}
+
+std::vector<double> decoded(const Operand& o, const std::vector<std::byte>& bytes, DType real) {
+  if (o.element == Element::metrics) return as_doubles<double>(bytes);
+  if (o.element == Element::step_guard) {
+    kernels::StepGuard g;
+    std::memcpy(&g, bytes.data(), sizeof g);
+    return {static_cast<double>(g.skip), static_cast<double>(g.consecutive), static_cast<double>(g.skipped)};
+  }
+  switch (dtype(o.element, real)) {
+    case DType::f32: return as_doubles<float>(bytes);
+    case DType::f64: return as_doubles<double>(bytes);
+    case DType::i32: return as_doubles<std::int32_t>(bytes);
+    default: return as_doubles<std::uint8_t>(bytes);
+  }
+}
+
+template <class T>
+Operand of_struct(std::string name, Role role, Element element, const T& value) {
+  Operand o{.name = std::move(name), .role = role, .dims = {sizeof(T)}, .fill = {}, .element = element};
+  o.contents.resize(sizeof(T));
+  std::memcpy(o.contents.data(), &value, sizeof(T));
+  return o;
+}
+
+}  // namespace
+
+std::size_t Operand::bytes(DType real) const {
+  return static_cast<std::size_t>(dims.count()) * kernels::size_of(dtype(element, real));
+}
+
+View Operands::optional(std::string_view name) const {
+  for (const Entry& e : entries_)
+    if (e.operand->name == name) return e.view;
+  return {};
+}
+
+View Operands::operator[](std::string_view name) const {
+  const View view = optional(name);
+  if (!view) throw std::out_of_range("slot case: no operand is called '" + std::string(name) + "'");
+  return view;
+}
+
+bool SlotCase::has_gradient() const {
+  return std::ranges::any_of(operands, [](const Operand& o) { return o.role == Role::gradient; });
+}
+
+double SlotCase::bytes() const {
+  double sum = 0;
+  for (const Operand& o : operands) sum += static_cast<double>(o.bytes(DType::f32)) * (o.role == Role::in_out ? 2 : 1);
+  return sum;
+}
+
+std::vector<SlotCase> slot_cases() {
+  std::vector<SlotCase> all;
+  add_elementwise_cases(all);
+  add_reduction_cases(all);
+  add_matmul_cases(all);
+  add_conv2d_cases(all);
+  add_pool_cases(all);
+  add_batch_norm_cases(all);
+  add_loss_cases(all);
+  add_optimizer_cases(all);
+  add_gather_cases(all);
+  return all;
+}
+
+std::vector<SlotCase> slot_cases(std::string_view pattern, Size largest) {
+  std::vector<std::string> patterns;
+  std::istringstream list{std::string(pattern)};
+  for (std::string one; std::getline(list, one, ',');) patterns.push_back(one);
+  const auto wanted = [&](const SlotCase& c) {
+    const auto matches = [&](const std::string& p) {
+      return fnmatch(p.c_str(), c.name().c_str(), 0) == 0 || fnmatch(p.c_str(), c.slot.c_str(), 0) == 0;
+    };
+    return c.size <= largest && (patterns.empty() || std::ranges::any_of(patterns, matches));
+  };
+  std::vector<SlotCase> chosen;
+  for (SlotCase& c : slot_cases())
+    if (wanted(c)) chosen.push_back(std::move(c));
+  return chosen;
+}
+
+bool has_kernel(const SlotCase& c, const kernels::Backend& backend) {
+  bool found = false;
+  kernels::for_each_slot(backend, [&](const auto& slot) { found = found || (c.slot == slot.name && slot); });
+  return found;
+}
+
+Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate)
+    : case_(c), stream_(stream), real_(real) {
+  std::vector<Operands::Entry> entries;
+  const kernels::Runtime& runtime = stream.backend.runtime;
+  for (const Operand& o : c.operands) {
+    const std::size_t bytes = o.bytes(real);
+    memory_.emplace_back(runtime.allocate(stream.device, bytes), Release{&runtime, stream.device});
+    entries.push_back({&o, {memory_.back().get(), dtype(o.element, real), o.dims}});
+    const bool poisoned = o.role == Role::output || (o.role == Role::gradient && !accumulate);
+    initial_.push_back(poisoned ? std::vector<std::byte>(bytes, std::byte{0xFF})
+                                : filled(o, stream_of(c.name() + "." + o.name), real));
+  }
+  operands_.emplace(std::move(entries), accumulate);
+  reset();
+}
+
+void Prepared::reset() {
+  const kernels::Runtime& runtime = stream_.backend.runtime;
+  for (std::size_t i = 0; i < memory_.size(); ++i)
+    runtime.copy(stream_.native, memory_[i].get(), initial_[i].data(), initial_[i].size(), kernels::Copy::host_to_device);
+  runtime.synchronize(stream_.native);
+}
+
+void Prepared::call() { case_.call(stream_, *operands_); }
+
+Outputs Prepared::outputs() {
+  const kernels::Runtime& runtime = stream_.backend.runtime;
+  Outputs outputs;
+  for (std::size_t i = 0; i < memory_.size(); ++i) {
+    const Operand& o = case_.operands[i];
+    std::vector<std::byte> bytes(initial_[i].size());
+    runtime.copy(stream_.native, bytes.data(), memory_[i].get(), bytes.size(), kernels::Copy::device_to_host);
+    runtime.synchronize(stream_.native);
+    if (o.role != Role::input)
+      outputs.push_back({o.name, decoded(o, bytes, real_), std::move(bytes)});
+    else if (bytes != initial_[i])
+      throw std::logic_error("[" + case_.name() + "] the kernel changed its input '" + o.name + "'");
+  }
+  return outputs;
+}
+
+Outputs run(const SlotCase& c, const kernels::Backend& backend, DType real, kernels::Options options, bool accumulate,
+            int device) {
+  kernels::Stream stream(backend, device, options);
+  Prepared prepared(c, stream, real, accumulate);
+  prepared.call();
+  return prepared.outputs();
+}
+
+std::string compare(const SlotCase& c, const Outputs& got, const Outputs& expected) {
+  for (std::size_t o = 0; o < expected.size(); ++o) {
+    const std::vector<double>&g = got.at(o).values, &e = expected[o].values;
+    if (g.size() != e.size()) return expected[o].name + ": different sizes";
+    double largest = 0;
+    for (double v : e)
+      if (std::isfinite(v)) largest = std::max(largest, std::abs(v));
+    const auto operand = std::ranges::find(c.operands, expected[o].name, &Operand::name);
+    const bool exact = operand->element != Element::real && operand->element != Element::metrics;
+    const double allowed = exact ? 0 : c.tolerance * largest;
+    std::size_t worst = 0, wrong = 0;
+    double worst_error = -1;
+    for (std::size_t i = 0; i < e.size(); ++i) {
+      const bool both_nan = std::isnan(g[i]) && std::isnan(e[i]);
+      if (both_nan || g[i] == e[i]) continue;
+      double error = std::abs(g[i] - e[i]);
+      if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
+      if (error <= allowed) continue;
+      ++wrong;
+      if (error > worst_error) worst_error = error, worst = i;
+    }
+    if (wrong == 0) continue;
+    std::ostringstream text;
+    text.precision(9);
+    text << expected[o].name << "[" << worst << "] = " << g[worst] << ", expected " << e[worst] << " (error " << worst_error
+         << ", allowed " << allowed << "); " << wrong << " of " << e.size() << " elements are wrong";
+    return text.str();
+  }
+  return {};
+}
+
+std::string compare_bits(const Outputs& first, const Outputs& second) {
+  for (std::size_t o = 0; o < first.size(); ++o) {
+    if (first[o].bytes == second.at(o).bytes) continue;
+    std::size_t i = 0;
+    while (i + 1 < first[o].values.size() && first[o].values[i] == second[o].values[i]) ++i;
+    std::ostringstream text;
+    text.precision(17);
+    text << first[o].name << " differs, e.g. at [" << i << "]: " << first[o].values[i] << " and " << second[o].values[i];
+    return text.str();
+  }
+  return {};
+}
+
+// ---- making cases ------------------------------------------------------------------------------------------------------
+
+namespace {
+
+double unit(std::uint32_t word) { return static_cast<double>(kernels::to_unit(word)); }
+
+kernels::Random4 draw(std::uint64_t stream, std::int64_t i) {
+  return kernels::philox(0, kernels::Purpose::test, stream, static_cast<std::uint64_t>(i));
+}
+
+}  // namespace
+
+Fill normal(double mean, double deviation) {
+  return [=](std::uint64_t stream, std::int64_t i) {
+    const kernels::Random4 r = draw(stream, i);
+    return mean + deviation * std::sqrt(-2 * std::log(1 - unit(r.v[0]))) * std::cos(2 * std::numbers::pi * unit(r.v[1]));
+  };
+}
+
+Fill uniform(double low, double high) {
+  return [=](std::uint64_t stream, std::int64_t i) { return low + (high - low) * unit(draw(stream, i).v[0]); };
+}
+
+Fill integers(std::int64_t below) {
+  return [=](std::uint64_t stream, std::int64_t i) { return static_cast<double>(draw(stream, i).v[0] % below); };
+}
+
+Fill constant(double value) {
+  return [=](std::uint64_t, std::int64_t) { return value; };
+}
+
+Fill listed(std::vector<double> values) {
+  return [v = std::move(values)](std::uint64_t, std::int64_t i) { return v[static_cast<std::size_t>(i) % v.size()]; };
+}
+
+Operand input(std::string name, kernels::Dims dims, Fill fill, Element element) {
+  return {.name = std::move(name), .role = Role::input, .dims = dims, .fill = std::move(fill), .element = element};
+}
+
+Operand output(std::string name, kernels::Dims dims, Element element) {
+  return {.name = std::move(name), .role = Role::output, .dims = dims, .fill = {}, .element = element};
+}
+
+Operand gradient(std::string name, kernels::Dims dims) {
+  return {.name = std::move(name), .role = Role::gradient, .dims = dims, .fill = normal()};
+}
+
+Operand in_out(std::string name, kernels::Dims dims, Fill fill, Element element) {
+  return {.name = std::move(name), .role = Role::in_out, .dims = dims, .fill = std::move(fill), .element = element};
+}
+
+Operand step_state(kernels::StepState state) { return of_struct("state", Role::input, Element::step_state, state); }
+
+Operand step_guard(kernels::StepGuard guard, Role role) { return of_struct("guard", role, Element::step_guard, guard); }
+
+Operand metrics(kernels::Metrics sums) { return of_struct("metrics", Role::in_out, Element::metrics, sums); }
+
+}  // namespace tessera::cases
