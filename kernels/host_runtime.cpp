@@ -36,7 +36,7 @@ DeviceInfo device_info(int) {
 // Exactly `bytes`, not rounded up: what lies behind belongs to nobody, and a sanitizer says so.
 void* allocate(int, std::size_t bytes) {
   void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, bytes) != 0)
+  if (posix_memalign(&memory, alignment, bytes > 0 ? bytes : 1) != 0)
     throw OutOfMemory("host memory: cannot allocate " + std::to_string(bytes) + " bytes");
   return memory;
 }
@@ -56,17 +56,19 @@ void zero(void*, void* memory, std::size_t bytes) {
 
 void synchronize(void*) {}
 
+constexpr Runtime table = {.device_count = device_count,
+                           .device_info = device_info,
+                           .allocate = allocate,
+                           .release = release,
+                           .create_stream = create_stream,
+                           .destroy_stream = destroy_stream,
+                           .copy = copy,
+                           .zero = zero,
+                           .synchronize = synchronize,
+                           .host_memory = true};
+
 }  // namespace
 
-const Runtime host_runtime = {.device_count = device_count,
-                              .device_info = device_info,
-                              .allocate = allocate,
-                              .release = release,
-                              .create_stream = create_stream,
-                              .destroy_stream = destroy_stream,
-                              .copy = copy,
-                              .zero = zero,
-                              .synchronize = synchronize,
-                              .host_memory = true};
+const Runtime& host_runtime() { return table; }
 
 }  // namespace tessera::kernels

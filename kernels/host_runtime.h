@@ -6,6 +6,6 @@
 
 namespace tessera::kernels {
 
-extern const Runtime host_runtime;
+const Runtime& host_runtime();
 
 }  // namespace tessera::kernels
