@@ -1,0 +1,91 @@
+// Reference batch normalisation, one channel after another.
+#include "kernels/reference/real.h"
+#include "kernels/reference/slots.h"
+
+namespace tessera::kernels::reference {
+namespace {
+
+// The elements of channel c: c, c + C, c + 2C, …
+template <class Visit>
+void for_each_in_channel(const Dims& dims, std::int64_t c, Visit&& visit) {
+  for (std::int64_t i = c; i < dims.count(); i += dims.last()) visit(i);
+}
+
+template <class T>
+void normalise(const BatchNormParams& p, ConstView x, ConstView residual, ConstView gamma, ConstView beta, std::int64_t c,
+               double mean, double rstd, View y) {
+  for_each_in_channel(x.dims, c, [&](std::int64_t i) {
+    double value = gamma.as<T>()[c] * (x.as<T>()[i] - mean) * rstd + beta.as<T>()[c];
+    if (residual) value += residual.as<T>()[i];
+    write(y.as<T>()[i], activate(p.activation, value), false);
+  });
+}
+
+}  // namespace
+
+void batch_norm_training(Stream&, const BatchNormParams& p, ConstView x, ConstView residual, ConstView gamma, ConstView beta,
+                         View running_mean, View running_var, View y, View mean, View rstd) {
+  with_real("batch_norm_training", x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const double m = static_cast<double>(x.count() / x.dims.last());
+    for (std::int64_t c = 0; c < x.dims.last(); ++c) {
+      double total = 0, squares = 0;
+      for_each_in_channel(x.dims, c, [&](std::int64_t i) { total += x.as<T>()[i]; });
+      const double average = total / m;
+      for_each_in_channel(x.dims, c,
+                          [&](std::int64_t i) { squares += (x.as<T>()[i] - average) * (x.as<T>()[i] - average); });
+      const double var = squares / m, r = 1 / std::sqrt(var + p.epsilon);
+      const double entering = p.unbiased_variance && m > 1 ? squares / (m - 1) : var;
+      normalise<T>(p, x, residual, gamma, beta, c, average, r, y);
+      write(mean.as<T>()[c], average, false);
+      write(rstd.as<T>()[c], r, false);
+      T &running_m = running_mean.as<T>()[c], &running_v = running_var.as<T>()[c];
+      write(running_m, (1 - p.momentum) * running_m + p.momentum * average, false);
+      write(running_v, (1 - p.momentum) * running_v + p.momentum * entering, false);
+    }
+  });
+}
+
+void batch_norm_inference(Stream&, const BatchNormParams& p, ConstView x, ConstView residual, ConstView gamma,
+                          ConstView beta, ConstView running_mean, ConstView running_var, View y, View rstd) {
+  with_real("batch_norm_inference", x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t c = 0; c < x.dims.last(); ++c) {
+      const double r = 1 / std::sqrt(running_var.as<T>()[c] + p.epsilon);
+      normalise<T>(p, x, residual, gamma, beta, c, running_mean.as<T>()[c], r, y);
+      if (rstd) write(rstd.as<T>()[c], r, false);
+    }
+  });
+}
+
+void batch_norm_backward(Stream&, const BatchNormParams& p, bool batch_statistics, ConstView x, ConstView y, ConstView dy,
+                         ConstView gamma, ConstView mean, ConstView rstd, Gradient dx, Gradient dresidual, Gradient dgamma,
+                         Gradient dbeta) {
+  with_real("batch_norm_backward", x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const double m = static_cast<double>(x.count() / x.dims.last());
+    for (std::int64_t c = 0; c < x.dims.last(); ++c) {
+      const double average = mean.as<T>()[c], r = rstd.as<T>()[c];
+      const auto normalised = [&](std::int64_t i) { return (x.as<T>()[i] - average) * r; };
+      const auto dz = [&](std::int64_t i) -> double {
+        return p.activation == Activation::none ? dy.as<T>()[i]
+                                                : activation_gradient(p.activation, y.as<T>()[i], dy.as<T>()[i]);
+      };
+      double sum_dz = 0, sum_dz_x = 0;
+      for_each_in_channel(x.dims, c, [&](std::int64_t i) {
+        sum_dz += dz(i);
+        sum_dz_x += dz(i) * normalised(i);
+      });
+      for_each_in_channel(x.dims, c, [&](std::int64_t i) {
+        const double d = dz(i);  // read before dx or dresidual is written: either may be dy
+        const double centred = batch_statistics ? d - sum_dz / m - normalised(i) * sum_dz_x / m : d;
+        if (dx) write(dx.view.as<T>()[i], gamma.as<T>()[c] * r * centred, dx.accumulate);
+        if (dresidual) write(dresidual.view.as<T>()[i], d, dresidual.accumulate);
+      });
+      if (dgamma) write(dgamma.view.as<T>()[c], sum_dz_x, dgamma.accumulate);
+      if (dbeta) write(dbeta.view.as<T>()[c], sum_dz, dbeta.accumulate);
+    }
+  });
+}
+
+}  // namespace tessera::kernels::reference
