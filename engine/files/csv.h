@@ -20,8 +20,8 @@ struct CsvTable {
 std::string csv_number(double value);  // the shortest text that reads back as the same value; "nan", "inf"
 std::string to_csv(const CsvTable& table);
 
-// A last line without its line end was cut by a crash: it is left out. Rows of another length are a WeightsError with the
-// line number.
+// A last line without its line end was cut by a crash: it is left out. Rows of another length are a WeightsError with its
+// number.
 CsvTable parse_csv(std::string_view text, const std::string& where);
 CsvTable read_csv(const std::filesystem::path& path, const SystemCalls& calls = system_calls);
 

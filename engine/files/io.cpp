@@ -165,7 +165,10 @@ void make_folder(const std::filesystem::path& path, ExitCode on_error, const Sys
   if (path.empty() || std::filesystem::is_directory(path, ignored)) return;
   make_folder(path.parent_path(), on_error, calls);
   const int made = uninterrupted([&] { return calls.mkdir(path.c_str(), 0777); });
-  if (made == 0) return;
+  if (made == 0) {
+    sync_folder(path.has_parent_path() ? path.parent_path() : std::filesystem::path("."), on_error, calls);
+    return;
+  }
   const int error = errno;  // is_directory below changes it
   if (error == EEXIST && std::filesystem::is_directory(path, ignored)) return;
   fail_path("mkdir", path, error, on_error);

@@ -88,6 +88,9 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const By
 void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes, ExitCode on_error,
                            const SystemCalls& calls = system_calls);
 
+// No file of weights or checkpoint is larger than this: 8 GiB.
+inline constexpr std::uint64_t largest_file = std::uint64_t{8} << 30;
+
 // Steps of the same protocol, for who writes a whole folder.
 void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
                     const SystemCalls& calls);

@@ -7,7 +7,7 @@
 //   keys or anything deeper, and may end in spaces; at most 65,536 tensors; dtype is F32, F64, BF16, I32, I64 or U8;
 //   end - begin = product of the shape x element size, in checked arithmetic; the tensors together cover the data from its
 //   first to its last byte without holes or overlaps, in whatever order. Empty tensors and scalars ("shape": []) are fine.
-// Each breach is a WeightsError with the file, the offset or tensor, and the reason.
+// Ranks go up to 16 and files to 8 GiB. Each breach is a WeightsError with the file, the offset or tensor, and the reason.
 #pragma once
 
 #include <cstdint>
@@ -23,12 +23,14 @@
 
 namespace tessera {
 
+struct SafetensorsHeader;
+
 // A named tensor whose data lies elsewhere. The bytes may be unaligned: copy them out.
 struct TensorEntry {
   std::string name;
   kernels::DType dtype = kernels::DType::f32;
-  std::vector<std::int64_t> shape;
-  ByteSpan bytes;
+  std::vector<std::int64_t> shape = {};
+  ByteSpan bytes = {};
 
   std::int64_t count() const;
 };
@@ -50,10 +52,10 @@ class Safetensors {
   const std::string& where() const { return where_; }
 
  private:
-  Safetensors() = default;
+  Safetensors(std::string where, Bytes bytes, std::size_t data_at, SafetensorsHeader header);
 
   std::string where_;
-  Bytes data_;
+  Bytes bytes_;  // the whole file or its data: what the spans point into
   std::vector<TensorEntry> tensors_;
   std::map<std::string, std::size_t, std::less<>> index_;
   Metadata metadata_;
