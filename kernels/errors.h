@@ -22,7 +22,7 @@ class OutOfMemory : public DeviceError {
 class MissingKernel : public DeviceError {
  public:
   MissingKernel(const char* op, const char* backend, const std::string& detail = "")
-      : DeviceError("[" + std::string(op) + "] backend '" + backend + "' has no such kernel" +
+      : DeviceError(std::string("[") + op + "] backend '" + backend + "' has no such kernel" +
                     (detail.empty() ? "" : " for " + detail)) {}
 };
 
