@@ -1,9 +1,18 @@
 // Network: a module that maps a batch of images to logits.
 #pragma once
 
+#include <optional>
+
 #include "engine/nn/module.h"
 
 namespace tessera {
+
+// What a caller may change about a network of the catalogue.
+struct NetworkOptions {
+  std::optional<std::int64_t> outputs;  // size of the head
+  std::optional<double> dropout;        // of every dropout layer it has
+  bool residual = true;                 // false: without the residual adds, where the network knows that variant
+};
 
 class Network : public Module {
  public:

@@ -1,0 +1,27 @@
+#include "engine/optim/adam.h"
+
+namespace tessera {
+
+Adam::Adam(const OptimizerConfig& config, ParameterStore& parameters)
+    : params_{.beta1 = config.beta1,
+              .beta2 = config.beta2,
+              .epsilon = config.epsilon,
+              .weight_decay = config.weight_decay,
+              .form = config.form},
+      parameters_(parameters),
+      moment1_(Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype())),
+      moment2_(Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype())) {}
+
+void Adam::step(const kernels::StepState* state, const kernels::StepGuard* guard) {
+  Device& device = *parameters_.device();
+  for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
+    const Shape range{count};
+    device.backend().adam_step(device.stream(), params_, state, guard, parameters_.gradients().slice(first, range),
+                               parameters_.values().slice(first, range), moment1_.slice(first, range),
+                               moment2_.slice(first, range));
+  }
+}
+
+std::map<std::string, Tensor> Adam::memory() const { return {{"moment1", moment1_}, {"moment2", moment2_}}; }
+
+}  // namespace tessera

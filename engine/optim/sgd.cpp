@@ -1,0 +1,27 @@
+#include "engine/optim/sgd.h"
+
+namespace tessera {
+
+Sgd::Sgd(const OptimizerConfig& config, ParameterStore& parameters)
+    : params_{.momentum = config.momentum, .weight_decay = config.weight_decay, .nesterov = config.nesterov},
+      parameters_(parameters) {
+  if (config.momentum != 0)
+    velocity_ = Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype());
+}
+
+void Sgd::step(const kernels::StepState* state, const kernels::StepGuard* guard) {
+  Device& device = *parameters_.device();
+  for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
+    const Shape range{count};
+    device.backend().sgd_step(device.stream(), params_, state, guard, parameters_.gradients().slice(first, range),
+                              parameters_.values().slice(first, range),
+                              velocity_ ? velocity_.slice(first, range).view() : kernels::View{});
+  }
+}
+
+std::map<std::string, Tensor> Sgd::memory() const {
+  if (!velocity_) return {};
+  return {{"velocity", velocity_}};
+}
+
+}  // namespace tessera

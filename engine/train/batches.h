@@ -1,0 +1,60 @@
+// Images on a device, and the batches drawn from them.
+#pragma once
+
+#include <span>
+
+#include "engine/core/tensor.h"
+#include "engine/data/dataset.h"
+#include "engine/train/recipe.h"
+
+namespace tessera {
+
+// A whole set of images on a device, as bytes: [count, H, W, C]. They become floats batch by batch, in one kernel.
+struct DeviceImages {
+  Tensor images, labels;
+  std::int64_t count = 0;
+
+  static DeviceImages upload(const ImageSet& set, const std::shared_ptr<Device>& device);
+};
+
+struct Batch {
+  Tensor x;  // [n,H,W,C] float32
+  Tensor y;  // [n] int32
+};
+
+// The step state in device memory, written without waiting for the device. What changes from step to step is read from
+// there by the kernels.
+class StepStateBuffer {
+ public:
+  explicit StepStateBuffer(const std::shared_ptr<Device>& device);
+  void write(const kernels::StepState& state);
+  const kernels::StepState* device_pointer() const { return static_cast<const kernels::StepState*>(memory_.data()); }
+
+ private:
+  static constexpr std::size_t ring_size = 64;  // host copies that the device may still be reading
+  std::vector<kernels::StepState> ring_;
+  std::size_t next_ = 0;
+  Tensor memory_;
+};
+
+// Draws batches in a given order.
+class BatchSource {
+ public:
+  BatchSource(DeviceImages images, const kernels::GatherParams& gather);
+
+  std::int64_t count() const { return images_.count; }
+  std::shared_ptr<Device> device() const { return images_.images.device(); }
+  void set_order(std::span<const std::int32_t> order);  // a permutation of 0 … count−1
+  // `size` samples starting where `state` (device memory) says.
+  Batch draw(std::int64_t size, const kernels::StepState* state) const;
+
+ private:
+  DeviceImages images_;
+  kernels::GatherParams gather_;
+  Tensor order_;
+};
+
+// How a recipe turns bytes into floats. Augmentation is for training only.
+kernels::GatherParams gather_params(Normalization normalization, bool augment, std::uint64_t seed);
+
+}  // namespace tessera

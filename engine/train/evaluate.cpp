@@ -1,0 +1,45 @@
+#include "engine/train/evaluate.h"
+
+#include <algorithm>
+
+#include "engine/ops/elementwise.h"
+#include "engine/ops/loss.h"
+
+namespace tessera {
+
+Variable loss_of(Network& network, const Context& context, const Variable& logits, const Tensor& labels, double smoothing) {
+  const Variable data_loss =
+      network.outputs() == 1 ? sigmoid_cross_entropy(logits, labels) : softmax_cross_entropy(logits, labels, smoothing);
+  const Variable penalty = network.penalty(context);
+  return penalty ? add(data_loss, penalty) : data_loss;
+}
+
+Evaluation to_evaluation(const kernels::Metrics& m, LossAverage average) {
+  if (m.samples == 0) return {};
+  return {.loss = average == LossAverage::by_samples ? m.loss_sum / m.samples : m.batch_loss_sum / m.batches,
+          .accuracy = m.correct / m.samples,
+          .top5 = m.correct_top5 / m.samples,
+          .samples = static_cast<std::int64_t>(m.samples)};
+}
+
+Evaluation evaluate(Network& network, const BatchSource& images, const EvaluateOptions& options) {
+  const std::shared_ptr<Device> device = images.device();
+  StepStateBuffer state(device);
+  const Tensor sums = Tensor::zeros(device, {sizeof(kernels::Metrics)}, DType::u8);
+  const Context context;
+  for (std::int64_t position = 0; position < images.count(); position += options.batch_size) {
+    if (options.stop && *options.stop) throw Interrupted("evaluation stopped");
+    state.write({.position = position});
+    const Batch batch = images.draw(std::min(options.batch_size, images.count() - position), state.device_pointer());
+    const Variable logits = network.forward(context, batch.x);
+    const Variable loss = loss_of(network, context, logits, batch.y, 0);
+    device->backend().classification_metrics(device->stream(), logits.value(), batch.y, loss.value(),
+                                             static_cast<kernels::Metrics*>(sums.data()));
+    if (options.on_batch) options.on_batch(logits.value(), batch.y);
+  }
+  kernels::Metrics metrics;
+  device->download(&metrics, sums.data(), sizeof metrics);
+  return to_evaluation(metrics, options.average);
+}
+
+}  // namespace tessera

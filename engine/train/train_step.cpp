@@ -1,0 +1,54 @@
+#include "engine/train/train_step.h"
+
+#include "engine/train/evaluate.h"
+
+namespace tessera {
+
+TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& images,
+                     std::uint64_t seed, double label_smoothing)
+    : network_(network),
+      parameters_(parameters),
+      optimizer_(optimizer),
+      images_(images),
+      seed_(seed),
+      label_smoothing_(label_smoothing),
+      state_(parameters.device()),
+      metrics_(Tensor::zeros(parameters.device(), {sizeof(kernels::Metrics)}, DType::u8)),
+      guard_(Tensor::zeros(parameters.device(), {sizeof(kernels::StepGuard)}, DType::u8)),
+      one_(Tensor::from(parameters.device(), {1}, std::span<const float>(std::vector<float>{1.0f}))) {}
+
+void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
+  Device& device = *parameters_.device();
+  const kernels::Backend& run = device.backend();
+  state_.write(state);
+  const kernels::StepState* on_device = state_.device_pointer();
+  auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
+  const Context context{.training = true, .gradients = true, .seed = seed_, .state = on_device};
+
+  parameters_.clear_gradients();
+  const Batch batch = images_.draw(size, on_device);
+  const Variable logits = network_.forward(context, batch.x);
+  const Variable loss = loss_of(network_, context, logits, batch.y, label_smoothing_);
+  run.classification_metrics(device.stream(), logits.value(), batch.y, loss.value(),
+                             static_cast<kernels::Metrics*>(metrics_.data()));
+  backward(loss, one_);
+  run.check_finite(device.stream(), parameters_.gradients(), guard);
+  optimizer_.step(on_device, guard);
+}
+
+kernels::Metrics TrainStep::metrics() const {
+  kernels::Metrics metrics;
+  metrics_.on().download(&metrics, metrics_.data(), sizeof metrics);
+  return metrics;
+}
+
+kernels::StepGuard TrainStep::guard() const {
+  kernels::StepGuard guard;
+  guard_.on().download(&guard, guard_.data(), sizeof guard);
+  return guard;
+}
+
+void TrainStep::set_metrics(const kernels::Metrics& metrics) { metrics_.on().upload(metrics_.data(), &metrics, sizeof metrics); }
+void TrainStep::set_guard(const kernels::StepGuard& guard) { guard_.on().upload(guard_.data(), &guard, sizeof guard); }
+
+}  // namespace tessera

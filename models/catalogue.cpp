@@ -1,0 +1,36 @@
+#include "models/catalogue.h"
+
+#include <string>
+#include <vector>
+
+#include "engine/core/error.h"
+
+namespace tessera {
+
+#define TESSERA_NETWORK(id) NetworkEntry describe_##id();
+#include "models/networks.def"
+#undef TESSERA_NETWORK
+
+std::span<const NetworkEntry> catalogue() {
+  static const std::vector<NetworkEntry> entries = {
+#define TESSERA_NETWORK(id) describe_##id(),
+#include "models/networks.def"
+#undef TESSERA_NETWORK
+  };
+  return entries;
+}
+
+const NetworkEntry* find_network(std::string_view id) {
+  for (const NetworkEntry& entry : catalogue())
+    if (entry.id == id) return &entry;
+  return nullptr;
+}
+
+const NetworkEntry& require_network(std::string_view id) {
+  if (const NetworkEntry* entry = find_network(id)) return *entry;
+  std::string known;
+  for (const NetworkEntry& entry : catalogue()) known += (known.empty() ? "" : ", ") + std::string(entry.id);
+  throw UsageError("no network is called '" + std::string(id) + "'; there are: " + known);
+}
+
+}  // namespace tessera

@@ -1,0 +1,51 @@
+// LeNet-5 with ReLU: two convolutions with max-pooling, three linear layers; 62,006 parameters.
+//
+// A PyTorch tutorial's variant: no activation between convolution and pool, ReLU after the two hidden linear layers,
+// PyTorch's default initialisation. After LeCun et al. 1998.
+#include "engine/nn/layers.h"
+#include "engine/nn/network.h"
+#include "models/catalogue.h"
+
+namespace tessera {
+namespace {
+
+struct LeNet5Relu : Network {
+  explicit LeNet5Relu(const NetworkOptions& options) : fc3(84, options.outputs.value_or(10), {}) {}
+
+  void visit(Visitor& v) override {
+    v("conv_unit.0", conv1), v("conv_unit.2", conv2);
+    v("fc_unit.0", fc1), v("fc_unit.2", fc2), v("fc_unit.4", fc3);
+  }
+
+  Variable forward(const Context& context, const Variable& x) override {
+    Variable y = pool(context, conv1(context, x));
+    y = pool(context, conv2(context, y));
+    y = fc2(context, fc1(context, flatten(context, y)));
+    return fc3(context, y);
+  }
+
+  std::int64_t outputs() const override { return fc3.weight.shape()[0]; }
+
+  Conv2d conv1{3, 6, 5, {}};
+  Conv2d conv2{6, 16, 5, {}};
+  MaxPool pool;
+  Flatten flatten;
+  Linear fc1{16 * 5 * 5, 120, {.activation = Activation::relu}};
+  Linear fc2{120, 84, {.activation = Activation::relu}};
+  Linear fc3;
+};
+
+}  // namespace
+
+NetworkEntry describe_lenet5_relu() {
+  return {.id = "lenet5_relu",
+          .description = "LeNet-5 with ReLU (PyTorch)",
+          .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> { return std::make_unique<LeNet5Relu>(options); },
+          .recipe = {.id = "R003-lenet5",
+                     .validation = Validation::test_set,
+                     .batch_size = 32,
+                     .epochs = 100,
+                     .optimizer = OptimizerConfig::adam(1e-3)}};
+}
+
+}  // namespace tessera

@@ -1,0 +1,63 @@
+// ResNet-18 with a stem for 32×32 images: 11,183,562 parameters (11,173,962 of them trainable).
+//
+// A tf.keras tutorial's variant: 3×3 stem without pooling, "same" padding (so stride 2 pads at the bottom and right only),
+// batch norm with ε = 1e-3, and an L2 term on the last layer's weights that is part of every displayed loss.
+// After He et al. 2015.
+#include "engine/nn/layers.h"
+#include "engine/nn/network.h"
+#include "engine/nn/residual.h"
+#include "engine/ops/loss.h"
+#include "models/catalogue.h"
+
+namespace tessera {
+namespace {
+
+constexpr BatchNorm::Options norm{.epsilon = 1e-3, .momentum = 0.01};
+constexpr ResidualNames names{.conv1 = "c1", .norm1 = "b1", .conv2 = "c2", .norm2 = "b2",
+                              .shortcut_conv = "down_c1", .shortcut_norm = "down_b1"};
+
+struct ResNet18 : Network {
+  explicit ResNet18(const NetworkOptions& options) : f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {
+    std::int64_t in = 64;
+    for (const std::int64_t channels : {64, 128, 256, 512}) {
+      const bool narrows = channels != in;
+      blocks.emplace_back(in, channels, ResidualUnit::Options{.stride = narrows ? 2 : 1, .project = narrows, .norm = norm, .names = names});
+      blocks.emplace_back(channels, channels, ResidualUnit::Options{.norm = norm, .names = names});
+      in = channels;
+    }
+  }
+
+  void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("f1", f1); }
+
+  Variable forward(const Context& context, const Variable& x) override {
+    Variable y = b1(context, c1(context, x), Activation::relu);
+    for (const ResidualUnit& block : blocks) y = block(context, y);
+    return f1(context, pool(context, y));
+  }
+
+  Variable penalty(const Context& context) override { return l2_penalty(f1.weight.in(context), 0.01); }
+
+  std::int64_t outputs() const override { return f1.weight.shape()[0]; }
+
+  Conv2d c1{3, 64, 3, {.padding = Padding::keras_same(), .bias = false, .init = tf_keras_init}};
+  BatchNorm b1{64, norm};
+  std::vector<ResidualUnit> blocks;
+  GlobalAveragePool pool;
+  Linear f1;
+};
+
+}  // namespace
+
+NetworkEntry describe_resnet18() {
+  return {.id = "resnet18",
+          .description = "ResNet-18 for 32×32 images (tf.keras)",
+          .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> { return std::make_unique<ResNet18>(options); },
+          .recipe = {.id = "R002-resnet18",
+                     .validation = Validation::test_set,
+                     .batch_size = 32,
+                     .epochs = 5,
+                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .best = BestRule::lowest_validation_loss}};
+}
+
+}  // namespace tessera
