@@ -1,0 +1,71 @@
+// Inner loop of dropout: 16 Philox blocks side by side, one per lane; the same words as philox() in kernels/philox.h.
+// About 25 operations an element (two 32×32→64 products per word pair and round), so arithmetic bounds it.
+#pragma once
+
+#include "kernels/cpu/isa/simd.h"
+#include "kernels/philox.h"
+
+namespace tessera::kernels::cpu::isa {
+namespace {
+
+constexpr int lanes = 16;            // Philox blocks at once
+constexpr int elements = 4 * lanes;  // a block draws for four elements
+
+// Words of blocks first … first + 15 in element order: word[4·lane + j] is word j of block first + lane.
+void philox_blocks(std::uint64_t seed, std::uint64_t stream, std::uint64_t first, std::uint32_t* word) {
+  std::uint32_t c0[lanes], c1[lanes], c2[lanes], c3[lanes];
+  for (int i = 0; i < lanes; ++i) {
+    const std::uint64_t index = first + static_cast<std::uint64_t>(i);
+    c0[i] = static_cast<std::uint32_t>(index);
+    c1[i] = static_cast<std::uint32_t>(index >> 32);
+    c2[i] = static_cast<std::uint32_t>(stream);
+    c3[i] = (static_cast<std::uint32_t>(stream >> 32) & 0x0fffffffu) | (static_cast<std::uint32_t>(Purpose::dropout) << 28);
+  }
+  std::uint32_t k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
+  for (int round = 0; round < 10; ++round) {
+    TESSERA_INDEPENDENT
+    for (int i = 0; i < lanes; ++i) {
+      const std::uint64_t product0 = 0xD2511F53ull * c0[i], product1 = 0xCD9E8D57ull * c2[i];
+      c0[i] = static_cast<std::uint32_t>(product1 >> 32) ^ c1[i] ^ k0;
+      c1[i] = static_cast<std::uint32_t>(product1);
+      c2[i] = static_cast<std::uint32_t>(product0 >> 32) ^ c3[i] ^ k1;
+      c3[i] = static_cast<std::uint32_t>(product0);
+    }
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  for (int i = 0; i < lanes; ++i) {
+    word[4 * i] = c0[i];
+    word[4 * i + 1] = c1[i];
+    word[4 * i + 2] = c2[i];
+    word[4 * i + 3] = c3[i];
+  }
+}
+
+void dropout(std::uint64_t seed, std::uint64_t stream, Index first_block, float probability, float factor, const float* x,
+             float* y, bool accumulate, Index count) {
+  std::uint32_t word[elements];
+  for (Index begin = 0; begin < count; begin += elements) {
+    philox_blocks(seed, stream, static_cast<std::uint64_t>(first_block + begin / 4), word);
+    const Index here = smaller(elements, count - begin);
+    const float* from = x + begin;
+    float* to = y + begin;
+    // to_unit(word) ≥ probability; 24 bits fit a signed integer, which converts in one instruction
+    if (accumulate) {
+      TESSERA_INDEPENDENT
+      for (Index i = 0; i < here; ++i) {
+        const float unit = static_cast<float>(static_cast<std::int32_t>(word[i] >> 8)) * (1.0f / 16777216.0f);
+        to[i] += unit >= probability ? from[i] * factor : 0.0f;
+      }
+    } else {
+      TESSERA_INDEPENDENT
+      for (Index i = 0; i < here; ++i) {
+        const float unit = static_cast<float>(static_cast<std::int32_t>(word[i] >> 8)) * (1.0f / 16777216.0f);
+        to[i] = unit >= probability ? from[i] * factor : 0.0f;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tessera::kernels::cpu::isa

@@ -1,0 +1,93 @@
+// max_pool_forward, max_pool_backward: formulas in kernels/backend.h, geometry at Pool2dShape.
+//
+// Loop order: image, output row, runs of windows that reach the same cells (all but those at the borders), then, in the
+// inner loop, cells and channels. Threads: forward takes runs of output rows, backward runs of images, because windows of
+// neighbouring rows may share input cells; each image adds its windows in order.
+// Backward: windows that do not overlap (stride = window, the usual 2×2) write every cell they reach once, so that dx is
+// written without being zeroed and read again; overlapping ones add.
+// Bytes an output of a 2×2 window: forward 21, backward 21. Bound by memory.
+#include "kernels/cpu/blocks.h"
+#include "kernels/cpu/isa/simd_loops.h"
+#include "kernels/cpu/launchers.h"
+
+namespace tessera::kernels::cpu {
+namespace {
+
+// The part [first, last) of a window that lies inside the input, along one axis.
+struct Span {
+  std::int64_t first, last;
+  bool operator==(const Span&) const = default;
+};
+Span inside(std::int64_t window_start, std::int64_t window, std::int64_t extent) {
+  return {std::max<std::int64_t>(0, -window_start), std::min(window, extent - window_start)};
+}
+
+// fn(row, x offset of the first window's first cell, output column) for each run of windows of one output row that reach
+// the same cells. Windows that reach none are left out.
+template <class Function>
+void for_runs(const Pool2dShape& shape, std::int64_t output_row, const Function& fn) {
+  const std::int64_t top = output_row * shape.stride - shape.pad_top;
+  const Span rows = inside(top, shape.r, shape.h);
+  for (std::int64_t q = 0; q < shape.q;) {
+    const std::int64_t left = q * shape.stride - shape.pad_left;
+    const Span columns = inside(left, shape.s, shape.w);
+    std::int64_t end = q + 1;
+    while (end < shape.q && inside(end * shape.stride - shape.pad_left, shape.s, shape.w) == columns) ++end;
+    if (rows.first < rows.last && columns.first < columns.last) {
+      const MaxPoolRow row{.windows = end - q,
+                           .channels = shape.c,
+                           .window_step = shape.stride * shape.c,
+                           .row_step = shape.w * shape.c,
+                           .rows = static_cast<int>(rows.last - rows.first),
+                           .columns = static_cast<int>(columns.last - columns.first),
+                           .first_number = static_cast<int>(rows.first * shape.s + columns.first),
+                           .number_step = static_cast<int>(shape.s)};
+      fn(row, ((top + rows.first) * shape.w + left + columns.first) * shape.c, q);
+    }
+    q = end;
+  }
+}
+
+}  // namespace
+
+void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, View y, View index) {
+  require_float32(stream, "max_pool_forward", {x, y});
+  const SimdLoops& loops = simd_loops();
+  const std::int64_t image = shape.h * shape.w * shape.c, output_row_elements = shape.q * shape.c;
+  const std::int64_t grain = 1 + grain_elements / std::max<std::int64_t>(output_row_elements * shape.r * shape.s, 1);
+  parallel_for(stream, 0, shape.n * shape.p, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) {
+      const float* from = x.as<float>() + i / shape.p * image;
+      for_runs(shape, i % shape.p, [&](const MaxPoolRow& row, std::int64_t offset, std::int64_t q) {
+        const std::int64_t at = i * output_row_elements + q * shape.c;
+        loops.max_pool(row, from + offset, y.as<float>() + at, index ? index.as<std::uint8_t>() + at : nullptr);
+      });
+    }
+  });
+}
+
+void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, ConstView index, Gradient dx) {
+  require_float32(stream, "max_pool_backward", {dy, dx.view});
+  if (!dx) return;
+  const SimdLoops& loops = simd_loops();
+  const std::int64_t image = shape.h * shape.w * shape.c, output_row_elements = shape.q * shape.c;
+  const bool disjoint = shape.stride >= shape.r && shape.stride >= shape.s;
+  const bool assign = disjoint && !dx.accumulate;
+  const bool covered = shape.stride == shape.r && shape.stride == shape.s &&
+                       shape.p * shape.stride - shape.pad_top >= shape.h &&
+                       shape.q * shape.stride - shape.pad_left >= shape.w;
+  const std::int64_t grain = 1 + grain_elements / std::max<std::int64_t>(image, 1);
+  parallel_for(stream, 0, shape.n, grain, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t n = first; n < last; ++n) {
+      float* to = dx.view.as<float>() + n * image;
+      if (!dx.accumulate && !(assign && covered)) std::fill_n(to, image, 0.0f);
+      for (std::int64_t p = 0; p < shape.p; ++p)
+        for_runs(shape, p, [&](const MaxPoolRow& row, std::int64_t offset, std::int64_t q) {
+          const std::int64_t at = (n * shape.p + p) * output_row_elements + q * shape.c;
+          loops.max_pool_gradient(row, dy.as<float>() + at, index.as<std::uint8_t>() + at, to + offset, assign);
+        });
+    }
+  });
+}
+
+}  // namespace tessera::kernels::cpu
