@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "kernels/emulator/sanitizer.h"
 #include "kernels/emulator/scheduler.h"
 
 #define __global__
@@ -22,14 +23,9 @@
 // Blocks run one after another, so a block's shared memory is a plain static. It lies in a section of its own, to be
 // poisoned before every block (g++ 12 drops the section in templates, clang keeps it). Under AddressSanitizer it lies
 // anywhere, so that each array gets its red zones.
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(TESSERA_ASAN)
 #define __shared__ static
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define __shared__ static
-#endif
-#endif
-#if !defined(__shared__)
+#else
 #define __shared__ static __attribute__((section("tessera_shared")))
 #endif
 

@@ -26,7 +26,9 @@ inline constexpr int warpSize = 32;
 struct Location {
   const char* file = "";
   int line = 0;
-  static constexpr Location here(const char* file_ = __builtin_FILE(), int line_ = __builtin_LINE()) { return {file_, line_}; }
+  static constexpr Location here(const char* file_ = __builtin_FILE(), int line_ = __builtin_LINE()) {
+    return {file_, line_};
+  }
 };
 
 struct Launch {
@@ -41,11 +43,14 @@ void run_grid(const Launch& launch, void (*body)(void*), void* argument);
 
 template <class Thread>
 void run_grid(const Launch& launch, Thread& thread) {
-  run_grid(launch, [](void* t) { (*static_cast<Thread*>(t))(); }, const_cast<void*>(static_cast<const void*>(&thread)));
+  run_grid(
+      launch, [](void* t) { (*static_cast<Thread*>(t))(); }, const_cast<void*>(static_cast<const void*>(&thread)));
 }
 
 // Ends the running kernel with a report of where each of the block's threads is.
 [[noreturn]] void fault(const char* what);
+
+void count_synchronization();  // for counters()
 
 void* dynamic_shared_memory();
 int current_lane();
