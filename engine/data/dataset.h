@@ -12,8 +12,8 @@ namespace tessera {
 
 struct ImageSet {
   std::int64_t count = 0, height = 0, width = 0, channels = 0;
-  std::vector<std::uint8_t> pixels;  // [count, height, width, channels]
-  std::vector<std::int32_t> labels;  // [count]
+  std::vector<std::uint8_t> pixels = {};  // [count, height, width, channels]
+  std::vector<std::int32_t> labels = {};  // [count]
 
   std::int64_t image_size() const { return height * width * channels; }
   std::span<const std::uint8_t> image(std::int64_t index) const {

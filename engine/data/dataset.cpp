@@ -1,0 +1,92 @@
+#include "engine/data/dataset.h"
+
+#include <algorithm>
+#include <string>
+
+#include "engine/core/error.h"
+#include "engine/files/sha256.h"
+
+namespace tessera {
+
+std::optional<Part> Dataset::part(std::string_view name) const {
+  for (const Part& candidate : train_parts)
+    if (candidate.name == name) return candidate;
+  return std::nullopt;
+}
+
+ImageSet slice(const ImageSet& set, std::int64_t begin, std::int64_t end) {
+  begin = std::clamp<std::int64_t>(begin, 0, set.count);
+  end = std::clamp(end, begin, set.count);
+  ImageSet out{.count = end - begin, .height = set.height, .width = set.width, .channels = set.channels};
+  const std::int64_t size = set.image_size();
+  out.pixels.assign(set.pixels.begin() + begin * size, set.pixels.begin() + end * size);
+  out.labels.assign(set.labels.begin() + begin, set.labels.begin() + end);
+  return out;
+}
+
+ImageSet pick(const ImageSet& set, std::span<const std::int64_t> indices) {
+  ImageSet out{.count = static_cast<std::int64_t>(indices.size()),
+               .height = set.height,
+               .width = set.width,
+               .channels = set.channels};
+  out.pixels.reserve(indices.size() * static_cast<std::size_t>(set.image_size()));
+  out.labels.reserve(indices.size());
+  for (const std::int64_t index : indices) {
+    if (index < 0 || index >= set.count)
+      throw UsageError("image " + std::to_string(index) + " asked for, but there are " + std::to_string(set.count) +
+                       " (0 to " + std::to_string(set.count - 1) + ")");
+    const std::span<const std::uint8_t> image = set.image(index);
+    out.pixels.insert(out.pixels.end(), image.begin(), image.end());
+    out.labels.push_back(set.labels[static_cast<std::size_t>(index)]);
+  }
+  return out;
+}
+
+ImageSet keep_classes(const ImageSet& set, std::span<const std::int32_t> labels) {
+  std::vector<std::int64_t> indices;
+  std::vector<std::int32_t> relabelled;
+  for (std::int64_t i = 0; i < set.count; ++i) {
+    const auto found = std::find(labels.begin(), labels.end(), set.labels[static_cast<std::size_t>(i)]);
+    if (found == labels.end()) continue;
+    indices.push_back(i);
+    relabelled.push_back(static_cast<std::int32_t>(found - labels.begin()));
+  }
+  ImageSet out = pick(set, indices);
+  out.labels = std::move(relabelled);
+  return out;
+}
+
+std::vector<std::int32_t> labels_of(const Dataset& dataset, std::span<const std::string> names) {
+  std::vector<std::int32_t> labels;
+  for (const std::string& name : names) {
+    const auto found = std::find(dataset.classes.begin(), dataset.classes.end(), name);
+    if (found == dataset.classes.end()) {
+      std::string known;
+      for (const std::string& other : dataset.classes) known += (known.empty() ? "" : ", ") + other;
+      throw UsageError("no class " + printable(name) + " in this data set; it has " + known);
+    }
+    const auto label = static_cast<std::int32_t>(found - dataset.classes.begin());
+    if (std::find(labels.begin(), labels.end(), label) != labels.end())
+      throw UsageError("the class " + printable(name) + " is named twice");
+    labels.push_back(label);
+  }
+  return labels;
+}
+
+std::vector<std::int64_t> class_counts(const ImageSet& set, std::int64_t classes) {
+  std::vector<std::int64_t> counts(static_cast<std::size_t>(classes), 0);
+  for (const std::int32_t label : set.labels)
+    if (label >= 0 && label < classes) ++counts[static_cast<std::size_t>(label)];
+  return counts;
+}
+
+std::string digest(const ImageSet& set) {
+  Sha256 hash;
+  for (const std::int64_t extent : {set.count, set.height, set.width, set.channels})
+    hash.update(std::as_bytes(std::span(&extent, 1)));
+  hash.update(std::as_bytes(std::span(set.labels)));
+  hash.update(std::as_bytes(std::span(set.pixels)));
+  return to_hex(hash.finish());
+}
+
+}  // namespace tessera
