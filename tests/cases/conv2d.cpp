@@ -27,6 +27,7 @@ std::string text(const Conv2dShape& d) {
   const auto number = [](std::int64_t v) { return std::to_string(v); };
   std::string t = number(d.r) + "x" + number(d.s) + " s" + number(d.stride) + " c" + number(d.c) + " k" + number(d.k) + " " +
                   number(d.h) + "x" + number(d.w) + " to " + number(d.p) + "x" + number(d.q) + " n" + number(d.n);
+  if (d.pad_top != 0 || d.pad_left != 0) t += " pad" + number(d.pad_top) + number(d.pad_left);
   return t;
 }
 
