@@ -1,0 +1,264 @@
+// Direct convolution, forward and backward-data, for every shape.
+//
+// Forward:        y[n,p,q,k] = f(Σ_{r,s,c} x[n, p·stride + r − pad_top, q·stride + s − pad_left, c] · w[k,r,s,c] + bias[k])
+// Backward-data:  dx[n,h,w,c] (+)= Σ dy · w over all outputs that read the cell. Cells whose (h + pad_top, w + pad_left)
+//   leave the same remainders (a, b) modulo the stride see the same taps r = a + stride·j, s = b + stride·i, so each of
+//   the stride² phases is a stride-1 convolution of dy with the flipped sub-filter, written to every stride-th cell.
+//   (Stride 1: one phase, the whole filter flipped.)
+//
+// Both are *correlations*: a window of R rows slides over an image; each of its rows is S·C contiguous floats in NHWC, so
+// the reduction runs over R taps of S·C floats and no window is ever copied (isa/rows.h). Only the zero padding is made
+// real, in a copy of the image rows at hand that stays in L2.
+//
+// Threads: items are blocks of output rows (a few images together where maps are small) × groups of panels; each output
+// is computed by one thread in one order: the same bits for any number of threads.
+// FLOPs 2·N·P·Q·K·R·S·C; bytes: x and y once, packed weights from L2/L3. Bound by arithmetic for C ≥ 16 or so.
+#include <algorithm>
+
+#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d_window.h"
+#include "kernels/cpu/isa/kernels.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/scratch.h"
+
+namespace tessera::kernels::cpu {
+namespace {
+
+// out[i,u,v,k] = f(Σ_{r,s,c} in[i, origin_row + u·stride + r, origin_column + v·stride + s, c] · panels[…] + bias[k])
+struct Correlation {
+  std::int64_t images, height, width, depth;  // input
+  std::int64_t taps_r, taps_s;
+  std::int64_t rows, columns, channels;  // output
+  std::int64_t stride, origin_row, origin_column;
+  const float* in;
+  float* out;
+  std::int64_t out_image, out_row, out_column;  // steps in floats
+  const float* panels;                          // [channels / panel_width][taps_r][taps_s][depth][panel_width]
+  const float* bias;
+  Activation activation;
+  bool accumulate;
+
+  std::int64_t reduction() const { return taps_r * taps_s * depth; }
+};
+
+constexpr std::int64_t window_budget = 48 * 1024;  // floats of padded input per thread: a fifth of L2
+constexpr std::int64_t points_wanted = 64;         // output points per item, so that a panel is used often
+constexpr std::int64_t flops_per_thread = 200'000;
+
+// How a correlation is cut: items of `images` images × `rows` output rows × a range of panels.
+struct Cut {
+  std::int64_t images, rows, panel_groups, items;
+};
+
+Window window_of(const Correlation& job, std::int64_t images, std::int64_t first_row, std::int64_t rows) {
+  return {job.height,
+          job.width,
+          job.depth,
+          images,
+          job.origin_row + first_row * job.stride,
+          (rows - 1) * job.stride + job.taps_r,
+          job.origin_column,
+          (job.columns - 1) * job.stride + job.taps_s};
+}
+
+Cut cut_of(const Correlation& job, int threads, int panel_width) {
+  Cut cut{1, job.rows, 1, 1};
+  while (cut.rows > 1 && window_of(job, 1, 0, cut.rows).floats() > window_budget) cut.rows = (cut.rows + 1) / 2;
+  if (cut.rows == job.rows) {
+    const std::int64_t fits = std::max<std::int64_t>(1, window_budget / window_of(job, 1, 0, job.rows).floats());
+    const std::int64_t wanted = (points_wanted + job.rows * job.columns - 1) / (job.rows * job.columns);
+    cut.images = std::min({fits, wanted, job.images});
+  }
+  const auto blocks = [&] { return (job.images + cut.images - 1) / cut.images * ((job.rows + cut.rows - 1) / cut.rows); };
+  while (blocks() < 2 * threads && cut.rows * job.columns >= 2 * points_wanted) cut.rows = (cut.rows + 1) / 2;
+  const std::int64_t panels = (job.channels + panel_width - 1) / panel_width;
+  cut.panel_groups = std::clamp<std::int64_t>((2 * threads + blocks() - 1) / blocks(), 1, panels);
+  cut.items = blocks() * cut.panel_groups;
+  return cut;
+}
+
+// Floats of scratch per thread.
+std::int64_t window_floats(const Correlation& job, const Cut& cut) {
+  return whole_lines(window_of(job, cut.images, 0, cut.rows).floats());
+}
+
+void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlation& job, const Cut& cut, float* windows) {
+  const std::int64_t width = kernels.panel_width, panels = (job.channels + width - 1) / width;
+  const std::int64_t row_blocks = (job.rows + cut.rows - 1) / cut.rows;
+  const std::int64_t flops = 2 * job.images * job.rows * job.columns * job.channels * job.reduction();
+  const std::int64_t grain = std::max<std::int64_t>(1, flops_per_thread / std::max<std::int64_t>(1, flops / cut.items));
+  const std::int64_t scratch = window_floats(job, cut);
+  parallel_parts_for(stream, 0, cut.items, grain, [&](int part, std::int64_t first, std::int64_t last) {
+    for (std::int64_t item = first; item < last; ++item) {
+      const std::int64_t group = item % cut.panel_groups, block = item / cut.panel_groups;
+      const std::int64_t image = block / row_blocks * cut.images, row = block % row_blocks * cut.rows;
+      const std::int64_t images = std::min(cut.images, job.images - image), rows = std::min(cut.rows, job.rows - row);
+      const std::int64_t first_panel = panels * group / cut.panel_groups;
+      const std::int64_t last_panel = panels * (group + 1) / cut.panel_groups;
+      const std::int64_t channel = first_panel * width, channels = std::min(last_panel * width, job.channels) - channel;
+
+      const Window window = window_of(job, images, row, rows);
+      const float* in = job.in + image * job.height * job.width * job.depth;
+      std::int64_t line = job.width * job.depth, in_image = job.height * line;
+      if (window.inside()) {
+        in += (window.row * job.width + window.column) * job.depth;
+      } else {
+        float* copy = windows + part * scratch;
+        window.copy(in, copy);
+        in = copy;
+        line = window.columns * job.depth, in_image = window.rows * line;
+      }
+      kernels.rows({.in = in,
+                    .in_image = in_image,
+                    .in_row = job.stride * line,
+                    .in_column = job.stride * job.depth,
+                    .out = job.out + image * job.out_image + row * job.out_row + channel,
+                    .out_image = job.out_image,
+                    .out_row = job.out_row,
+                    .out_column = job.out_column,
+                    .images = images,
+                    .rows = rows,
+                    .columns = job.columns,
+                    .taps = job.taps_r,
+                    .tap_step = line,
+                    .length = job.taps_s * job.depth,
+                    .panels = job.panels + channel * job.reduction(),
+                    .panel_floats = width * job.reduction(),
+                    .channels = channels,
+                    .bias = job.bias ? job.bias + channel : nullptr,
+                    .activation = job.activation,
+                    .accumulate = job.accumulate});
+    }
+  });
+}
+
+// One phase of backward-data along one axis: the cells first, first + stride, … of dx, and the taps they see.
+struct Phase {
+  std::int64_t first, count;  // cells of dx
+  std::int64_t tap, taps;     // filter taps tap, tap + stride, …
+  std::int64_t origin;        // first cell of dy that the first of them reads
+};
+Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, std::int64_t extent, std::int64_t filter) {
+  Phase phase{};
+  phase.first = ((remainder - pad) % stride + stride) % stride;
+  phase.count = phase.first < extent ? (extent - phase.first + stride - 1) / stride : 0;
+  phase.tap = remainder;
+  phase.taps = remainder < filter ? (filter - remainder + stride - 1) / stride : 0;
+  phase.origin = (phase.first + pad - remainder) / stride - (phase.taps - 1);
+  return phase;
+}
+
+}  // namespace
+
+void direct_forward(Stream& stream, const Conv2dShape& s, const float* x, const float* w, const float* bias,
+                    Activation activation, float* y) {
+  if (s.n * s.p * s.q * s.k == 0) return;
+  const isa::Kernels& kernels = isa::kernels();
+  const std::int64_t width = kernels.panel_width, panels = (s.k + width - 1) / width, reduction = s.r * s.s * s.c;
+  Correlation job{.images = s.n,
+                  .height = s.h,
+                  .width = s.w,
+                  .depth = s.c,
+                  .taps_r = s.r,
+                  .taps_s = s.s,
+                  .rows = s.p,
+                  .columns = s.q,
+                  .channels = s.k,
+                  .stride = s.stride,
+                  .origin_row = -s.pad_top,
+                  .origin_column = -s.pad_left,
+                  .in = x,
+                  .out = y,
+                  .out_image = s.p * s.q * s.k,
+                  .out_row = s.q * s.k,
+                  .out_column = s.k,
+                  .panels = nullptr,
+                  .bias = bias,
+                  .activation = activation,
+                  .accumulate = false};
+  const Cut cut = cut_of(job, stream.options.threads, kernels.panel_width);
+  Scratch scratch(stream, whole_lines(panels * width * reduction) + stream.options.threads * window_floats(job, cut));
+  float* packed = scratch.take(panels * width * reduction);
+  parallel_for(stream, 0, panels, 1 + 20'000 / (width * reduction), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
+      kernels.pack_transposed(w + i * width * reduction, reduction, reduction, std::min(width, s.k - i * width),
+                              packed + i * width * reduction);
+  });
+  job.panels = packed;
+  correlate(stream, kernels, job, cut, scratch.take(0));
+}
+
+void direct_backward_data(Stream& stream, const Conv2dShape& s, const float* dy, const float* w, float* dx,
+                          bool accumulate) {
+  const std::int64_t cells = s.n * s.h * s.w * s.c;
+  if (cells == 0) return;
+  const isa::Kernels& kernels = isa::kernels();
+  const std::int64_t width = kernels.panel_width, panels = (s.c + width - 1) / width;
+
+  // Cells that no filter tap can reach (stride greater than the filter) get their zeros here.
+  if (!accumulate && (s.stride > s.r || s.stride > s.s || s.p * s.q == 0))
+    parallel_for(stream, 0, cells, 100'000,
+                 [&](std::int64_t first, std::int64_t last) { std::fill(dx + first, dx + last, 0.0f); });
+  if (s.p * s.q == 0) return;
+
+  const auto correlation = [&](const Phase& rows, const Phase& columns) {
+    return Correlation{.images = s.n,
+                       .height = s.p,
+                       .width = s.q,
+                       .depth = s.k,
+                       .taps_r = rows.taps,
+                       .taps_s = columns.taps,
+                       .rows = rows.count,
+                       .columns = columns.count,
+                       .channels = s.c,
+                       .stride = 1,
+                       .origin_row = rows.origin,
+                       .origin_column = columns.origin,
+                       .in = dy,
+                       .out = dx + (rows.first * s.w + columns.first) * s.c,
+                       .out_image = s.h * s.w * s.c,
+                       .out_row = s.stride * s.w * s.c,
+                       .out_column = s.stride * s.c,
+                       .panels = nullptr,
+                       .bias = nullptr,
+                       .activation = Activation::none,
+                       .accumulate = accumulate};
+  };
+  const auto each_phase = [&](const auto& visit) {
+    for (std::int64_t a = 0; a < std::min(s.stride, s.r); ++a)
+      for (std::int64_t b = 0; b < std::min(s.stride, s.s); ++b) {
+        const Phase rows = phase_of(a, s.stride, s.pad_top, s.h, s.r), columns = phase_of(b, s.stride, s.pad_left, s.w, s.s);
+        if (rows.count > 0 && columns.count > 0) visit(rows, columns);
+      }
+  };
+
+  std::int64_t window = 0;  // floats per thread, enough for each phase
+  each_phase([&](const Phase& rows, const Phase& columns) {
+    const Correlation job = correlation(rows, columns);
+    window = std::max(window, window_floats(job, cut_of(job, stream.options.threads, kernels.panel_width)));
+  });
+  const std::int64_t panel_floats = panels * width * s.r * s.s * s.k;  // of all phases together
+  Scratch scratch(stream, whole_lines(panel_floats) + stream.options.threads * window);
+  float* packed = scratch.take(panel_floats);
+  float* windows = scratch.take(0);
+
+  each_phase([&](const Phase& rows, const Phase& columns) {
+    Correlation job = correlation(rows, columns);
+    const std::int64_t reduction = job.reduction(), taps = rows.taps * columns.taps;
+    float* here = packed;
+    packed += panels * width * reduction;
+    parallel_for(stream, 0, panels * taps, 1 + 20'000 / (width * s.k), [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) {
+        const std::int64_t panel = i / taps, tap = i % taps;
+        const std::int64_t r = rows.tap + (rows.taps - 1 - tap / columns.taps) * s.stride;
+        const std::int64_t t = columns.tap + (columns.taps - 1 - tap % columns.taps) * s.stride;
+        kernels.pack(w + (r * s.s + t) * s.c + panel * width, s.r * s.s * s.c, s.k, std::min(width, s.c - panel * width),
+                     here + panel * width * reduction + tap * s.k * width);
+      }
+    });
+    job.panels = here;
+    correlate(stream, kernels, job, cut_of(job, stream.options.threads, kernels.panel_width), windows);
+  });
+}
+
+}  // namespace tessera::kernels::cpu

@@ -1,0 +1,109 @@
+// The micro-kernels under convolution and matmul, compiled once per instruction set and chosen at run time.
+//
+// Four families carry everything:
+//   rows       output points × output channels, weights in packed panels:  direct convolution, its data gradient, matmul
+//   outer      a sum of outer products:                                     weight gradients, matmul with a transposed
+//   pack       weights into panels
+//   winograd   the transforms around F(2×2,3×3) and F(4×4,3×3)
+//
+// All are single-threaded, allocate nothing, and give an output element the same bits however its neighbours are grouped:
+// each is one chain of multiply-adds in the order of the reduction.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/params.h"
+
+namespace tessera::kernels::cpu::isa {
+
+// A *panel* holds the weights of up to `panel_width` output channels: [reduction][panel_width], the rest zero, so that
+// one reduction step loads consecutive vectors.
+
+// out[point][k] (+)= f(Σ_{tap, l} in[point][tap·tap_step + l] · panel[tap·length + l][k] + bias[k])
+//
+// Points are (image, row, column); each of the three has its step, in floats, in `in` and in `out`. With taps = filter rows,
+// length = filter columns × channels and tap_step = one row of the (zero-padded) image, this is a direct convolution in
+// NHWC without a copy of the windows.
+struct Rows {
+  const float* in;
+  std::int64_t in_image, in_row, in_column;
+  float* out;
+  std::int64_t out_image, out_row, out_column;
+  std::int64_t images, rows, columns;
+  std::int64_t taps, tap_step, length;
+  const float* panels;        // of the first channel
+  std::int64_t panel_floats;  // from one panel to the next
+  std::int64_t channels;      // output channels, any number
+  const float* bias;          // per output channel, or null
+  Activation activation;
+  bool accumulate;  // add to what is in `out` (before bias and activation)
+};
+
+// out[i][j] (+)= Σ_points a[point][i] · b[point][j],  i < rows_out, j < columns_out, rows of `out` out_step apart.
+// With overread the vectors of `b` may be read up to `panel_width` − 1 floats past columns_out.
+struct Outer {
+  const float* a;
+  std::int64_t a_image, a_row, a_column;
+  const float* b;
+  std::int64_t b_image, b_row, b_column;
+  std::int64_t images, rows, columns;
+  float* out;
+  std::int64_t out_step, rows_out, columns_out;
+  bool accumulate;
+  bool overread;
+};
+
+// Winograd tiles of one batch of images: tile t = (image, tile row, tile column), its outputs start at
+// (tile row · m, tile column · m), its input window of (m+2)² at that minus the padding.
+struct Tiles {
+  std::int64_t tile_rows, tile_columns;  // per image
+  std::int64_t height, width, channels;  // of the image that is read or written
+  std::int64_t pad_top, pad_left;        // of the window before the tile (input only)
+  std::int64_t first, last;              // range of tiles
+};
+
+struct Winograd {
+  int m;       // outputs per tile and side
+  int tile;    // m + 2
+  int points;  // tile²: number of independent products
+
+  // v[point][t − first][c] = Bᵀ d B;  points are v_step floats apart, tiles `channels` apart.
+  void (*input)(const Tiles&, const float* x, float* v, std::int64_t v_step);
+  // u[point][l][panel_width] = G g Gᵀ;  g: [9][length][panel_width]; points u_step apart.
+  void (*weights)(const float* g, std::int64_t length, float* u, std::int64_t u_step);
+  // y (+)= f(Aᵀ m A + bias) of channels [first_channel, first_channel + count);  m[point][t − first][count], tiles
+  // m_tile floats apart. count is a multiple of the vector width.
+  void (*output)(const Tiles&, const float* m, std::int64_t m_step, std::int64_t m_tile, std::int64_t first_channel,
+                 std::int64_t count, const float* bias, Activation, bool accumulate, float* y);
+  // v[point][t − first][k] = A dy Aᵀ, zero outside the image.
+  void (*output_gradient)(const Tiles&, const float* dy, float* v, std::int64_t v_step);
+  // dw[row][9][channels] (+)= Gᵀ du G for `rows` filters and `count` channels;  du[point][row][du_row].
+  void (*weights_gradient)(const float* du, std::int64_t du_step, std::int64_t du_row, std::int64_t rows, std::int64_t count,
+                           std::int64_t channels, bool accumulate, float* dw);
+};
+
+struct Kernels {
+  const char* name;
+  int vector_width;  // floats
+  int panel_width;   // two vectors
+
+  void (*rows)(const Rows&);
+  void (*outer)(const Outer&);
+  // panel[l][j] = source[l·step + j] and, transposed, source[j·step + l];  l < length, j < channels ≤ panel_width.
+  void (*pack)(const float* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel);
+  void (*pack_transposed)(const float* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel);
+  Winograd winograd2, winograd4;  // F(2×2,3×3), F(4×4,3×3)
+};
+
+// The best set that this processor has, or the one that the environment variable TESSERA_ISA names
+// (baseline, avx2, avx512). Throws DeviceError where it names one that is not built in or that the processor lacks.
+const Kernels& kernels();
+
+// One per file of its name; the only symbols that those files export.
+extern const Kernels baseline;
+#if defined(__x86_64__)
+extern const Kernels avx2;
+extern const Kernels avx512;
+#endif
+
+}  // namespace tessera::kernels::cpu::isa

@@ -1,0 +1,137 @@
+// Output points × a panel of output channels: the register-blocked kernel of direct convolution and matmul.
+//
+// A tile of R points × V vectors of channels stays in R·V accumulators over the whole reduction. One step of it loads V
+// vectors of the panel and broadcasts one float of each point. FLOPs per step: 2·R·V·width; loads: V vectors + R floats,
+// all from L1 or L2, so arithmetic bounds it from about six rows on.
+//
+// Loop order: panel, tile of points, tap, l. The panel (reduction × 2 vectors) stays in cache over all points.
+// Points are shared out evenly over the tiles (17 points as 9 + 8, not 12 + 5), so that no tile is nearly empty.
+#pragma once
+
+#include "kernels/cpu/isa/kernels.h"
+#include "kernels/cpu/isa/vec.h"
+
+namespace tessera::kernels::cpu::isa {
+namespace {
+
+// Most points of a tile: what fits in the registers beside V panel vectors and one broadcast.
+#if defined(__AVX512F__)
+template <int V>
+constexpr int max_points = V == 2 ? 12 : 16;
+#elif defined(__AVX2__)
+template <int V>
+constexpr int max_points = V == 2 ? 6 : 12;
+#elif defined(__aarch64__)
+template <int V>
+constexpr int max_points = V == 2 ? 12 : 16;
+#else
+template <int V>
+constexpr int max_points = V == 2 ? 4 : 8;
+#endif
+
+TESSERA_INLINE Vec activate(Vec x, Activation activation) {
+  if (activation == Activation::relu) return relu(x);
+  if (activation == Activation::sigmoid) return sigmoid(x);
+  return x;
+}
+
+template <int R, int V>
+TESSERA_INLINE void rows_epilogue(const Rows& job, std::int64_t channel, const Vec (&sums)[R][V], float* const* out) {
+  const std::int64_t left = job.channels - channel;
+  for (int v = 0; v < V; ++v) {
+    const std::int64_t first = channel + v * vector_width, count = left - v * vector_width;
+    if (count <= 0) return;
+    if (count >= vector_width) {
+      const Vec bias = job.bias ? load(job.bias + first) : Vec{};
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        Vec y = sums[r][v];
+        if (job.accumulate) y += load(out[r] + first);
+        store(out[r] + first, activate(y + bias, job.activation));
+      }
+    } else {
+      const Vec bias = job.bias ? load_partial(job.bias + first, count) : Vec{};
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        Vec y = sums[r][v];
+        if (job.accumulate) y += load_partial(out[r] + first, count);
+        store_partial(out[r] + first, activate(y + bias, job.activation), count);
+      }
+    }
+  }
+}
+
+template <int R, int V>
+__attribute__((noinline)) void rows_tile(const Rows& job, const float* panel, std::int64_t channel, const float* const* in,
+                                         float* const* out) {
+  Vec sums[R][V];
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < V; ++v) sums[r][v] = Vec{};
+
+  const float* w = panel;
+  for (std::int64_t tap = 0; tap < job.taps; ++tap) {
+    const float* point[R];
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) point[r] = in[r] + tap * job.tap_step;
+    for (std::int64_t l = 0; l < job.length; ++l, w += 2 * vector_width) {
+      Vec b[V];
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) b[v] = load(w + v * vector_width);
+#pragma GCC unroll 16
+      for (int r = 0; r < R; ++r) {
+        const Vec a = splat(point[r][l]);
+#pragma GCC unroll 2
+        for (int v = 0; v < V; ++v) sums[r][v] += a * b[v];
+      }
+    }
+  }
+  rows_epilogue<R, V>(job, channel, sums, out);
+}
+
+template <int R, int V>
+void rows_tile_of(int points, const Rows& job, const float* panel, std::int64_t channel, const float* const* in,
+                  float* const* out) {
+  if (points == R) return rows_tile<R, V>(job, panel, channel, in, out);
+  if constexpr (R > 1) rows_tile_of<R - 1, V>(points, job, panel, channel, in, out);
+}
+
+template <int V>
+void rows_panel(const Rows& job, const float* panel, std::int64_t channel) {
+  constexpr int most = max_points<V>;
+  const std::int64_t total = job.images * job.rows * job.columns;
+  const std::int64_t tiles = (total + most - 1) / most;
+  std::int64_t row = 0, column = 0;
+  const float *in_image = job.in, *in_row = job.in, *in = job.in;
+  float *out_image = job.out, *out_row = job.out, *out = job.out;
+  for (std::int64_t t = 0; t < tiles; ++t) {
+    const int points = static_cast<int>((t + 1) * total / tiles - t * total / tiles);
+    const float* from[most];
+    float* to[most];
+    for (int i = 0; i < points; ++i) {
+      from[i] = in, to[i] = out;
+      in += job.in_column, out += job.out_column;
+      if (++column < job.columns) continue;
+      column = 0;
+      in = in_row += job.in_row, out = out_row += job.out_row;
+      if (++row < job.rows) continue;
+      row = 0;
+      in = in_row = in_image += job.in_image, out = out_row = out_image += job.out_image;
+    }
+    rows_tile_of<most, V>(points, job, panel, channel, from, to);
+  }
+}
+
+void rows(const Rows& job) {
+  const float* panel = job.panels;
+  for (std::int64_t channel = 0; channel < job.channels; channel += 2 * vector_width, panel += job.panel_floats) {
+    if (job.channels - channel > vector_width)
+      rows_panel<2>(job, panel, channel);
+    else
+      rows_panel<1>(job, panel, channel);
+  }
+}
+
+}  // namespace
+}  // namespace tessera::kernels::cpu::isa
