@@ -1,0 +1,79 @@
+// evaluate WEIGHTS DATA: loss, top-1, top-5, per-class accuracy and confusion matrix of saved weights.
+#include <CLI/CLI.hpp>
+
+#include "apps/options.h"
+#include "apps/program.h"
+#include "apps/signals.h"
+#include "engine/data/open.h"
+#include "engine/files/npy.h"
+#include "engine/report/confusion.h"
+#include "engine/train/run.h"
+#include "engine/train/weights.h"
+#include "models/saved_network.h"
+
+namespace {
+
+using namespace tessera;
+
+const ImageSet& choose(const Split& split, const std::string& name) {
+  const ImageSet& set = name == "train" ? split.train : name == "val" && !split.validate_on_test ? split.validation : split.test;
+  if (set.count == 0) throw DataError("the data has no images for --split " + name);
+  return set;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures saved weights on a data set.", "evaluate");
+  ComputeOptions options;
+  OutputOptions output;
+  std::string weights, data, split_name = "test", network_id, logits_file;
+  app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
+  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic")->required();
+  app.add_option("--split", split_name, "Which images")->check(CLI::IsMember({"test", "val", "train"}))->capture_default_str();
+  app.add_option("--network", network_id, "For weights of another program: which network they are of")->default_str("the file's");
+  app.add_option("--logits", logits_file, "Write the outputs before softmax: float32 [images, outputs]");
+  add_network_options(app, options);
+  RunConfig defaults;
+  defaults.recipe.batch_size = 128;
+  add_compute_options(app, options, defaults);
+  add_output_options(app, output);
+
+  return run_program(app, argc, argv, [&]() -> int {
+    StopOnSignal stop;
+    const Console console(output.verbosity());
+    try {
+      const Safetensors file = Safetensors::read(weights);
+      RunConfig config = config_of(file, network_id);
+      config.recipe.batch_size = defaults.recipe.batch_size;
+      options.apply(config);
+      const std::shared_ptr<Device> device = open_device(config);
+      Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
+      for (const std::string& warning : dataset.warnings) console.warn(warning);
+      const SavedNetwork saved = load_network(file, config, device);
+      const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
+      console.note("device   " + device->choice());
+
+      const BatchSource images(DeviceImages::upload(choose(split, split_name), device),
+                               gather_params(config.recipe.normalization, false, 0));
+      Confusion confusion(split.classes);
+      std::vector<float> logits;
+      const Evaluation result = evaluate(*saved.network, images,
+                                         {.batch_size = config.recipe.batch_size,
+                                          .average = config.recipe.loss_average,
+                                          .stop = stop.flag(),
+                                          .on_batch = [&](const Tensor& z, const Tensor& labels) {
+                                            const std::vector<float> values = z.to_host<float>();
+                                            confusion.add(values, labels.to_host<std::int32_t>());
+                                            if (!logits_file.empty()) logits.insert(logits.end(), values.begin(), values.end());
+                                          }});
+      if (!logits_file.empty()) write_npy(logits_file, logits, {result.samples, saved.network->outputs()});
+      console.result(confusion.table());
+      console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
+      console.object(evaluation_json(result, confusion));
+      return 0;
+    } catch (const Interrupted&) {
+      return stop.exit_code();
+    }
+  });
+}

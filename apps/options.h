@@ -1,0 +1,41 @@
+// The command-line options that several programs have.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "engine/train/config.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tessera {
+
+// Options as given on the command line; what was not given stays empty, so that a recipe or a resumed run fills it.
+struct ComputeOptions {
+  std::optional<std::string> device, kernels, precision, conv, normalize;
+  std::optional<int> threads;
+  std::optional<std::uint64_t> seed;
+  std::optional<std::int64_t> batch_size, outputs;
+  bool deterministic = false, no_residual = false;
+
+  void apply(RunConfig& config) const;
+};
+
+// `defaults` supplies the values that --help shows.
+void add_compute_options(CLI::App& app, ComputeOptions& options, const RunConfig& defaults);
+void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs, --no-residual
+
+struct TrainOptions {
+  ComputeOptions compute;
+  std::optional<std::int64_t> epochs, steps, limit_train, limit_test;
+  std::optional<std::string> optimizer, weights, augment;
+  std::optional<double> lr, momentum, weight_decay, dropout, minutes;
+  bool no_shuffle = false;
+
+  void apply(RunConfig& config) const;
+};
+void add_train_options(CLI::App& app, TrainOptions& options, const RunConfig& defaults);
+
+}  // namespace tessera

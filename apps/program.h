@@ -1,0 +1,26 @@
+// What all programs share: their frame (help, version, exit codes) and the way they report a failure.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "engine/train/console.h"
+
+namespace CLI {
+class App;
+}
+
+namespace tessera {
+
+// Parses the command line into what `app` is bound to and runs `body`, whose result is the exit code. Every exception
+// becomes one line on standard error and the exit code that belongs to it; nothing ends in abort().
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
+
+// --quiet and --json.
+struct OutputOptions {
+  bool quiet = false, json = false;
+  Verbosity verbosity() const { return json ? Verbosity::json : quiet ? Verbosity::quiet : Verbosity::normal; }
+};
+void add_output_options(CLI::App& app, OutputOptions& options);
+
+}  // namespace tessera

@@ -1,0 +1,82 @@
+// train_<network> DATA: trains one network of the catalogue with its own recipe. Built once per network.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <ctime>
+
+#include "apps/options.h"
+#include "apps/program.h"
+#include "apps/signals.h"
+#include "engine/data/open.h"
+#include "engine/train/run.h"
+#include "models/catalogue.h"
+
+namespace {
+
+using namespace tessera;
+namespace fs = std::filesystem;
+
+fs::path new_run_folder(const std::string& network) {
+  const std::time_t now = std::time(nullptr);
+  char stamp[32];
+  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
+  const std::string base = "runs/" + network + "-" + stamp;
+  fs::path folder = base;
+  for (int i = 2; fs::exists(folder); ++i) folder = base + "-" + std::to_string(i);
+  return folder;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const NetworkEntry& entry = require_network(TESSERA_PROGRAM_NETWORK);
+  RunConfig config;
+  config.network = entry.id;
+  config.recipe = entry.recipe;
+
+  CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").", std::string("train_") + entry.id);
+  TrainOptions options;
+  OutputOptions output;
+  std::string data, out, resume;
+  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic; see the README");
+  add_train_options(app, options, config);
+  add_network_options(app, options.compute);
+  add_compute_options(app, options.compute, config);
+  app.add_option("--out", out, "Run folder")->default_str("runs/<network>-<time>/");
+  app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")->excludes("--out");
+  add_output_options(app, output);
+
+  return run_program(app, argc, argv, [&] {
+    StopOnSignal stop;
+    const Console console(output.verbosity());
+    RunRequest request{.config = config, .folder = resume, .resume = !resume.empty(), .stop = stop.flag()};
+    try {
+      if (request.resume) {
+        const fs::path file = request.folder / "config.json";
+        request.config = parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
+        if (request.config.network != entry.id)
+          throw UsageError(resume + " is a run of " + request.config.network + ": use train_" + request.config.network);
+        request.config.weights.clear();  // the checkpoint holds what the run has made of them
+      } else {
+        request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
+      }
+      options.apply(request.config);
+      if (!data.empty()) request.config.data = data;
+      if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
+
+      const std::shared_ptr<Device> device = open_device(request.config);
+      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.seed, .stop = stop.flag()});
+      const std::unique_ptr<Network> network = entry.make(request.config.network_options);
+      const RunResult result = run_training(request, *network, std::move(dataset), device, console);
+      if (result.end == FitEnd::stopped) throw Interrupted("training stopped");
+      console.result("results in " + request.folder.string());
+      if (result.test) {
+        console.result(test_line(*result.test));
+        console.object(evaluation_json(*result.test));
+      }
+      return 0;
+    } catch (const Interrupted&) {
+      console.note("stopped; go on with: " + app.get_name() + " --resume " + request.folder.string());
+      return stop.exit_code();
+    }
+  });
+}

@@ -1,0 +1,58 @@
+// What a training run shows while it runs: a bar with ETA on a terminal, one line an epoch elsewhere, or JSON lines.
+#pragma once
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+#include "engine/report/confusion.h"
+#include "engine/train/fit.h"
+
+namespace tessera {
+
+enum class Verbosity : std::uint8_t { quiet, normal, json };
+
+// Where a program's words go: results to standard output, progress and warnings to standard error.
+class Console {
+ public:
+  explicit Console(Verbosity verbosity);
+
+  Verbosity verbosity() const { return verbosity_; }
+  bool interactive() const { return interactive_; }  // standard error is a terminal, and not quiet
+
+  void note(const std::string& line) const;     // progress; not when quiet
+  void warn(const std::string& line) const;     // always
+  void result(const std::string& line) const;   // prose result; not with json
+  void object(const std::string& json) const;   // one JSON object; only with json
+
+ private:
+  Verbosity verbosity_;
+  bool interactive_;
+};
+
+class ConsoleProgress : public FitObserver {
+ public:
+  ConsoleProgress(const Console& console, bool top5) : console_(console), top5_(top5) {}
+  void on_start(const Fit& fit) override;
+  void on_step(const Fit& fit) override;
+  void on_evaluation(const Fit& fit, const HistoryRow& row) override;
+  void on_end(const Fit& fit, FitEnd end) override;
+
+ private:
+  void clear_line();
+
+  const Console& console_;
+  bool top5_;
+  std::chrono::steady_clock::time_point last_draw_{};
+  std::int64_t shown_skips_ = 0;
+  bool drawn_ = false;
+};
+
+// {"event": "epoch", "epoch": 1, "accuracy": …}: the history's row.
+std::string row_json(const HistoryRow& row, bool top5);
+// {"accuracy": …, "top-5": …, "loss": …}
+std::string evaluation_json(const Evaluation& evaluation);
+// The same with "classes" (name → accuracy) and "confusion" (rows: true class; columns: predicted class, then other).
+std::string evaluation_json(const Evaluation& evaluation, const Confusion& confusion);
+
+}  // namespace tessera

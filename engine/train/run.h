@@ -1,0 +1,45 @@
+// A whole training run in a run folder: data to sets, network to device, fit with its observers, files, closing test.
+//
+//   RUN/config.json           what was asked for
+//   RUN/history.csv           one row per evaluation
+//   RUN/last.safetensors      weights after the last step
+//   RUN/best.safetensors      by the recipe's rule
+//   RUN/checkpoints/          resumable
+#pragma once
+
+#include <filesystem>
+
+#include "engine/files/safetensors.h"
+#include "engine/train/config.h"
+#include "engine/train/console.h"
+#include "engine/train/split.h"
+
+namespace tessera {
+
+struct RunRequest {
+  RunConfig config;
+  std::filesystem::path folder;
+  bool resume = false;
+  const std::atomic<bool>* stop = nullptr;
+};
+
+struct RunResult {
+  FitEnd end = FitEnd::finished;
+  std::optional<Evaluation> test;  // none where there are no test images, or the run was stopped
+};
+
+// Trains `network` (built from config.network and config.network_options) as `request.config` says. Writes everything
+// into the folder; prints through the console. Throws Error (data, weights, non-finite) and kernels::DeviceError.
+RunResult run_training(const RunRequest& request, Network& network, Dataset&& dataset, const std::shared_ptr<Device>& device,
+                       const Console& console);
+
+// The device that a configuration asks for. DeviceError where it, its precision or its kernels cannot be had.
+std::shared_ptr<Device> open_device(const RunConfig& config);
+
+// What a weights file says of itself: network, outputs, normalization, classes.
+Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes);
+
+// "test: accuracy 0.8123 top-5 0.9864 loss 0.9799"
+std::string test_line(const Evaluation& test);
+
+}  // namespace tessera

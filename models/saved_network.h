@@ -1,0 +1,23 @@
+// From a weights file back to the network it is of.
+#pragma once
+
+#include "engine/files/safetensors.h"
+#include "engine/nn/parameter_store.h"
+#include "engine/train/config.h"
+#include "models/catalogue.h"
+
+namespace tessera {
+
+// What the file's metadata says of the network it belongs to, on top of that network's recipe. `network` overrides the
+// name (files of other programs carry none). WeightsError where neither names a network of the catalogue.
+RunConfig config_of(const Safetensors& file, const std::string& network);
+
+struct SavedNetwork {
+  std::unique_ptr<Network> network;
+  std::unique_ptr<ParameterStore> parameters;
+};
+
+// Builds config.network and loads the file into it. WeightsError where the file is not of that network.
+SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device);
+
+}  // namespace tessera
