@@ -62,13 +62,20 @@ __global__ void __launch_bounds__(block_threads)
   const float* const z = logits + row * k;
   const std::int32_t label = labels[row];
   const float highest = row_max(z, k);
-  float exponentials = 0.0f;
-  for (std::int64_t j = threadIdx.x % warp_size; j < k; j += warp_size) exponentials += expf(z[j] - highest);
-  const float one_part = 1.0f / warp_sum(exponentials);
-  const float factor = label >= 0 && label < k ? *dloss / static_cast<float>(n) : NAN;
-  const float others = smoothing / static_cast<float>(k), own = 1.0f - smoothing + others;
+  float own = 0.0f, others = 0.0f;  // exponentials
   for (std::int64_t j = threadIdx.x % warp_size; j < k; j += warp_size) {
-    const float gradient = (expf(z[j] - highest) * one_part - (j == label ? own : others)) * factor;
+    const float e = expf(z[j] - highest);
+    (j == label ? own : others) += e;
+  }
+  own = warp_sum(own);
+  others = warp_sum(others);
+  const float one_part = 1.0f / (own + others);
+  const float factor = label >= 0 && label < k ? *dloss / static_cast<float>(n) : NAN;
+  const float floor = smoothing / static_cast<float>(k);  // t_ij but for the label's share
+  for (std::int64_t j = threadIdx.x % warp_size; j < k; j += warp_size) {
+    // softmax − 1 = −others/(own + others): without the cancellation that a confident row would suffer.
+    const float difference = j == label ? (smoothing - floor) - others * one_part : expf(z[j] - highest) * one_part - floor;
+    const float gradient = difference * factor;
     store(dlogits + row * k + j, Pack<1>{{gradient}}, accumulate);
   }
 }
