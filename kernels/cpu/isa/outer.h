@@ -68,7 +68,7 @@ void outer_tile_of(int rows_here, const Outer& job, std::int64_t row, std::int64
 
 template <int V, bool read_whole>
 void outer_columns(const Outer& job, std::int64_t column, std::int64_t partial) {
-  constexpr int most = max_points<V>;
+  constexpr int most = max_points<V, Vec>;
   const std::int64_t tiles = (job.rows_out + most - 1) / most;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const std::int64_t first = t * job.rows_out / tiles, last = (t + 1) * job.rows_out / tiles;

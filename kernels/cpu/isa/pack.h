@@ -24,7 +24,7 @@ void pack(const float* source, std::int64_t step, std::int64_t length, std::int6
 // width/2, …, 2, 1 this transposes the square.
 template <int distance>
 TESSERA_INLINE void exchange(Vec (&square)[vector_width]) {
-  IntVec low, high;
+  Types<vector_width>::Int low{}, high{};
   for (int j = 0; j < vector_width; ++j) {
     low[j] = (j & distance) ? vector_width + j - distance : j;
     high[j] = (j & distance) ? vector_width + j : j + distance;

@@ -14,61 +14,57 @@
 namespace tessera::kernels::cpu::isa {
 namespace {
 
-// Most points of a tile: what fits in the registers beside V panel vectors and one broadcast.
-#if defined(__AVX512F__)
-template <int V>
-constexpr int max_points = V == 2 ? 12 : 16;
+// Most points of a tile of V vectors T: what fits in the registers beside V panel vectors and one broadcast.
+template <int V, class T>
+constexpr int max_points =
+#if defined(__AVX512F__) || defined(__aarch64__)
+    V == 2 ? 12 : 16;
 #elif defined(__AVX2__)
-template <int V>
-constexpr int max_points = V == 2 ? 6 : 12;
-#elif defined(__aarch64__)
-template <int V>
-constexpr int max_points = V == 2 ? 12 : 16;
+    V == 2 ? 6 : 12;
 #else
-template <int V>
-constexpr int max_points = V == 2 ? 4 : 8;
+    V == 2 ? 4 : 8;
 #endif
 
-TESSERA_INLINE Vec activate(Vec x, Activation activation) {
+template <class T>
+TESSERA_INLINE T activate(T x, Activation activation) {
   if (activation == Activation::relu) return relu(x);
   if (activation == Activation::sigmoid) return sigmoid(x);
   return x;
 }
 
-template <int R, int V>
-TESSERA_INLINE void rows_epilogue(const Rows& job, std::int64_t channel, const Vec (&sums)[R][V], float* const* out) {
-  const std::int64_t left = job.channels - channel;
+template <int R, int V, class T>
+TESSERA_INLINE void rows_epilogue(const Rows& job, std::int64_t channel, const T (&sums)[R][V], float* const* out) {
   for (int v = 0; v < V; ++v) {
-    const std::int64_t first = channel + v * vector_width, count = left - v * vector_width;
+    const std::int64_t first = channel + v * lanes<T>, count = job.channels - first;
     if (count <= 0) return;
-    if (count >= vector_width) {
-      const Vec bias = job.bias ? load(job.bias + first) : Vec{};
+    if (count >= lanes<T>) {
+      const T bias = job.bias ? load<T>(job.bias + first) : T{};
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        Vec y = sums[r][v];
-        if (job.accumulate) y += load(out[r] + first);
+        T y = sums[r][v];
+        if (job.accumulate) y += load<T>(out[r] + first);
         store(out[r] + first, activate(y + bias, job.activation));
       }
     } else {
-      const Vec bias = job.bias ? load_partial(job.bias + first, count) : Vec{};
+      const T bias = job.bias ? load_partial<T>(job.bias + first, count) : T{};
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        Vec y = sums[r][v];
-        if (job.accumulate) y += load_partial(out[r] + first, count);
+        T y = sums[r][v];
+        if (job.accumulate) y += load_partial<T>(out[r] + first, count);
         store_partial(out[r] + first, activate(y + bias, job.activation), count);
       }
     }
   }
 }
 
-template <int R, int V>
+template <int R, int V, class T>
 __attribute__((noinline)) void rows_tile(const Rows& job, const float* panel, std::int64_t channel, const float* const* in,
                                          float* const* out) {
-  Vec sums[R][V];
+  T sums[R][V];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sums[r][v] = Vec{};
+    for (int v = 0; v < V; ++v) sums[r][v] = T{};
 
   const float* w = panel;
   for (std::int64_t tap = 0; tap < job.taps; ++tap) {
@@ -76,30 +72,30 @@ __attribute__((noinline)) void rows_tile(const Rows& job, const float* panel, st
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) point[r] = in[r] + tap * job.tap_step;
     for (std::int64_t l = 0; l < job.length; ++l, w += 2 * vector_width) {
-      Vec b[V];
+      T b[V];
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) b[v] = load(w + v * vector_width);
+      for (int v = 0; v < V; ++v) b[v] = load<T>(w + v * lanes<T>);
 #pragma GCC unroll 16
       for (int r = 0; r < R; ++r) {
-        const Vec a = splat(point[r][l]);
+        const T a = splat<T>(point[r][l]);
 #pragma GCC unroll 2
         for (int v = 0; v < V; ++v) sums[r][v] += a * b[v];
       }
     }
   }
-  rows_epilogue<R, V>(job, channel, sums, out);
+  rows_epilogue<R, V, T>(job, channel, sums, out);
 }
 
-template <int R, int V>
+template <int R, int V, class T>
 void rows_tile_of(int points, const Rows& job, const float* panel, std::int64_t channel, const float* const* in,
                   float* const* out) {
-  if (points == R) return rows_tile<R, V>(job, panel, channel, in, out);
-  if constexpr (R > 1) rows_tile_of<R - 1, V>(points, job, panel, channel, in, out);
+  if (points == R) return rows_tile<R, V, T>(job, panel, channel, in, out);
+  if constexpr (R > 1) rows_tile_of<R - 1, V, T>(points, job, panel, channel, in, out);
 }
 
-template <int V>
+template <int V, class T>
 void rows_panel(const Rows& job, const float* panel, std::int64_t channel) {
-  constexpr int most = max_points<V>;
+  constexpr int most = max_points<V, T>;
   const std::int64_t total = job.images * job.rows * job.columns;
   const std::int64_t tiles = (total + most - 1) / most;
   std::int64_t row = 0, column = 0;
@@ -119,17 +115,20 @@ void rows_panel(const Rows& job, const float* panel, std::int64_t channel) {
       row = 0;
       in = in_row = in_image += job.in_image, out = out_row = out_image += job.out_image;
     }
-    rows_tile_of<most, V>(points, job, panel, channel, from, to);
+    rows_tile_of<most, V, T>(points, job, panel, channel, from, to);
   }
 }
 
 void rows(const Rows& job) {
   const float* panel = job.panels;
   for (std::int64_t channel = 0; channel < job.channels; channel += 2 * vector_width, panel += job.panel_floats) {
-    if (job.channels - channel > vector_width)
-      rows_panel<2>(job, panel, channel);
+    const std::int64_t left = job.channels - channel;
+    if (left > vector_width)
+      rows_panel<2, Vec>(job, panel, channel);
+    else if (left > half_width)
+      rows_panel<1, Vec>(job, panel, channel);
     else
-      rows_panel<1>(job, panel, channel);
+      rows_panel<1, HalfVec>(job, panel, channel);
   }
 }
 

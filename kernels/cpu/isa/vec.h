@@ -23,56 +23,95 @@ namespace {
 
 constexpr int vector_width = TESSERA_VECTOR_FLOATS;
 
+// A vector, and one of half its width for the few channels of first layers (below eight floats there is none).
+constexpr int half_width = vector_width > 4 ? vector_width / 2 : vector_width;
 typedef float Vec __attribute__((vector_size(4 * vector_width)));
-typedef std::int32_t IntVec __attribute__((vector_size(4 * vector_width)));
-typedef float UnalignedVec __attribute__((vector_size(4 * vector_width), aligned(4), may_alias));
+typedef float HalfVec __attribute__((vector_size(4 * half_width)));
+template <class T>
+constexpr int lanes = static_cast<int>(sizeof(T) / sizeof(float));
 
-TESSERA_INLINE Vec load(const float* p) { return *reinterpret_cast<const UnalignedVec*>(p); }
-TESSERA_INLINE void store(float* p, Vec v) { *reinterpret_cast<UnalignedVec*>(p) = v; }
-TESSERA_INLINE Vec splat(float x) { return Vec{} + x; }
+template <int>
+struct Types;  // by number of floats: the same without alignment, and as many integers
+template <>
+struct Types<4> {
+  typedef float Unaligned __attribute__((vector_size(16), aligned(4), may_alias));
+  typedef std::int32_t Int __attribute__((vector_size(16)));
+};
+template <>
+struct Types<8> {
+  typedef float Unaligned __attribute__((vector_size(32), aligned(4), may_alias));
+  typedef std::int32_t Int __attribute__((vector_size(32)));
+};
+template <>
+struct Types<16> {
+  typedef float Unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+  typedef std::int32_t Int __attribute__((vector_size(64)));
+};
 
-// The first `count` < vector_width floats at p, zeros behind them; nothing beyond them is read or written.
-#if defined(__AVX512F__)
-TESSERA_INLINE __mmask16 first_lanes(std::int64_t count) { return static_cast<__mmask16>((1u << count) - 1u); }
-TESSERA_INLINE Vec load_partial(const float* p, std::int64_t count) {
-  return reinterpret_cast<Vec>(_mm512_maskz_loadu_ps(first_lanes(count), p));
+template <class T = Vec>
+TESSERA_INLINE T load(const float* p) {
+  return *reinterpret_cast<const typename Types<lanes<T>>::Unaligned*>(p);
 }
-TESSERA_INLINE void store_partial(float* p, Vec v, std::int64_t count) {
-  _mm512_mask_storeu_ps(p, first_lanes(count), reinterpret_cast<__m512>(v));
+template <class T>
+TESSERA_INLINE void store(float* p, T v) {
+  *reinterpret_cast<typename Types<lanes<T>>::Unaligned*>(p) = v;
 }
+template <class T = Vec>
+TESSERA_INLINE T splat(float x) {
+  return T{} + x;
+}
+
+// The first `count` < lanes floats at p, zeros behind them; nothing beyond them is read or written.
+template <class T = Vec>
+TESSERA_INLINE T load_partial(const float* p, std::int64_t count) {
+#if defined(__AVX512VL__)
+  const unsigned mask = (1u << count) - 1u;
+  if constexpr (lanes<T> == 16) return reinterpret_cast<T>(_mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), p));
+  if constexpr (lanes<T> == 8) return reinterpret_cast<T>(_mm256_maskz_loadu_ps(static_cast<__mmask8>(mask), p));
 #elif defined(__AVX2__)
-TESSERA_INLINE __m256i first_lanes(std::int64_t count) {
-  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-TESSERA_INLINE Vec load_partial(const float* p, std::int64_t count) {
-  return reinterpret_cast<Vec>(_mm256_maskload_ps(p, first_lanes(count)));
-}
-TESSERA_INLINE void store_partial(float* p, Vec v, std::int64_t count) {
-  _mm256_maskstore_ps(p, first_lanes(count), reinterpret_cast<__m256>(v));
-}
+  const __m256i mask =
+      _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  if constexpr (lanes<T> == 8) return reinterpret_cast<T>(_mm256_maskload_ps(p, mask));
+  if constexpr (lanes<T> == 4) return reinterpret_cast<T>(_mm_maskload_ps(p, _mm256_castsi256_si128(mask)));
 #else
-TESSERA_INLINE Vec load_partial(const float* p, std::int64_t count) {
-  Vec v{};
-  for (int i = 0; i < vector_width; ++i)
+  T v{};
+  for (int i = 0; i < lanes<T>; ++i)
     if (i < count) v[i] = p[i];
   return v;
-}
-TESSERA_INLINE void store_partial(float* p, Vec v, std::int64_t count) {
-  for (int i = 0; i < vector_width; ++i)
-    if (i < count) p[i] = v[i];
-}
 #endif
+}
+template <class T>
+TESSERA_INLINE void store_partial(float* p, T v, std::int64_t count) {
+#if defined(__AVX512VL__)
+  const unsigned mask = (1u << count) - 1u;
+  if constexpr (lanes<T> == 16) _mm512_mask_storeu_ps(p, static_cast<__mmask16>(mask), reinterpret_cast<__m512>(v));
+  if constexpr (lanes<T> == 8) _mm256_mask_storeu_ps(p, static_cast<__mmask8>(mask), reinterpret_cast<__m256>(v));
+#elif defined(__AVX2__)
+  const __m256i mask =
+      _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  if constexpr (lanes<T> == 8) _mm256_maskstore_ps(p, mask, reinterpret_cast<__m256>(v));
+  if constexpr (lanes<T> == 4) _mm_maskstore_ps(p, _mm256_castsi256_si128(mask), reinterpret_cast<__m128>(v));
+#else
+  for (int i = 0; i < lanes<T>; ++i)
+    if (i < count) p[i] = v[i];
+#endif
+}
 
 // max(x, 0), NaN stays NaN.
-TESSERA_INLINE Vec relu(Vec x) { return x < 0 ? Vec{} : x; }
+template <class T>
+TESSERA_INLINE T relu(T x) {
+  return x < 0 ? T{} : x;
+}
 
 // e^x for x in [−87, 87], relative error below 2 units in the last place: x = n·ln 2 + r with |r| ≤ ½ ln 2, ln 2 in two
 // parts so that r is exact, e^r by its Taylor polynomial of degree 7 (remainder < 2^−27), 2^n through the exponent bits.
-TESSERA_INLINE Vec exp_bounded(Vec x) {
-  const Vec shifter = splat(12582912.0f);  // 1.5 · 2^23: adding and subtracting it rounds to the nearest integer
-  const Vec n = (x * 1.44269504088896341f + shifter) - shifter;
-  const Vec r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  Vec e = splat(1.0f / 5040);
+template <class T>
+TESSERA_INLINE T exp_bounded(T x) {
+  typedef typename Types<lanes<T>>::Int Int;
+  const T shifter = splat<T>(12582912.0f);  // 1.5 · 2^23: adding and subtracting it rounds to the nearest integer
+  const T n = (x * 1.44269504088896341f + shifter) - shifter;
+  const T r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  T e = splat<T>(1.0f / 5040);
   e = e * r + 1.0f / 720;
   e = e * r + 1.0f / 120;
   e = e * r + 1.0f / 24;
@@ -80,13 +119,14 @@ TESSERA_INLINE Vec exp_bounded(Vec x) {
   e = e * r + 0.5f;
   e = e * r + 1.0f;
   e = e * r + 1.0f;
-  const IntVec exponent = (__builtin_convertvector(n, IntVec) + 127) << 23;
-  return e * reinterpret_cast<Vec>(exponent);
+  const Int exponent = (__builtin_convertvector(n, Int) + 127) << 23;
+  return e * reinterpret_cast<T>(exponent);
 }
 
 // 1/(1 + e^−x); beyond ±87 it is 1 or (almost) 0 in float32 anyway. NaN stays NaN.
-TESSERA_INLINE Vec sigmoid(Vec x) {
-  const Vec bounded = x > 87.0f ? splat(87.0f) : (x < -87.0f ? splat(-87.0f) : x);
+template <class T>
+TESSERA_INLINE T sigmoid(T x) {
+  const T bounded = x > 87.0f ? splat<T>(87.0f) : (x < -87.0f ? splat<T>(-87.0f) : x);
   return 1.0f / (1.0f + exp_bounded(-bounded));
 }
 
