@@ -1,0 +1,39 @@
+# What `cmake --install` lays down: static libraries, headers, programs, and the package that find_package(Tessera) reads.
+include(GNUInstallDirs)
+include(CMakePackageConfigHelpers)
+
+# Headers keep their place in the tree ("engine/core/tensor.h"), below a folder of their own.
+set(include_dir ${CMAKE_INSTALL_INCLUDEDIR}/tessera)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tessera)
+
+foreach(storey kernels engine models)
+  set_target_properties(tessera_${storey} PROPERTIES EXPORT_NAME ${storey})
+  target_compile_features(tessera_${storey} PUBLIC cxx_std_20)
+  target_include_directories(tessera_${storey} PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
+endforeach()
+install(TARGETS tessera_kernels tessera_engine tessera_models EXPORT TesseraTargets
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+
+file(GLOB kernel_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h)  # the contract; a backend's own headers stay here
+file(GLOB model_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/*.h)
+install(FILES ${kernel_headers} DESTINATION ${include_dir}/kernels)
+install(DIRECTORY ${PROJECT_SOURCE_DIR}/engine DESTINATION ${include_dir} FILES_MATCHING PATTERN "*.h")
+install(FILES ${model_headers} DESTINATION ${include_dir}/models)
+
+if(TESSERA_APPS AND CLI11_FOUND)
+  get_property(app_targets DIRECTORY ${PROJECT_SOURCE_DIR}/apps PROPERTY BUILDSYSTEM_TARGETS)
+  foreach(target ${app_targets})
+    get_target_property(type ${target} TYPE)
+    if(type STREQUAL "EXECUTABLE")
+      install(TARGETS ${target} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+    endif()
+  endforeach()
+endif()
+
+install(EXPORT TesseraTargets NAMESPACE Tessera:: DESTINATION ${package_dir})
+configure_package_config_file(${PROJECT_SOURCE_DIR}/scripts/cmake/TesseraConfig.cmake.in
+                              ${PROJECT_BINARY_DIR}/TesseraConfig.cmake INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/TesseraConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/TesseraConfig.cmake ${PROJECT_BINARY_DIR}/TesseraConfigVersion.cmake
+        DESTINATION ${package_dir})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
