@@ -1,0 +1,48 @@
+// Names, numbers and options of the networks, without computing anything.
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "tests/networks/measure.h"
+
+using namespace tessera;
+
+TEST_CASE("every network has the parameters of its definition") {
+  const auto device = Device::open({.device = "reference", .options = {}});
+  std::set<std::string> ids;
+  for (const NetworkEntry& entry : catalogue()) {
+    INFO(entry.id);
+    CHECK(ids.insert(entry.id).second);
+    const golden::NetworkTest& expected = golden::test_of(entry);
+    const auto network = entry.make({});
+    const ParameterStore store(*network, device, 1);
+    CHECK(store.trainable_count() == expected.trainable);
+    CHECK(store.non_trainable_count() == expected.non_trainable);
+    CHECK(store.trainable_count() + store.non_trainable_count() == expected.total);
+    CHECK(find_network(entry.id) == &entry);
+  }
+}
+
+TEST_CASE("the size of the head is an option") {
+  const auto device = Device::open({.device = "reference", .options = {}});
+  for (const NetworkEntry& entry : catalogue()) {
+    INFO(entry.id);
+    const auto seven = entry.make({.outputs = 7, .dropout = {}}), usual = entry.make({});
+    CHECK(seven->outputs() == 7);
+    const ParameterStore small(*seven, device, 1), full(*usual, device, 1);
+    const std::int64_t lost_outputs = usual->outputs() - 7;
+    const std::int64_t lost = full.trainable_count() - small.trainable_count();
+    CHECK(lost % lost_outputs == 0);  // a row of weights and a bias for each
+    CHECK(lost / lost_outputs > 1);
+  }
+}
+
+TEST_CASE("an unknown network is an error that lists those there are") {
+  CHECK(find_network("lenet6") == nullptr);
+  try {
+    require_network("lenet6");
+    FAIL("found lenet6");
+  } catch (const UsageError& error) {
+    CHECK_THAT(error.what(), Catch::Contains("lenet6"));
+    for (const NetworkEntry& entry : catalogue()) CHECK_THAT(error.what(), Catch::Contains(entry.id));
+  }
+}

@@ -1,0 +1,108 @@
+#include "tests/networks/measure.h"
+
+#include "engine/train/evaluate.h"
+#include "tests/networks/generator.h"
+
+namespace tessera::golden {
+namespace {
+
+constexpr NetworkTest tests[] = {
+    {.id = "lenet5_relu",
+     .total = 62'006,
+     .trainable = 62'006,
+     .non_trainable = 0,
+     .batch = 4,
+     .gradient_tolerance = 3e-3,
+     .where = Breadth::and_emulated},
+    {.id = "resnet18",
+     .total = 11'183'562,
+     .trainable = 11'173'962,
+     .non_trainable = 9'600,
+     .batch = 4,
+     .gradient_tolerance = 3e-2,
+     .where = Breadth::and_reference},
+};
+
+// Filters are K,R,S,C in memory and O,I,H,W in files: calls visit(index in memory, index in file) for each element.
+template <class Visit>
+void for_each_element(const Shape& s, Visit&& visit) {
+  if (s.rank != 4) {
+    for (std::int64_t i = 0; i < s.count(); ++i) visit(static_cast<std::size_t>(i), static_cast<std::size_t>(i));
+    return;
+  }
+  std::size_t memory = 0;
+  for (std::int64_t k = 0; k < s[0]; ++k)
+    for (std::int64_t y = 0; y < s[1]; ++y)
+      for (std::int64_t x = 0; x < s[2]; ++x)
+        for (std::int64_t c = 0; c < s[3]; ++c)
+          visit(memory++, static_cast<std::size_t>(((k * s[3] + c) * s[1] + y) * s[2] + x));
+}
+
+std::vector<std::int64_t> file_shape(const Shape& s) {
+  if (s.rank == 4) return {s[0], s[3], s[1], s[2]};
+  return {s.extent, s.extent + s.rank};
+}
+
+std::vector<double> download(const Tensor& tensor) {
+  if (tensor.dtype() == DType::f64) return tensor.to_host<double>();
+  const std::vector<float> values = tensor.to_host<float>();
+  return {values.begin(), values.end()};
+}
+
+void upload(const Tensor& to, const std::vector<float>& values) {
+  if (to.dtype() == DType::f64)
+    to.copy_from(std::span<const double>(std::vector<double>(values.begin(), values.end())));
+  else
+    to.copy_from(std::span<const float>(values));
+}
+
+void generate(const NetworkEntry& entry, const std::string& name, const Tensor& to) {
+  const std::vector<float> file = generated_tensor(entry.id, name, file_shape(to.shape()));
+  std::vector<float> memory(file.size());
+  for_each_element(to.shape(), [&](std::size_t in_memory, std::size_t in_file) { memory[in_memory] = file[in_file]; });
+  upload(to, memory);
+}
+
+FileTensor to_file(const Tensor& tensor) {
+  const std::vector<double> memory = download(tensor);
+  std::vector<double> file(memory.size());
+  for_each_element(tensor.shape(), [&](std::size_t in_memory, std::size_t in_file) { file[in_file] = memory[in_memory]; });
+  return {file_shape(tensor.shape()), std::move(file)};
+}
+
+}  // namespace
+
+const NetworkTest& test_of(const NetworkEntry& entry) {
+  for (const NetworkTest& test : tests)
+    if (entry.id == std::string_view(test.id)) return test;
+  throw std::logic_error(std::string("network ") + entry.id + " has no row in tests/networks/measure.cpp");
+}
+
+Measured measure(const NetworkEntry& entry, std::int64_t batch, const std::shared_ptr<Device>& device, DType dtype) {
+  const std::unique_ptr<Network> network = entry.make({.outputs = {}, .dropout = 0.0});
+  ParameterStore store(*network, device, 1, dtype);
+  for (const Parameter* parameter : store.parameters()) generate(entry, parameter->path(), parameter->value());
+  for (const Buffer* buffer : store.buffers()) generate(entry, buffer->path(), buffer->value());
+
+  const Tensor images = Tensor::empty(device, {batch, 32, 32, 3}, dtype);
+  upload(images, generated_images(entry.id, batch));
+  Measured measured;
+  measured.labels = generated_labels(entry.id, batch, network->outputs());
+  const Tensor labels = Tensor::from(device, {batch}, std::span<const std::int32_t>(measured.labels));
+
+  measured.logits = download(network->forward(Context{}, images).value());
+
+  const Context training{.training = true, .gradients = true};
+  const Variable loss = loss_of(*network, training, network->forward(training, images), labels, 0);
+  measured.loss = download(loss.value()).at(0);
+  backward(loss);
+  for (const Parameter* parameter : store.parameters()) {
+    const bool arrived = parameter->node()->filled();
+    measured.gradients[parameter->path()] =
+        arrived ? to_file(parameter->node()->grad()) : FileTensor{file_shape(parameter->shape()), {}};
+  }
+  for (const Buffer* buffer : store.buffers()) measured.statistics[buffer->path()] = to_file(buffer->value());
+  return measured;
+}
+
+}  // namespace tessera::golden
