@@ -2,8 +2,9 @@
 //
 // With m the row's largest logit, log Σ e^z = m + log Σ e^(z−m): no exponential overflows, and the largest is 1.
 //   loss_i = log Σ e^z − (1−s)·z_label − s/k·Σz
-// Loop order: row, class; threads take runs of rows. A row is read two or three times, from L1. Sums are in double.
-// One exponential a logit (10 … 1000 classes): bound by arithmetic, and next to nothing beside the network.
+// Loop order: row, class; threads take runs of rows. A row is read two or three times, from L1. In double: a probability
+// near 1 leaves a gradient that float32 would cancel away. One exponential a logit (10 … 1000 classes): bound by arithmetic,
+// and next to nothing beside the network.
 #include <cmath>
 
 #include "kernels/cpu/blocks.h"
@@ -35,8 +36,9 @@ void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView l
       const float m = largest(z, classes);
       double exponentials = 0, deviations = 0;  // Σ e^(z−m), Σ (z−m)
       for (std::int64_t j = 0; j < classes; ++j) {
-        exponentials += static_cast<double>(std::exp(z[j] - m));
-        deviations += static_cast<double>(z[j]) - static_cast<double>(m);
+        const double deviation = static_cast<double>(z[j]) - static_cast<double>(m);
+        exponentials += std::exp(deviation);
+        deviations += deviation;
       }
       // The weights of a row sum to 1, so m cancels from both terms.
       const double label = static_cast<double>(z[labels.as<std::int32_t>()[i]]) - static_cast<double>(m);
@@ -52,23 +54,22 @@ void softmax_cross_entropy_backward(Stream& stream, double smoothing, ConstView 
   require_float32(stream, "softmax_cross_entropy_backward", {logits, dloss, dlogits.view});
   if (!dlogits) return;
   const std::int64_t rows = logits.dims[0], classes = logits.dims[1];
-  const float label_weight = static_cast<float>(1.0 - smoothing);
-  const float any_weight = static_cast<float>(smoothing / static_cast<double>(classes));
-  const float factor = static_cast<float>(static_cast<double>(*dloss.as<float>()) / static_cast<double>(rows));
+  const double label_weight = 1.0 - smoothing, any_weight = smoothing / static_cast<double>(classes);
+  const double factor = static_cast<double>(*dloss.as<float>()) / static_cast<double>(rows);
   // The exponentials are computed twice rather than kept: with accumulate there is no place in dlogits to keep them.
   parallel_for(stream, 0, rows, grain_rows(classes), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const float* z = logits.as<float>() + i * classes;
       float* to = dlogits.view.as<float>() + i * classes;
       const float m = largest(z, classes);
+      const auto exponential = [&](std::int64_t j) { return std::exp(static_cast<double>(z[j]) - static_cast<double>(m)); };
       double total = 0;
-      for (std::int64_t j = 0; j < classes; ++j) total += static_cast<double>(std::exp(z[j] - m));
-      const float normaliser = static_cast<float>(1.0 / total);
+      for (std::int64_t j = 0; j < classes; ++j) total += exponential(j);
       const std::int64_t label = labels.as<std::int32_t>()[i];
       for (std::int64_t j = 0; j < classes; ++j) {
-        const float target = (j == label ? label_weight : 0.0f) + any_weight;
-        const float gradient = (std::exp(z[j] - m) * normaliser - target) * factor;
-        to[j] = dlogits.accumulate ? to[j] + gradient : gradient;
+        const double target = (j == label ? label_weight : 0.0) + any_weight;
+        const double gradient = (exponential(j) / total - target) * factor;
+        to[j] = static_cast<float>(dlogits.accumulate ? static_cast<double>(to[j]) + gradient : gradient);
       }
     }
   });
