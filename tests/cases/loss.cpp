@@ -39,6 +39,7 @@ void add_softmax(std::vector<SlotCase>& all) {
                                                                   o.gradient("dlogits"));
                        },
                    .tolerance = 5e-6,
+                   .magnitude = 0.75 / static_cast<double>(d.n),  // probability − target
                    .flops = 5.0 * static_cast<double>(d.n * d.k),
                    .size = d.size});
   };
@@ -78,6 +79,7 @@ void add_sigmoid(std::vector<SlotCase>& all) {
                                                                   o.gradient("dlogits"));
                        },
                    .tolerance = 5e-6,
+                   .magnitude = 0.75 / static_cast<double>(n),  // probability − target
                    .flops = 5.0 * static_cast<double>(n)});
   };
   for (std::int64_t n : {1, 31, 33, 128, 257, 1025}) one(n, "", normal(0, 3));

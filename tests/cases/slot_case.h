@@ -83,7 +83,8 @@ struct SlotCase {
   std::string variant;  // what is particular about this case, e.g. "3x3 s1 c64 k64 8x8"
   std::vector<Operand> operands;
   std::function<void(kernels::Stream&, const Operands&)> call;
-  double tolerance = 2e-6;  // float32: largest error allowed, as a share of the output's largest magnitude
+  double tolerance = 2e-6;  // float32: largest error allowed, as a share of the output's largest magnitude …
+  double magnitude = 0;     // … or of this, where the output is a small difference of terms of this size
   double flops = 0;         // floating-point operations of one call
   Size size = Size::quick;
 
@@ -107,6 +108,7 @@ struct Output {
   std::string name;
   std::vector<double> values;
   std::vector<std::byte> bytes;
+  double initial = 0;  // the largest magnitude before the call, where the call adds to it
 };
 using Outputs = std::vector<Output>;
 
@@ -137,17 +139,18 @@ class Prepared {
 Outputs run(const SlotCase&, const kernels::Backend&, kernels::DType real, kernels::Options = {}, bool accumulate = false,
             int device = 0);
 
-// The first difference beyond the case's tolerance, in words; empty where there is none. Integers must be equal; NaN must
-// meet NaN and an infinity the same infinity.
+// The worst difference beyond the case's tolerance, in words; empty where there is none. Integers must be equal; NaN must
+// meet NaN and an infinity the same infinity. What an operand held before counts as its magnitude too: the new value may be
+// a small difference.
 std::string compare(const SlotCase&, const Outputs& got, const Outputs& expected);
 // The first operand whose bytes differ, in words; empty where there is none.
 std::string compare_bits(const Outputs& first, const Outputs& second);
 
 // ---- making cases ------------------------------------------------------------------------------------------------------
 
-Fill normal(double mean = 0, double deviation = 1);
-Fill uniform(double low, double high);  // [low, high)
-Fill integers(std::int64_t below);      // 0 … below − 1
+Fill normal(double mean = 0, double deviation = 1);  // nearly: the sum of four uniform draws, within ±3.5 deviations
+Fill uniform(double low, double high);               // [low, high)
+Fill integers(std::int64_t below);                   // 0 … below − 1
 Fill constant(double value);
 Fill listed(std::vector<double> values);  // repeated where there are more elements
 
