@@ -1,16 +1,14 @@
 // Which instruction set the micro-kernels run on.
 #include <cstdlib>
 #include <string>
-#include <string_view>
 
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/errors.h"
 
 namespace tessera::kernels::cpu::isa {
-namespace {
 
-// What the processor (and the operating system, which must save the wider registers) supports, best first.
-const Kernels& choose() {
+const Kernels& kernels_named(std::string_view wanted) {
+  // What the processor (and the operating system, which must save the wider registers) supports, best first.
   struct Candidate {
     const Kernels& kernels;
     bool supported;
@@ -25,24 +23,24 @@ const Kernels& choose() {
 #else
   const Candidate candidates[] = {{baseline, true}};
 #endif
-  const char* forced = std::getenv("TESSERA_ISA");
-  const std::string_view wanted = forced ? forced : "";
   for (const Candidate& candidate : candidates) {
     if (!wanted.empty() && wanted != candidate.kernels.name) continue;
     if (candidate.supported) return candidate.kernels;
     if (!wanted.empty())
-      throw DeviceError("TESSERA_ISA=" + std::string(wanted) + ": this processor has no " + std::string(wanted) +
-                        "; unset it to use the best set that there is");
+      throw DeviceError("instruction set '" + std::string(wanted) +
+                        "' (TESSERA_ISA): this processor does not have it; unset it to use the best set that there is");
   }
   std::string known;
   for (const Candidate& candidate : candidates) known += (known.empty() ? "" : ", ") + std::string(candidate.kernels.name);
-  throw DeviceError("TESSERA_ISA=" + std::string(wanted) + ": no such instruction set in this build; there are: " + known);
+  throw DeviceError("instruction set '" + std::string(wanted) +
+                    "' (TESSERA_ISA): this build has none of that name; it has " + known);
 }
 
-}  // namespace
-
 const Kernels& kernels() {
-  static const Kernels& chosen = choose();
+  static const Kernels& chosen = []() -> const Kernels& {
+    const char* wanted = std::getenv("TESSERA_ISA");
+    return kernels_named(wanted ? wanted : "");
+  }();
   return chosen;
 }
 

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 #include "kernels/params.h"
 
@@ -95,9 +96,12 @@ struct Kernels {
   Winograd winograd2, winograd4;  // F(2×2,3×3), F(4×4,3×3)
 };
 
-// The best set that this processor has, or the one that the environment variable TESSERA_ISA names
-// (baseline, avx2, avx512). Throws DeviceError where it names one that is not built in or that the processor lacks.
+// The best set that this processor has or, to try another, the one that the environment variable TESSERA_ISA names
+// (baseline, avx2, avx512). Chosen at the first call.
 const Kernels& kernels();
+
+// By name; empty: the best. Throws DeviceError for a name that is not built in or that the processor does not support.
+const Kernels& kernels_named(std::string_view name);
 
 // One per file of its name; the only symbols that those files export.
 extern const Kernels baseline;

@@ -1,0 +1,171 @@
+// The micro-kernels of each instruction set: that they agree with plain loops, and that their object files export nothing
+// but their tables (a function shared by the linker would put, say, AVX-512 code into the rest of the program).
+#include <array>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "kernels/cpu/isa/kernels.h"
+#include "kernels/errors.h"
+#include "kernels/philox.h"
+
+using namespace tessera::kernels;
+namespace isa = cpu::isa;
+
+namespace {
+
+std::vector<const isa::Kernels*> supported() {
+  std::vector<const isa::Kernels*> sets;
+  for (const char* name : {"baseline", "avx2", "avx512"}) {
+    try {
+      sets.push_back(&isa::kernels_named(name));
+    } catch (const DeviceError& e) {
+      WARN("not tested: " << e.what());
+    }
+  }
+  return sets;
+}
+
+std::vector<float> numbers(std::uint64_t stream, std::int64_t count) {
+  std::vector<float> values(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i)
+    values[static_cast<std::size_t>(i)] =
+        to_unit(philox(1, Purpose::test, stream, static_cast<std::uint64_t>(i)).v[0]) - 0.5f;
+  return values;
+}
+
+double activated(double x, Activation f) {
+  return f == Activation::relu ? std::max(x, 0.0) : f == Activation::sigmoid ? 1 / (1 + std::exp(-x)) : x;
+}
+
+}  // namespace
+
+TEST_CASE("rows: points × output channels, for every instruction set", "[kernels][isa]") {
+  for (const isa::Kernels* set : supported())
+    for (std::int64_t channels : {1, 3, 4, 5, 8, 9, 16, 17, 31, 32, 33, 70})
+      for (std::int64_t points : {1, 7, 12, 13, 29})
+        for (Activation f : {Activation::none, Activation::relu, Activation::sigmoid})
+          for (bool accumulate : {false, true}) {
+            constexpr std::int64_t taps = 2, length = 5;
+            const std::int64_t width = set->panel_width, panels = (channels + width - 1) / width, reduction = taps * length;
+            const std::vector<float> in = numbers(1, (points + 1) * length), w = numbers(2, channels * reduction);
+            const std::vector<float> bias = numbers(3, channels), before = numbers(4, points * channels);
+            std::vector<float> packed(static_cast<std::size_t>(panels * width * reduction), NAN), out = before;
+            for (std::int64_t i = 0; i < panels; ++i)
+              set->pack_transposed(w.data() + i * width * reduction, reduction, reduction,
+                                   std::min(width, channels - i * width), packed.data() + i * width * reduction);
+            set->rows({.in = in.data(),
+                       .in_image = 0,
+                       .in_row = 0,
+                       .in_column = length,
+                       .out = out.data(),
+                       .out_image = 0,
+                       .out_row = 0,
+                       .out_column = channels,
+                       .images = 1,
+                       .rows = 1,
+                       .columns = points,
+                       .taps = taps,
+                       .tap_step = length,
+                       .length = length,
+                       .panels = packed.data(),
+                       .panel_floats = width * reduction,
+                       .channels = channels,
+                       .bias = bias.data(),
+                       .activation = f,
+                       .accumulate = accumulate});
+            INFO(set->name << ", " << channels << " channels, " << points << " points");
+            for (std::int64_t p = 0; p < points; ++p)
+              for (std::int64_t k = 0; k < channels; ++k) {
+                const auto at = static_cast<std::size_t>(p * channels + k);
+                double sum = static_cast<double>(bias[static_cast<std::size_t>(k)]) + (accumulate ? before[at] : 0.0f);
+                for (std::int64_t l = 0; l < reduction; ++l)
+                  sum += static_cast<double>(in[static_cast<std::size_t>(p * length + l)]) *
+                         w[static_cast<std::size_t>(k * reduction + l)];
+                if (std::abs(out[at] - activated(sum, f)) > 1e-6)
+                  FAIL("point " << p << ", channel " << k << ": " << out[at]);
+              }
+          }
+}
+
+TEST_CASE("sigmoid of the micro-kernels: saturation and NaN", "[kernels][isa]") {
+  for (const isa::Kernels* set : supported()) {
+    INFO(set->name);
+    const std::array<float, 6> in{-INFINITY, -100.0f, 0.0f, 100.0f, INFINITY, NAN};
+    std::vector<float> panel(static_cast<std::size_t>(set->panel_width), 1.0f);
+    std::array<float, 6> out{};
+    isa::Rows job{};
+    job.in = in.data(), job.in_column = 1, job.out = out.data(), job.out_column = 1;
+    job.images = job.rows = job.taps = job.length = job.channels = 1, job.columns = 6;
+    job.panels = panel.data(), job.activation = Activation::sigmoid;
+    set->rows(job);
+    CHECK(out[0] < 1e-37f);
+    CHECK(out[1] < 1e-37f);
+    CHECK(out[2] == 0.5f);
+    CHECK(out[3] == 1.0f);
+    CHECK(out[4] == 1.0f);
+    CHECK(std::isnan(out[5]));
+  }
+}
+
+TEST_CASE("outer: sums of outer products, for every instruction set", "[kernels][isa]") {
+  for (const isa::Kernels* set : supported())
+    for (std::int64_t rows : {1, 5, 12, 17})
+      for (std::int64_t columns : {1, 5, 8, 15, 16, 17, 33, 64})
+        for (bool accumulate : {false, true}) {
+          constexpr std::int64_t points = 6;
+          const std::vector<float> a = numbers(5, points * rows), b = numbers(6, points * columns);
+          const std::vector<float> before = numbers(7, rows * columns);
+          std::vector<float> out = before;
+          isa::Outer job{};
+          job.a = a.data(), job.a_column = rows, job.b = b.data(), job.b_column = columns, job.images = job.rows = 1;
+          job.columns = points, job.out = out.data(), job.out_step = columns, job.rows_out = rows, job.columns_out = columns;
+          job.accumulate = accumulate;
+          set->outer(job);
+          INFO(set->name << ", " << rows << " × " << columns);
+          for (std::int64_t i = 0; i < rows; ++i)
+            for (std::int64_t j = 0; j < columns; ++j) {
+              const auto at = static_cast<std::size_t>(i * columns + j);
+              double sum = accumulate ? before[at] : 0.0f;
+              for (std::int64_t p = 0; p < points; ++p)
+                sum += static_cast<double>(a[static_cast<std::size_t>(p * rows + i)]) *
+                       b[static_cast<std::size_t>(p * columns + j)];
+              if (std::abs(out[at] - sum) > 1e-6) FAIL("row " << i << ", column " << j << ": " << out[at] << " for " << sum);
+            }
+        }
+}
+
+TEST_CASE("an unknown instruction set is refused by name", "[kernels][isa]") {
+  CHECK_THROWS_WITH(isa::kernels_named("mmx"), Catch::Contains("'mmx'") && Catch::Contains("baseline"));
+}
+
+#if defined(__x86_64__) && defined(TESSERA_KERNELS_LIBRARY)
+TEST_CASE("object files of an instruction set export their table and nothing else", "[kernels][isa]") {
+  const std::unique_ptr<FILE, int (*)(FILE*)> nm(
+      popen("nm --print-file-name --extern-only --defined-only --demangle '" TESSERA_KERNELS_LIBRARY "' 2>&1", "r"), pclose);
+  REQUIRE(nm);
+  std::set<std::string> tables;
+  std::string line;
+  for (int c = std::fgetc(nm.get()); c != EOF; c = std::fgetc(nm.get())) {
+    if (c != '\n') {
+      line += static_cast<char>(c);
+      continue;
+    }
+    // library:avx2.cpp.o:0000000000000000 D tessera::kernels::cpu::isa::avx2
+    for (const std::string name : {"avx2", "avx512"})
+      if (line.find(":" + name + ".cpp.o:") != std::string::npos) {
+        INFO(line);
+        const bool sanitizer = line.find("__odr_asan") != std::string::npos;
+        CHECK((sanitizer || line.ends_with(" tessera::kernels::cpu::isa::" + name)));
+        tables.insert(name);
+      }
+    line.clear();
+  }
+  if (tables.empty() && !line.empty()) WARN("nm: " << line);
+  CHECK(tables == std::set<std::string>{"avx2", "avx512"});
+}
+#endif
