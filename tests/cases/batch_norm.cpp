@@ -38,12 +38,6 @@ std::vector<Shape> shapes() {
           {{32, 4, 4, 512}, Size::bench}};
 }
 
-std::string text(const Dims& x) {
-  std::string t;
-  for (int i = 0; i < x.rank; ++i) t += (i ? "x" : "") + std::to_string(x[i]);
-  return t;
-}
-
 struct Forward {
   Dims x;
   Size size = Size::quick;

@@ -118,10 +118,8 @@ void add_dropout(std::vector<SlotCase>& all) {
 void add_permute(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, std::array<int, 4> axes, Size size = Size::quick) {
     Dims y = x;
-    std::string variant;
     for (int i = 0; i < 4; ++i) y[i] = x[axes[static_cast<std::size_t>(i)]];
-    for (int i = 0; i < 4; ++i) variant += (i ? "x" : "") + std::to_string(x[i]);
-    variant += " axes ";
+    std::string variant = text(x) + " axes ";
     for (int a : axes) variant += std::to_string(a);
     all.push_back({.slot = "permute",
                    .variant = variant,

@@ -95,8 +95,7 @@ void add_max_pool(std::vector<SlotCase>& all) {
 
 void add_average_pool(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, Size size) {
-    const std::string variant =
-        std::to_string(x[0]) + "x" + std::to_string(x[1]) + "x" + std::to_string(x[2]) + "x" + std::to_string(x[3]);
+    const std::string variant = text(x);
     all.push_back({.slot = "global_average_pool_forward",
                    .variant = variant,
                    .operands = {input("x", x, normal(1)), output("y", {x[0], x[3]})},

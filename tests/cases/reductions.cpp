@@ -32,10 +32,8 @@ void add_sums(std::vector<SlotCase>& all) {
 
 void add_column_sums(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, Size size = Size::quick) {
-    std::string variant;
-    for (int i = 0; i < x.rank; ++i) variant += (i ? "x" : "") + std::to_string(x[i]);
     all.push_back({.slot = "column_sums",
-                   .variant = variant,
+                   .variant = text(x),
                    .operands = {input("x", x, terms), gradient("y", {x.last()})},
                    .call = [](Stream& s, const Operands& o) { s.backend.column_sums(s, o["x"], o.gradient("y")); },
                    .tolerance = 1e-5,

@@ -255,6 +255,15 @@ std::string compare_bits(const Outputs& first, const Outputs& second) {
 
 // ---- making cases ------------------------------------------------------------------------------------------------------
 
+std::string text(const kernels::Dims& dims) {
+  std::string t;
+  for (int i = 0; i < dims.rank; ++i) {
+    if (i > 0) t += 'x';
+    t += std::to_string(dims[i]);
+  }
+  return t;
+}
+
 namespace {
 
 double unit(std::uint32_t word) { return static_cast<double>(kernels::to_unit(word)); }
