@@ -50,7 +50,7 @@ struct Forward {
 };
 
 std::string variant(const Forward& f) {
-  return text(f.x) + (f.residual ? " residual" : "") + (f.activation == Activation::relu ? " relu" : "") +
+  return extents(f.x) + (f.residual ? " residual" : "") + (f.activation == Activation::relu ? " relu" : "") +
          (f.mean == large_mean ? " mean 1000" : "") + (f.deviation == 0 ? " constant" : "") + (f.unbiased ? "" : " biased");
 }
 
@@ -113,7 +113,7 @@ void add_backward(std::vector<SlotCase>& all, const Backward& b) {
   const std::string over = b.in_place;
   SlotCase one{
       .slot = "batch_norm_backward",
-      .variant = text(b.x) + (b.batch_statistics ? "" : " frozen") + (b.activation == Activation::relu ? " relu" : "") +
+      .variant = extents(b.x) + (b.batch_statistics ? "" : " frozen") + (b.activation == Activation::relu ? " relu" : "") +
                  (b.mean == large_mean ? " mean 1000" : "") + gradients + (over.empty() ? "" : " over dy: " + over),
       .operands = {input("x", b.x, normal(b.mean, 1)), input("gamma", c, normal(1, 0.3)),
                    input("mean", c, normal(b.mean, 0.05)), input("rstd", c, uniform(0.8, 1.25))},

@@ -119,7 +119,7 @@ void add_permute(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, std::array<int, 4> axes, Size size = Size::quick) {
     Dims y = x;
     for (int i = 0; i < 4; ++i) y[i] = x[axes[static_cast<std::size_t>(i)]];
-    std::string variant = text(x) + " axes ";
+    std::string variant = extents(x) + " axes ";
     for (int a : axes) variant += std::to_string(a);
     all.push_back({.slot = "permute",
                    .variant = variant,

@@ -95,7 +95,7 @@ void add_max_pool(std::vector<SlotCase>& all) {
 
 void add_average_pool(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, Size size) {
-    const std::string variant = text(x);
+    const std::string variant = extents(x);
     all.push_back({.slot = "global_average_pool_forward",
                    .variant = variant,
                    .operands = {input("x", x, normal(1)), output("y", {x[0], x[3]})},

@@ -33,7 +33,7 @@ void add_sums(std::vector<SlotCase>& all) {
 void add_column_sums(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, Size size = Size::quick) {
     all.push_back({.slot = "column_sums",
-                   .variant = text(x),
+                   .variant = extents(x),
                    .operands = {input("x", x, terms), gradient("y", {x.last()})},
                    .call = [](Stream& s, const Operands& o) { s.backend.column_sums(s, o["x"], o.gradient("y")); },
                    .tolerance = 1e-5,

@@ -255,7 +255,7 @@ std::string compare_bits(const Outputs& first, const Outputs& second) {
 
 // ---- making cases ------------------------------------------------------------------------------------------------------
 
-std::string text(const kernels::Dims& dims) {
+std::string extents(const kernels::Dims& dims) {
   std::string t;
   for (int i = 0; i < dims.rank; ++i) {
     if (i > 0) t += 'x';

@@ -148,7 +148,7 @@ std::string compare_bits(const Outputs& first, const Outputs& second);
 
 // ---- making cases ------------------------------------------------------------------------------------------------------
 
-std::string text(const kernels::Dims&);  // "2x5x7x3"
+std::string extents(const kernels::Dims&);  // "2x5x7x3"
 
 Fill normal(double mean = 0, double deviation = 1);  // nearly: the sum of four uniform draws, within ±3.5 deviations
 Fill uniform(double low, double high);               // [low, high)
