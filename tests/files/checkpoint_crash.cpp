@@ -1,0 +1,200 @@
+// Failing system calls, bit rot, and processes killed while writing.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+
+#include "engine/files/checkpoint.h"
+#include "kernels/philox.h"
+#include "tests/files/checkpoint_support.h"
+#include "tests/files/support.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+std::uint32_t random_word(std::uint64_t index) { return kernels::philox(7, kernels::Purpose::test, 1, index).v[0]; }
+
+}  // namespace
+
+TEST_CASE("whatever call fails, earlier checkpoints stay and the next start finds a whole one", "[checkpoint][faults]") {
+  const UnsyncedCalls unsynced;
+  int cases = 0;
+  // Step 3 is new and prunes step 1; step 2 exists with other contents and is replaced.
+  for (const std::int64_t step : {3, 2}) {
+    Checkpoint next = checkpoint_of(step);
+    next.files["added.bin"] = to_bytes("added");
+    for (const char* call : {"open", "read", "write", "fsync", "close", "rename", "mkdir", "flock"}) {
+      for (const Fault fault : {Fault::no_space, Fault::input_output, Fault::interrupted, Fault::short_transfer}) {
+        const bool transfer = std::string(call) == "write" || std::string(call) == "read";
+        if (fault == Fault::short_transfer && !transfer) continue;
+        for (int k = 0;; ++k) {
+          const TemporaryFolder folder;
+          {
+            CheckpointStore store(folder.path(), 2, unsynced);
+            store.write(checkpoint_of(1));
+            store.write(checkpoint_of(2));
+          }
+          const int descriptors = open_descriptors();
+          const FaultyCalls calls(call, k, fault);
+          std::string error;
+          bool fired = false, there_was_one = false;
+          {
+            std::optional<CheckpointStore> store;
+            error = error_of<WeightsError>([&] {
+              store.emplace(folder.path(), 2, calls);
+              store->write(next);
+            });
+            fired = calls.fired();
+            there_was_one = calls.seen() > k;  // asked before the lock is closed, where an error could not be reported
+          }
+          if (!there_was_one) break;
+          if (!fired) continue;  // a transfer of one byte cannot be short
+          ++cases;
+          INFO("step " << step << ", " << call << " " << k << ", fault " << static_cast<int>(fault) << ": " << error);
+          CHECK(open_descriptors() == descriptors);
+          const bool invisible = fault == Fault::interrupted || fault == Fault::short_transfer;
+          if (invisible) {
+            CHECK(error.empty());
+          } else {
+            CHECK(error.find(folder.path().string()) != error.npos);
+            CHECK(error.find(std::string(call) + " failed: ") != error.npos);
+            CHECK(error.find(fault == Fault::no_space ? "No space left" : "Input/output error") != error.npos);
+          }
+          CheckpointStore store(folder.path(), 2, unsynced);
+          CHECK_FALSE(has_temporaries(folder.path()));
+          std::vector<std::string> notes;
+          const std::optional<Checkpoint> newest = store.load_newest(notes);
+          REQUIRE(newest.has_value());
+          CHECK(notes.empty());  // nothing damaged was left in sight
+          if (invisible)
+            CHECK(same(*newest, next));
+          else
+            CHECK((same(*newest, next) || same(*newest, checkpoint_of(2))));
+          for (const std::int64_t there : store.steps())
+            CHECK_NOTHROW(read_checkpoint(folder / ("checkpoints/step-00000000" + std::to_string(there))));
+        }
+      }
+    }
+  }
+  WARN(cases << " failed calls");
+  CHECK(cases > 150);
+}
+
+TEST_CASE("everything is synced before it is renamed, and its folder after", "[checkpoint][order]") {
+  const TemporaryFolder folder;
+  {
+    CheckpointStore store(folder.path());
+    store.write(checkpoint_of(1));
+    store.write(checkpoint_of(2));
+  }
+  const RecordingCalls calls;
+  CheckpointStore(folder.path(), 2, calls).write(checkpoint_of(3));
+  const std::string temporary = temporary_name("3"), latest = temporary_name("latest");
+  CHECK(calls.log ==
+        std::vector<std::string>{"mkdir " + temporary, "fsync checkpoints",  // the new folder
+                                 "fsync empty", "write state.json", "fsync state.json", "write weights.safetensors",
+                                 "fsync weights.safetensors", "write manifest.json", "fsync manifest.json",
+                                 "write manifest.sha256", "fsync manifest.sha256", "fsync " + temporary,  // its contents
+                                 "rename " + temporary + " step-000000003", "fsync checkpoints",          // now it is there
+                                 "write " + latest, "fsync " + latest, "rename " + latest + " latest", "fsync checkpoints",
+                                 "rename step-000000001 " + temporary_name("old-step-000000001")});  // and only now pruned
+}
+
+TEST_CASE("every flipped bit is detected", "[checkpoint][bits]") {
+  const TemporaryFolder folder;
+  CheckpointStore(folder.path()).write(checkpoint_of(42, 3000));
+  const fs::path at = folder / "checkpoints/step-000000042";
+  REQUIRE_NOTHROW(read_checkpoint(at));
+  std::vector<fs::path> files;
+  std::uint64_t total = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(at)) {
+    files.push_back(entry.path());
+    total += entry.file_size();
+  }
+  std::sort(files.begin(), files.end());
+
+  constexpr int flips = 10'000;
+  int detected = 0;
+  for (int i = 0; i < flips; ++i) {
+    std::uint64_t byte = random_word(static_cast<std::uint64_t>(2 * i)) % total;
+    const int bit = static_cast<int>(random_word(static_cast<std::uint64_t>(2 * i + 1)) % 8);
+    const fs::path* path = &files[0];
+    for (const fs::path& candidate : files) {
+      path = &candidate;
+      const std::uint64_t size = fs::file_size(candidate);
+      if (byte < size) break;
+      byte -= size;
+    }
+    std::fstream file(*path, std::ios::binary | std::ios::in | std::ios::out);
+    const auto flip = [&] {
+      file.seekg(static_cast<std::streamoff>(byte));
+      const int old = file.get();
+      file.seekp(static_cast<std::streamoff>(byte));
+      file.put(static_cast<char>(old ^ (1 << bit)));
+      file.flush();
+    };
+    flip();
+    detected += !error_of<WeightsError>([&] { read_checkpoint(at); }).empty();
+    flip();
+  }
+  CHECK(detected == flips);
+  CHECK_NOTHROW(read_checkpoint(at));
+}
+
+TEST_CASE("kill -9 at any moment leaves a checkpoint that loads", "[checkpoint][kill]") {
+  constexpr int kills = 100;
+  constexpr std::size_t weight_bytes = 200'000;
+  const TemporaryFolder folder;
+  std::int64_t last = 0;
+  int advanced = 0, left_temporaries = 0;
+  for (int i = 0; i < kills; ++i) {
+    const pid_t child = ::fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {  // saves for ever
+      try {
+        const UnsyncedCalls unsynced;  // what a killed process wrote, the system keeps: only a power cut loses it
+        CheckpointStore store(folder.path(), 2, unsynced);
+        for (std::int64_t step = last + 1;; ++step) store.write(checkpoint_of(step, weight_bytes));
+      } catch (...) {
+        ::_exit(1);
+      }
+    }
+    ::usleep(1000 + random_word(100'000 + static_cast<std::uint64_t>(i)) % 40'000);
+    ::kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(::waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    left_temporaries += has_temporaries(folder.path());
+
+    CheckpointStore store(folder.path());
+    CHECK_FALSE(has_temporaries(folder.path()));
+    std::vector<std::string> notes;
+    const std::optional<Checkpoint> newest = store.load_newest(notes);
+    CHECK(notes.empty());
+    const std::vector<std::int64_t> steps = store.steps();
+    if (!newest.has_value()) {
+      CHECK(last == 0);
+      continue;
+    }
+    CHECK(newest->step >= last);
+    CHECK(newest->step == steps.back());
+    CHECK(same(*newest, checkpoint_of(newest->step, weight_bytes)));
+    for (const std::int64_t step : steps) {
+      char name[40];
+      std::snprintf(name, sizeof name, "step-%09lld", static_cast<long long>(step));
+      CHECK_NOTHROW(read_checkpoint(folder / ("checkpoints/" + std::string(name))));
+    }
+    advanced += newest->step > last;
+    last = newest->step;
+  }
+  WARN(kills << " kills: " << last << " checkpoints written, " << left_temporaries << " left temporaries behind");
+  CheckpointStore store(folder.path());
+  store.write(checkpoint_of(last + 1));  // the first write that is let finish prunes what the killed ones did not
+  CHECK(store.steps() == std::vector<std::int64_t>{last, last + 1});
+  CHECK(advanced > 5);
+  CHECK(left_temporaries > 5);  // the kills do hit the writing
+}
