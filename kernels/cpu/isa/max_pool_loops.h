@@ -9,29 +9,34 @@
 namespace tessera::kernels::cpu::isa {
 namespace {
 
+using NumberVec = Types<vector_width>::Int;
 typedef std::uint8_t ByteVec __attribute__((vector_size(vector_width)));
 
+#if defined(__AVX512F__)
+TESSERA_INLINE __mmask16 first_bytes(Index count) { return static_cast<__mmask16>((1u << count) - 1u); }
+#endif
+
 // The first `count` ≤ vector_width window-cell numbers at p.
-TESSERA_INLINE IntVec load_numbers(const std::uint8_t* p, Index count) {
+TESSERA_INLINE NumberVec load_numbers(const std::uint8_t* p, Index count) {
   ByteVec bytes{};
   if (count == vector_width) {
     __builtin_memcpy(&bytes, p, vector_width);
   } else {
 #if defined(__AVX512F__)
-    bytes = reinterpret_cast<ByteVec>(_mm_maskz_loadu_epi8(first_lanes(count), p));
+    bytes = reinterpret_cast<ByteVec>(_mm_maskz_loadu_epi8(first_bytes(count), p));
 #else
     for (Index i = 0; i < count; ++i) bytes[i] = p[i];
 #endif
   }
-  return __builtin_convertvector(bytes, IntVec);
+  return __builtin_convertvector(bytes, NumberVec);
 }
-TESSERA_INLINE void store_numbers(std::uint8_t* p, IntVec numbers, Index count) {
+TESSERA_INLINE void store_numbers(std::uint8_t* p, NumberVec numbers, Index count) {
   const ByteVec bytes = __builtin_convertvector(numbers, ByteVec);
   if (count == vector_width) {
     __builtin_memcpy(p, &bytes, vector_width);
   } else {
 #if defined(__AVX512F__)
-    _mm_mask_storeu_epi8(p, first_lanes(count), reinterpret_cast<__m128i>(bytes));
+    _mm_mask_storeu_epi8(p, first_bytes(count), reinterpret_cast<__m128i>(bytes));
 #else
     for (Index i = 0; i < count; ++i) p[i] = bytes[i];
 #endif
@@ -53,13 +58,13 @@ void max_pool(const MaxPoolRow& row, const float* x, float* y, std::uint8_t* ind
       const Index here = smaller(vector_width, row.channels - c), at = q * row.channels + c;
       const float* window = x + q * row.window_step + c;
       Vec best = load_up_to(window, here);
-      IntVec number = IntVec{} + row.first_number;
+      NumberVec number = NumberVec{} + row.first_number;
       for (int r = 0; r < row.rows; ++r) {
         for (int s = r == 0 ? 1 : 0; s < row.columns; ++s) {
           const Vec cell = load_up_to(window + r * row.row_step + s * row.channels, here);
-          const IntVec take = ~(cell <= best) & (best == best);
+          const NumberVec take = ~(cell <= best) & (best == best);
           best = take ? cell : best;
-          number = take ? IntVec{} + (row.first_number + r * row.number_step + s) : number;
+          number = take ? NumberVec{} + (row.first_number + r * row.number_step + s) : number;
         }
       }
       store_up_to(y + at, best, here);
@@ -73,7 +78,7 @@ void max_pool_gradient(const MaxPoolRow& row, const float* dy, const std::uint8_
     for (Index c = 0; c < row.channels; c += vector_width) {
       const Index here = smaller(vector_width, row.channels - c), at = q * row.channels + c;
       const Vec gradient = load_up_to(dy + at, here);
-      const IntVec winner = load_numbers(index + at, here);
+      const NumberVec winner = load_numbers(index + at, here);
       for (int r = 0; r < row.rows; ++r) {
         for (int s = 0; s < row.columns; ++s) {
           float* to = dx + q * row.window_step + r * row.row_step + s * row.channels + c;
