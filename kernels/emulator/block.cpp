@@ -35,8 +35,14 @@ void Block::release_barrier(const Schedule& schedule) {
   position_ = count - 1;
 }
 
-Thread* Block::next(const Schedule& schedule) {
-  if (schedule.policy == Policy::greedy) position_ = count - 1;
+void Block::release_lanes(unsigned warp, unsigned lanes, const Schedule& schedule) {
+  warps[warp].arrived &= ~lanes;
+  for (unsigned lane = 0; lane < 32; ++lane)
+    if (lanes >> lane & 1u) threads[warp * 32 + lane].state = Thread::State::ready;
+  if (schedule.policy == Policy::greedy) position_ = count - 1;  // look from the front again
+}
+
+Thread* Block::next() {
   for (unsigned i = 0; i < count; ++i) {
     position_ = position_ + 1 == count ? 0 : position_ + 1;
     Thread& thread = threads[order_[position_]];

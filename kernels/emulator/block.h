@@ -47,17 +47,19 @@ struct Block {
 
   // Sets all threads back to fresh. `seed` is of this block's random order.
   void begin(dim3 size, const Schedule& schedule, std::uint32_t seed);
-  // Every warp's barrier lets go of the threads that wait in it, in a new order where the order is random.
+  // The barrier lets all threads go, in a new order where the order is random.
   void release_barrier(const Schedule& schedule);
+  // A warp operation lets its lanes go.
+  void release_lanes(unsigned warp, unsigned lanes, const Schedule& schedule);
   // Who runs next, or null where nobody can.
-  Thread* next(const Schedule& schedule);
+  Thread* next();
 
  private:
   void shuffle();
   std::uint32_t draw();
 
   std::array<unsigned, max_block_threads> order_{};
-  unsigned position_ = 0;  // in order_: who was looked at last
+  unsigned position_ = 0;  // in order_: who was looked at last; greedy: nobody before it can run
   std::uint32_t random_ = 0;
 };
 

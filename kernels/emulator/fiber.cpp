@@ -1,6 +1,5 @@
 #include "kernels/emulator/fiber.h"
 
-#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,6 +8,7 @@
 #include "kernels/emulator/sanitizer.h"
 
 #if defined(TESSERA_ASAN)
+#include <pthread.h>
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
@@ -58,7 +58,7 @@ std::size_t page_bytes() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)
 }  // namespace
 
 Fiber::Fiber() {
-  // AddressSanitizer wants to know the stack that it is told to return to.
+#if defined(TESSERA_ASAN)  // which wants to know the stack that it is told to return to
   pthread_attr_t attributes;
   void* low = nullptr;
   if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
@@ -66,6 +66,7 @@ Fiber::Fiber() {
     pthread_attr_destroy(&attributes);
   }
   low_ = static_cast<char*>(low);
+#endif
 #if defined(TESSERA_FIBERS_BY_UCONTEXT)
   stack_pointer_ = new ucontext_t{};
 #endif

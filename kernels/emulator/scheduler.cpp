@@ -142,7 +142,7 @@ void Emulator::poison_shared() {
 // ---- threads ---------------------------------------------------------------------------------------------------------
 
 Thread* Emulator::next() {
-  Thread* const thread = block_.next(schedule);
+  Thread* const thread = block_.next();
   if (thread) {
     self_ = thread;
     threadIdx = thread->index;
@@ -237,11 +237,7 @@ bool Emulator::warp_arrive(unsigned& mask, void* slot, const char* what, Locatio
   return true;
 }
 
-void Emulator::warp_depart(unsigned mask) {
-  block_.warps[self_->warp()].arrived &= ~mask;
-  for (unsigned lane = 0; lane < 32; ++lane)
-    if (mask >> lane & 1u) block_.threads[self_->warp() * 32 + lane].state = Thread::State::ready;
-}
+void Emulator::warp_depart(unsigned mask) { block_.release_lanes(self_->warp(), mask, schedule); }
 
 // ---- faults ----------------------------------------------------------------------------------------------------------
 
