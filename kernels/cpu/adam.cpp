@@ -6,6 +6,7 @@
 //   pytorch  a = lr/(1−β1^t),            b = 1/√(1−β2^t)
 // Loop order: flat; threads get runs of blocks of 4096 weights.
 // 28 bytes and 13 FLOPs a weight, one of them a square root and one a division: bound by memory.
+// Measured (1 thread of a Zen 4 server): 61 706 weights in L2 0.018 ms (98 GB/s).
 #include <cmath>
 
 #include "kernels/cpu/blocks.h"

@@ -8,6 +8,8 @@
 //              pass 2 reads them again, writes dx and dresidual
 // The second pass visits the blocks in the reverse order: what the first read last is still in the cache.
 // Bytes an element: training 12 (residual 16), inference 8 (12), backward 28 (dresidual 32). Bound by memory.
+// Measured (2 threads of a Zen 4 server, AVX-512, 32×32×32×64 in L3, ReLU): training 0.25 ms, backward 0.78, both in
+// turn 1.50.
 //
 // Accuracy: K is the mean of the block's first sixteenth. The mean of a part of the samples that is at least 1/17 of them
 // lies within 4 standard deviations of the whole's mean, so Σ(x − K)² − (Σ(x − K))²/n loses at most a factor 17 to

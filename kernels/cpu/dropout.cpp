@@ -3,6 +3,8 @@
 // Loop order: flat; threads get runs of blocks of 4096 elements = 1024 Philox blocks. Forward and backward draw the same
 // numbers again: recomputing 10 rounds for every four elements costs less than keeping a mask and reading it back.
 // 8 bytes (accumulating 12) and about 25 integer operations an element: bound by arithmetic.
+// Measured (2 threads of a Zen 4 server, AVX-512, 32×32×32×64 in L3): 0.71 ms; with compiler-vectorised draws and a
+// branch for each element 33 ms.
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/isa/simd_loops.h"
 #include "kernels/cpu/launchers.h"

@@ -4,6 +4,7 @@
 // [C, HW]. Loop order: y's outer axes (threads take runs of these rows), then its last axis. Where that one is not
 // contiguous in x, 16 rows are written side by side: each cache line of x (16 floats) is then used whole while it is in L1.
 // 8 bytes an element (accumulating 12): bound by memory.
+// Measured (1 thread of a Zen 4 server, N,H,W,C → N,C,H,W): 32×32×32×64 2.0 ms, 32×4×4×512 0.09 ms.
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/launchers.h"
 
