@@ -16,7 +16,9 @@ namespace {
 using namespace tessera;
 
 const ImageSet& choose(const Split& split, const std::string& name) {
-  const ImageSet& set = name == "train" ? split.train : name == "val" && !split.validate_on_test ? split.validation : split.test;
+  const ImageSet& set = name == "train"                            ? split.train
+                        : name == "val" && !split.validate_on_test ? split.validation
+                                                                   : split.test;
   if (set.count == 0) throw DataError("the data has no images for --split " + name);
   return set;
 }
@@ -30,8 +32,11 @@ int main(int argc, char** argv) {
   std::string weights, data, split_name = "test", network_id, logits_file;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
   app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic")->required();
-  app.add_option("--split", split_name, "Which images")->check(CLI::IsMember({"test", "val", "train"}))->capture_default_str();
-  app.add_option("--network", network_id, "For weights of another program: which network they are of")->default_str("the file's");
+  app.add_option("--split", split_name, "Which images")
+      ->check(CLI::IsMember({"test", "val", "train"}))
+      ->capture_default_str();
+  app.add_option("--network", network_id, "For weights of another program: which network they are of")
+      ->default_str("the file's");
   app.add_option("--logits", logits_file, "Write the outputs before softmax: float32 [images, outputs]");
   add_network_options(app, options);
   RunConfig defaults;
@@ -65,7 +70,8 @@ int main(int argc, char** argv) {
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
-                                            if (!logits_file.empty()) logits.insert(logits.end(), values.begin(), values.end());
+                                            if (!logits_file.empty())
+                                              logits.insert(logits.end(), values.begin(), values.end());
                                           }});
       if (!logits_file.empty()) write_npy(logits_file, logits, {result.samples, saved.network->outputs()});
       console.result(confusion.table());

@@ -10,7 +10,10 @@ namespace {
 // An option whose default comes from elsewhere: `shown` is what --help says of it.
 template <class T>
 CLI::Option* add(CLI::App& app, const char* name, std::optional<T>& value, const char* help, const std::string& shown) {
-  return app.add_option_function<T>(name, [&value](const T& given) { value = given; }, help)->default_str(shown);
+  return app
+      .add_option_function<T>(
+          name, [&value](const T& given) { value = given; }, help)
+      ->default_str(shown);
 }
 
 template <class T>
@@ -46,16 +49,27 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   const char* group = "Computing";
   add(app, "--device", o.device, "auto, cpu, cuda, cuda:N or emulated (CUDA kernels on the CPU)", d.device)->group(group);
   add(app, "--kernels", o.kernels, "With cuda: own kernels, or vendor (cuDNN and cuBLAS)", d.kernels)
-      ->check(CLI::IsMember({"auto", "own", "vendor"}))->group(group);
-  add(app, "--precision", o.precision, "Arithmetic", d.precision)->check(CLI::IsMember({"fp32", "tf32", "bf16"}))->group(group);
-  add(app, "--threads", o.threads, "CPU threads; 0: all", std::to_string(d.threads))->check(CLI::Range(0, 1024))->group(group);
-  add(app, "--conv", o.conv, "direct: no algorithm that gives up accuracy for speed", d.direct_convolution ? "direct" : "auto")
-      ->check(CLI::IsMember({"auto", "direct"}))->group(group);
-  app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")->group(group);
+      ->check(CLI::IsMember({"auto", "own", "vendor"}))
+      ->group(group);
+  add(app, "--precision", o.precision, "Arithmetic", d.precision)
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->group(group);
+  add(app, "--threads", o.threads, "CPU threads; 0: all", std::to_string(d.threads))
+      ->check(CLI::Range(0, 1024))
+      ->group(group);
+  add(app, "--conv", o.conv, "direct: no algorithm that gives up accuracy for speed",
+      d.direct_convolution ? "direct" : "auto")
+      ->check(CLI::IsMember({"auto", "direct"}))
+      ->group(group);
+  app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
+      ->group(group);
   add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.seed))->group(group);
-  add(app, "--batch-size", o.batch_size, "Images per step", std::to_string(d.recipe.batch_size))->check(positive_integer)->group(group);
+  add(app, "--batch-size", o.batch_size, "Images per step", std::to_string(d.recipe.batch_size))
+      ->check(positive_integer)
+      ->group(group);
   add(app, "--normalize", o.normalize, "Of pixels, after /255", to_word(d.recipe.normalization))
-      ->check(CLI::IsMember({"none", "cifar10"}))->group(group);
+      ->check(CLI::IsMember({"none", "cifar10"}))
+      ->group(group);
 }
 
 void add_network_options(CLI::App& app, ComputeOptions& o) {
@@ -70,9 +84,12 @@ void TrainOptions::apply(RunConfig& config) const {
   take(epochs, recipe.epochs);
   if (optimizer) {
     const double lr_given = recipe.optimizer.learning_rate;
-    if (*optimizer == "sgd") recipe.optimizer = OptimizerConfig::sgd(lr_given);
-    else if (*optimizer == "adam") recipe.optimizer = OptimizerConfig::adam(lr_given);
-    else recipe.optimizer = OptimizerConfig::adam_keras(lr_given);
+    if (*optimizer == "sgd")
+      recipe.optimizer = OptimizerConfig::sgd(lr_given);
+    else if (*optimizer == "adam")
+      recipe.optimizer = OptimizerConfig::adam(lr_given);
+    else
+      recipe.optimizer = OptimizerConfig::adam_keras(lr_given);
   }
   take(lr, recipe.optimizer.learning_rate);
   take(momentum, recipe.optimizer.momentum);
@@ -93,20 +110,33 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
   const Recipe& r = d.recipe;
   const char* group = "Training";
   add(app, "--epochs", o.epochs, "In total", std::to_string(r.epochs))->check(positive_integer)->group(group);
-  add(app, "--steps", o.steps, "Stop after N optimiser steps, even within an epoch", "no limit")->check(positive_integer)->group(group);
-  add(app, "--minutes", o.minutes, "Stop after so many minutes of training", "no limit")->check(CLI::PositiveNumber)->group(group);
+  add(app, "--steps", o.steps, "Stop after N optimiser steps, even within an epoch", "no limit")
+      ->check(positive_integer)
+      ->group(group);
+  add(app, "--minutes", o.minutes, "Stop after so many minutes of training", "no limit")
+      ->check(CLI::PositiveNumber)
+      ->group(group);
   add(app, "--optimizer", o.optimizer, "sgd, adam-keras, or adam (PyTorch's form)", r.optimizer.name())
-      ->check(CLI::IsMember({"sgd", "adam-keras", "adam"}))->group(group);
+      ->check(CLI::IsMember({"sgd", "adam-keras", "adam"}))
+      ->group(group);
   add(app, "--lr", o.lr, "Learning rate", csv_number(r.optimizer.learning_rate))->check(CLI::PositiveNumber)->group(group);
-  add(app, "--momentum", o.momentum, "Of sgd", csv_number(r.optimizer.momentum))->check(CLI::Range(0.0, 0.9999))->group(group);
+  add(app, "--momentum", o.momentum, "Of sgd", csv_number(r.optimizer.momentum))
+      ->check(CLI::Range(0.0, 0.9999))
+      ->group(group);
   add(app, "--weight-decay", o.weight_decay, "The optimiser's, coupled", csv_number(r.optimizer.weight_decay))
-      ->check(CLI::NonNegativeNumber)->group(group);
-  add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")->check(CLI::Range(0.0, 0.999))->group(group);
+      ->check(CLI::NonNegativeNumber)
+      ->group(group);
+  add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")
+      ->check(CLI::Range(0.0, 0.999))
+      ->group(group);
   add(app, "--augment", o.augment, "standard: random crop after padding by 4, random flip", r.augment ? "standard" : "none")
-      ->check(CLI::IsMember({"none", "standard"}))->group(group);
+      ->check(CLI::IsMember({"none", "standard"}))
+      ->group(group);
   app.add_flag("--no-shuffle", o.no_shuffle, "Train in file order")->group(group);
   add(app, "--limit-train", o.limit_train, "Use the first N training images", "all")->check(positive_integer)->group(group);
-  add(app, "--limit-test", o.limit_test, "Use the first N test and validation images", "all")->check(positive_integer)->group(group);
+  add(app, "--limit-test", o.limit_test, "Use the first N test and validation images", "all")
+      ->check(positive_integer)
+      ->group(group);
   add(app, "--weights", o.weights, "Start from the weights in this file", "initial values")->group(group);
 }
 

@@ -1,8 +1,8 @@
 #include "apps/signals.h"
 
+#include <unistd.h>
 #include <csignal>
 #include <ctime>
-#include <unistd.h>
 
 namespace tessera {
 namespace {

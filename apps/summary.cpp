@@ -20,9 +20,12 @@ int main(int argc, char** argv) {
   return run_program(app, argc, argv, [&] {
     const Console console(output.verbosity());
     RunConfig config;
-    if (find_network(what)) config.network = what;
-    else if (std::filesystem::exists(what)) config = config_of(Safetensors::read(what), "");
-    else require_network(what);  // says which there are
+    if (find_network(what))
+      config.network = what;
+    else if (std::filesystem::exists(what))
+      config = config_of(Safetensors::read(what), "");
+    else
+      require_network(what);  // says which there are
     options.apply(config);
 
     const std::shared_ptr<Device> device = Device::open({.device = "cpu", .options = {.threads = 0}});

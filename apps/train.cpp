@@ -33,7 +33,8 @@ int main(int argc, char** argv) {
   config.network = entry.id;
   config.recipe = entry.recipe;
 
-  CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").", std::string("train_") + entry.id);
+  CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").",
+               std::string("train_") + entry.id);
   TrainOptions options;
   OutputOptions output;
   std::string data, out, resume;

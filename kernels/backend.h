@@ -40,8 +40,8 @@ struct Backend {
   // dx (+)= dy · f'(x), from the output: relu: y > 0 ? dy : 0, sigmoid: dy·y·(1 − y).  dx may be dy when it overwrites.
   Slot<"activation_backward", void(Stream&, Activation, ConstView y, ConstView dy, Gradient dx)> activation_backward;
 
-  // y (+)= keep_i · x_i / (1 − p);  keep_i = to_unit(word i%4 of philox(seed, dropout, dropout_stream(step, layer), i/4)) ≥ p.
-  // `state` is in device memory. Forward and backward are the same call. Elements are numbered in N,H,W,C order.
+  // y (+)= keep_i · x_i / (1 − p);  keep_i = to_unit(word i%4 of philox(seed, dropout, dropout_stream(step, layer), i/4)) ≥
+  // p. `state` is in device memory. Forward and backward are the same call. Elements are numbered in N,H,W,C order.
   Slot<"dropout", void(Stream&, const DropoutParams&, const StepState* state, ConstView x, Gradient y)> dropout;
 
   // y (+)= x with axes reordered: y.dims[i] = x.dims[axes[i]], rank 4.
@@ -85,8 +85,7 @@ struct Backend {
   Slot<"max_pool_forward", void(Stream&, const Pool2dShape&, ConstView x, View y, View index)> max_pool_forward;
 
   // dx (+)= dy scattered to the winning cells.
-  Slot<"max_pool_backward", void(Stream&, const Pool2dShape&, ConstView dy, ConstView index, Gradient dx)>
-      max_pool_backward;
+  Slot<"max_pool_backward", void(Stream&, const Pool2dShape&, ConstView dy, ConstView index, Gradient dx)> max_pool_backward;
 
   // y[n,c] = mean over H×W of x[n,h,w,c]
   Slot<"global_average_pool_forward", void(Stream&, ConstView x, View y)> global_average_pool_forward;
@@ -99,15 +98,13 @@ struct Backend {
   // mean = Σx/M, var = Σ(x−mean)²/M, rstd = 1/√(var + ε);  y = f(gamma·(x − mean)·rstd + beta + residual?);
   // running_mean and running_var are updated in place (BatchNormParams). The variance is computed from shifted or centred
   // values (never E[x²] − E[x]²), so that a large mean costs no accuracy.
-  Slot<"batch_norm_training",
-       void(Stream&, const BatchNormParams&, ConstView x, ConstView residual, ConstView gamma, ConstView beta,
-            View running_mean, View running_var, View y, View mean, View rstd)>
+  Slot<"batch_norm_training", void(Stream&, const BatchNormParams&, ConstView x, ConstView residual, ConstView gamma,
+                                   ConstView beta, View running_mean, View running_var, View y, View mean, View rstd)>
       batch_norm_training;
 
   // The same formula with the running statistics. rstd?: 1/√(running_var + ε), for a backward pass.
-  Slot<"batch_norm_inference",
-       void(Stream&, const BatchNormParams&, ConstView x, ConstView residual, ConstView gamma, ConstView beta,
-            ConstView running_mean, ConstView running_var, View y, View rstd)>
+  Slot<"batch_norm_inference", void(Stream&, const BatchNormParams&, ConstView x, ConstView residual, ConstView gamma,
+                                    ConstView beta, ConstView running_mean, ConstView running_var, View y, View rstd)>
       batch_norm_inference;
 
   // dz = f'(y)·dy;  dresidual? (+)= dz;  dbeta? (+)= Σ dz;  dgamma? (+)= Σ dz·x̂  with x̂ = (x − mean)·rstd;
@@ -121,8 +118,7 @@ struct Backend {
   // ---- losses and metrics: logits [n,k], labels int32 [n] ---------------------------------------------------------------
 
   // losses[i] = log Σ_j e^{z_ij} − Σ_j t_ij z_ij, stable;  t_ij = (1−s)·[j = label_i] + s/k with s the label smoothing.
-  Slot<"softmax_cross_entropy_forward",
-       void(Stream&, double smoothing, ConstView logits, ConstView labels, View losses)>
+  Slot<"softmax_cross_entropy_forward", void(Stream&, double smoothing, ConstView logits, ConstView labels, View losses)>
       softmax_cross_entropy_forward;
 
   // dlogits_ij (+)= (softmax(z_i)_j − t_ij) · dloss/n;  dloss: one T in device memory (gradient of the mean loss).
@@ -142,8 +138,7 @@ struct Backend {
   // Adds this batch to `metrics` (device memory). loss: one T, the batch's loss. Rank of the label among the logits:
   // the number of j with z_j > z_label (NaN counts as greater; a NaN at the label itself ranks last), ties broken by the
   // lower index first. k = 1: correct if (z > 0) equals the label, also counted as top-5.
-  Slot<"classification_metrics",
-       void(Stream&, ConstView logits, ConstView labels, ConstView loss, Metrics* metrics)>
+  Slot<"classification_metrics", void(Stream&, ConstView logits, ConstView labels, ConstView loss, Metrics* metrics)>
       classification_metrics;
 
   // ---- optimiser: flat float32 (T) vectors of one length; state, guard? in device memory --------------------------------
@@ -154,24 +149,21 @@ struct Backend {
 
   // g' = g + weight_decay·w;  momentum = 0: w −= lr·g'  (velocity? empty);  else v = momentum·v + g';
   // w −= lr·(nesterov ? g' + momentum·v : v).
-  Slot<"sgd_step",
-       void(Stream&, const SgdParams&, const StepState* state, const StepGuard* guard, ConstView gradient, View weights,
-            View velocity)>
+  Slot<"sgd_step", void(Stream&, const SgdParams&, const StepState* state, const StepGuard* guard, ConstView gradient,
+                        View weights, View velocity)>
       sgd_step;
 
   // m = β1·m + (1−β1)·g';  v = β2·v + (1−β2)·g'²;  w as AdamForm says. Bias corrections in double.
-  Slot<"adam_step",
-       void(Stream&, const AdamParams&, const StepState* state, const StepGuard* guard, ConstView gradient, View weights,
-            View moment1, View moment2)>
+  Slot<"adam_step", void(Stream&, const AdamParams&, const StepState* state, const StepGuard* guard, ConstView gradient,
+                         View weights, View moment1, View moment2)>
       adam_step;
 
   // ---- data --------------------------------------------------------------------------------------------------------
 
   // For i in [0, n): sample = order[state->position + i]; x[i] = transformed images[sample] (GatherParams, augmentation());
   // y[i] = labels[sample].  images: uint8 [m,h,w,c], labels: int32 [m], order: int32, x: T [n,h,w,c], y: int32 [n].
-  Slot<"gather_batch",
-       void(Stream&, const GatherParams&, const StepState* state, ConstView images, ConstView labels, ConstView order, View x,
-            View y)>
+  Slot<"gather_batch", void(Stream&, const GatherParams&, const StepState* state, ConstView images, ConstView labels,
+                            ConstView order, View x, View y)>
       gather_batch;
 };
 

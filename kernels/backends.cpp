@@ -4,9 +4,11 @@ namespace tessera::kernels {
 
 std::span<const Backend* const> backends() {
   static const Backend* const all[] = {
-      &cpu_backend(), &reference_backend(), &emulated_backend(),
+    &cpu_backend(),
+    &reference_backend(),
+    &emulated_backend(),
 #if defined(TESSERA_WITH_CUDA)
-      &cuda_backend(),
+    &cuda_backend(),
 #endif
   };
   return all;

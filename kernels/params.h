@@ -46,9 +46,9 @@ struct BatchNormParams {
 // What changes from step to step. It lives in device memory and is written before the step starts, so that a recorded
 // step can be replayed unchanged.
 struct StepState {
-  std::int64_t step = 0;        // optimiser steps done so far in this run; this step is number step + 1
+  std::int64_t step = 0;  // optimiser steps done so far in this run; this step is number step + 1
   std::int64_t epoch = 0;
-  std::int64_t position = 0;    // index into the order of samples where this batch starts
+  std::int64_t position = 0;  // index into the order of samples where this batch starts
   double learning_rate = 0;
 };
 
@@ -71,7 +71,7 @@ struct Metrics {
 
 // Every random draw is philox(seed, purpose, …): see philox.h.
 struct DropoutParams {
-  double probability;   // of dropping an element
+  double probability;  // of dropping an element
   std::uint64_t seed;
   std::uint32_t layer;  // tells one dropout layer of a network from another
 };

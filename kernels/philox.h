@@ -32,7 +32,8 @@ TESSERA_HOST_DEVICE inline Random4 philox(std::uint64_t seed, Purpose purpose, s
   std::uint32_t k0 = static_cast<std::uint32_t>(seed), k1 = static_cast<std::uint32_t>(seed >> 32);
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t product0 = 0xD2511F53ull * c0, product1 = 0xCD9E8D57ull * c2;
-    const std::uint32_t high0 = static_cast<std::uint32_t>(product0 >> 32), high1 = static_cast<std::uint32_t>(product1 >> 32);
+    const std::uint32_t high0 = static_cast<std::uint32_t>(product0 >> 32),
+                        high1 = static_cast<std::uint32_t>(product1 >> 32);
     c0 = high1 ^ c1 ^ k0;
     c1 = static_cast<std::uint32_t>(product1);
     c2 = high0 ^ c3 ^ k1;
@@ -61,7 +62,8 @@ TESSERA_HOST_DEVICE inline Augmentation augmentation(std::uint64_t seed, std::in
                                                      std::int32_t padding, bool flip) {
   const Random4 r = philox(seed, Purpose::augment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(sample));
   const std::uint32_t offsets = 2u * static_cast<std::uint32_t>(padding) + 1u;
-  return {static_cast<std::int32_t>(r.v[0] % offsets), static_cast<std::int32_t>(r.v[1] % offsets), flip && (r.v[2] & 1u) != 0};
+  return {static_cast<std::int32_t>(r.v[0] % offsets), static_cast<std::int32_t>(r.v[1] % offsets),
+          flip && (r.v[2] & 1u) != 0};
 }
 
 }  // namespace tessera::kernels

@@ -80,7 +80,9 @@ struct View {
   explicit operator bool() const { return data != nullptr; }
   std::int64_t count() const { return dims.count(); }
   template <class T>
-  T* as() const { return static_cast<T*>(data); }
+  T* as() const {
+    return static_cast<T*>(data);
+  }
 };
 
 struct ConstView {
@@ -95,7 +97,9 @@ struct ConstView {
   explicit operator bool() const { return data != nullptr; }
   std::int64_t count() const { return dims.count(); }
   template <class T>
-  const T* as() const { return static_cast<const T*>(data); }
+  const T* as() const {
+    return static_cast<const T*>(data);
+  }
 };
 
 // Where a kernel writes a gradient. With `accumulate` it adds to what is there, so that gradients from several users of

@@ -40,7 +40,9 @@ struct LeNet5Relu : Network {
 NetworkEntry describe_lenet5_relu() {
   return {.id = "lenet5_relu",
           .description = "LeNet-5 with ReLU (PyTorch)",
-          .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> { return std::make_unique<LeNet5Relu>(options); },
+          .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> {
+            return std::make_unique<LeNet5Relu>(options);
+          },
           .recipe = {.id = "R003-lenet5",
                      .validation = Validation::test_set,
                      .batch_size = 32,

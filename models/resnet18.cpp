@@ -13,15 +13,16 @@ namespace tessera {
 namespace {
 
 constexpr BatchNorm::Options norm{.epsilon = 1e-3, .momentum = 0.01};
-constexpr ResidualNames names{.conv1 = "c1", .norm1 = "b1", .conv2 = "c2", .norm2 = "b2",
-                              .shortcut_conv = "down_c1", .shortcut_norm = "down_b1"};
+constexpr ResidualNames names{
+    .conv1 = "c1", .norm1 = "b1", .conv2 = "c2", .norm2 = "b2", .shortcut_conv = "down_c1", .shortcut_norm = "down_b1"};
 
 struct ResNet18 : Network {
   explicit ResNet18(const NetworkOptions& options) : f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {
     std::int64_t in = 64;
     for (const std::int64_t channels : {64, 128, 256, 512}) {
       const bool narrows = channels != in;
-      blocks.emplace_back(in, channels, ResidualUnit::Options{.stride = narrows ? 2 : 1, .project = narrows, .norm = norm, .names = names});
+      blocks.emplace_back(
+          in, channels, ResidualUnit::Options{.stride = narrows ? 2 : 1, .project = narrows, .norm = norm, .names = names});
       blocks.emplace_back(channels, channels, ResidualUnit::Options{.norm = norm, .names = names});
       in = channels;
     }
@@ -49,15 +50,16 @@ struct ResNet18 : Network {
 }  // namespace
 
 NetworkEntry describe_resnet18() {
-  return {.id = "resnet18",
-          .description = "ResNet-18 for 32×32 images (tf.keras)",
-          .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> { return std::make_unique<ResNet18>(options); },
-          .recipe = {.id = "R002-resnet18",
-                     .validation = Validation::test_set,
-                     .batch_size = 32,
-                     .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
-                     .best = BestRule::lowest_validation_loss}};
+  return {
+      .id = "resnet18",
+      .description = "ResNet-18 for 32×32 images (tf.keras)",
+      .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> { return std::make_unique<ResNet18>(options); },
+      .recipe = {.id = "R002-resnet18",
+                 .validation = Validation::test_set,
+                 .batch_size = 32,
+                 .epochs = 5,
+                 .optimizer = OptimizerConfig::adam_keras(1e-3),
+                 .best = BestRule::lowest_validation_loss}};
 }
 
 }  // namespace tessera

@@ -87,7 +87,8 @@ Variable record(const char* op, Tensor value, std::initializer_list<Variable> in
 
 void backward(const Variable& loss, Tensor seed) {
   if (!loss.node()) throw Error(ExitCode::failure, "[backward] nothing that the loss depends on requires a gradient");
-  if (loss.value().count() != 1) throw ShapeError("[backward] the loss must be one element, it is " + to_string(loss.shape()));
+  if (loss.value().count() != 1)
+    throw ShapeError("[backward] the loss must be one element, it is " + to_string(loss.shape()));
 
   // Users before makers: reverse postorder of a depth-first search, without recursion.
   std::vector<GradNodePtr> order;
@@ -95,6 +96,9 @@ void backward(const Variable& loss, Tensor seed) {
   std::vector<std::pair<GradNodePtr, std::size_t>> stack{{loss.node(), 0}};
   while (!stack.empty()) {
     auto& [node, next] = stack.back();
+    if (node->consumed_)
+      throw Error(ExitCode::failure, std::string("[backward] the graph at '") + node->op_ +
+                                         "' was consumed by an earlier backward pass: run the forward pass again");
     if (next < node->inputs_.size()) {
       const GradNodePtr input = node->inputs_[next++];
       if (seen.insert(input.get()).second) stack.emplace_back(input, 0);
@@ -106,8 +110,10 @@ void backward(const Variable& loss, Tensor seed) {
 
   if (!seed) {
     seed = loss.value().like();
-    if (seed.dtype() == DType::f64) seed.copy_from(std::span<const double>(std::vector<double>{1.0}));
-    else seed.copy_from(std::span<const float>(std::vector<float>{1.0f}));
+    if (seed.dtype() == DType::f64)
+      seed.copy_from(std::span<const double>(std::vector<double>{1.0}));
+    else
+      seed.copy_from(std::span<const float>(std::vector<float>{1.0f}));
   }
   loss.node()->pass(seed);
 
@@ -117,6 +123,7 @@ void backward(const Variable& loss, Tensor seed) {
     if (!node->backward_) continue;  // a leaf keeps its gradient
     if (node->filled_) node->backward_(node->grad_);
     node->backward_ = nullptr;  // frees what it captured
+    node->consumed_ = true;
     node->inputs_.clear();
     node->clear();
   }

@@ -75,6 +75,7 @@ class GradNode {
   DType dtype_;
   Tensor home_, grad_;
   bool filled_ = false;
+  bool consumed_ = false;  // its op's backward has run: the graph behind it is gone
   bool borrowed_ = false;  // grad_ is somebody else's tensor: do not write to it
   std::vector<GradNodePtr> inputs_;
   BackwardFunction backward_;
@@ -87,8 +88,8 @@ inline kernels::Gradient into(const GradNodePtr& node) { return node ? node->sin
 Variable record(const char* op, Tensor value, std::initializer_list<Variable> inputs, BackwardFunction backward);
 
 // Fills the gradients of all leaves that `loss` (one element) depends on: d loss / d leaf, added to what is there unless
-// it was cleared. The graph is consumed. `seed`: one element on the loss's device that holds 1; a training loop keeps one,
-// so that a step uploads nothing.
+// it was cleared. The graph is consumed; using any of it again is an Error. `seed`: one element on the loss's device that
+// holds 1; a training loop keeps one, so that a step uploads nothing.
 void backward(const Variable& loss, Tensor seed = {});
 
 }  // namespace tessera

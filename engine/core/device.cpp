@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstdio>
+#include <functional>
 #include <thread>
 
 namespace tessera {
@@ -36,7 +37,8 @@ Choice choose(const std::string& device) {
   if (const auto colon = device.find(':'); colon != std::string::npos) {
     name = device.substr(0, colon);
     const std::string digits = device.substr(colon + 1);
-    if (digits.empty() || digits.size() > 4 || !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
+    if (digits.empty() || digits.size() > 4 ||
+        !std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; }))
       throw DeviceError("device '" + device + "': expected a number after the colon, as in cuda:0");
     index = std::stoi(digits);
   }
@@ -45,8 +47,8 @@ Choice choose(const std::string& device) {
   const int count = backend.runtime.device_count(&why);
   if (count == 0) throw DeviceError("device '" + device + "': " + why);
   if (index >= count)
-    throw DeviceError("device '" + device + "': there " + (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") +
-                      ", numbered from 0");
+    throw DeviceError("device '" + device + "': there " +
+                      (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") + ", numbered from 0");
   return {&backend, index, ""};
 }
 
@@ -113,7 +115,10 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
 void Device::recycle(void* memory, std::size_t bytes) {
   in_use_ -= bytes;
   if (pool_memory_) {
-    pool_[bytes].push_back(memory);
+    // Kept in descending order, so that the lowest address is taken first: which block a request gets depends on what is
+    // free, not on the order in which it was freed, and a repeated step finds its tensors where they were.
+    std::vector<void*>& blocks = pool_[bytes];
+    blocks.insert(std::upper_bound(blocks.begin(), blocks.end(), memory, std::greater<void*>()), memory);
   } else {
     synchronize();  // kernels in flight may still use it
     backend().runtime.release(stream_.device, memory);

@@ -12,9 +12,9 @@
 namespace tessera {
 
 struct DeviceRequest {
-  std::string device = "auto";   // auto | cpu | cuda | cuda:N | emulated | reference
-  kernels::Options options;      // threads = 0: all the machine's cores
-  bool pool_memory = true;       // false: every tensor is an allocation of its own, so that checkers see overruns
+  std::string device = "auto";  // auto | cpu | cuda | cuda:N | emulated | reference
+  kernels::Options options;     // threads = 0: all the machine's cores
+  bool pool_memory = true;      // false: every tensor is an allocation of its own, so that checkers see overruns
 };
 
 class Storage;
@@ -33,10 +33,10 @@ class Device : public std::enable_shared_from_this<Device> {
   kernels::Stream& stream() { return stream_; }
   const kernels::Options& options() const { return stream_.options; }
   const std::string& choice() const { return choice_; }  // "cpu: AMD EPYC, 2 threads (no CUDA device: …)"
-  std::string name() const;                               // "cpu", "cuda:0"
+  std::string name() const;                              // "cpu", "cuda:0"
 
   // Uninitialised memory, given back to this device's pool when the last user is gone. Blocks are reused by exact size
-  // class, last in first out, so a step that allocates the same sizes in the same order gets the same addresses again.
+  // class, lowest address first, so a step that allocates the same sizes in the same order gets the same addresses again.
   std::shared_ptr<Storage> allocate(std::size_t bytes);
 
   void upload(void* to, const void* from, std::size_t bytes);    // host → device, returns when `from` may change

@@ -14,7 +14,8 @@ using kernels::Purpose;
 // Draws number 0, 1, 2, … of one stream. Copying it copies its position.
 class RandomStream {
  public:
-  RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t stream) : seed_(seed), purpose_(purpose), stream_(stream) {}
+  RandomStream(std::uint64_t seed, Purpose purpose, std::uint64_t stream)
+      : seed_(seed), purpose_(purpose), stream_(stream) {}
 
   std::uint32_t word();
   double uniform();                      // [0, 1), 53 bits

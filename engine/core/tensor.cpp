@@ -20,8 +20,8 @@ void* Tensor::data() const { return static_cast<std::byte*>(storage_->data()) + 
 
 Tensor Tensor::reshape(Shape shape) const {
   if (shape.count() != count())
-    throw ShapeError("[reshape] " + to_string(shape_) + " has " + std::to_string(count()) + " elements, " + to_string(shape) +
-                     " needs " + std::to_string(shape.count()));
+    throw ShapeError("[reshape] " + to_string(shape_) + " has " + std::to_string(count()) + " elements, " +
+                     to_string(shape) + " needs " + std::to_string(shape.count()));
   Tensor t = *this;
   t.shape_ = shape;
   return t;

@@ -19,9 +19,9 @@ class LayerObserver {
 };
 
 struct Context {
-  bool training = false;   // batch statistics and dropout; else running statistics and identity
-  bool gradients = false;  // record the graph
-  std::uint64_t seed = 0;  // of dropout
+  bool training = false;                      // batch statistics and dropout; else running statistics and identity
+  bool gradients = false;                     // record the graph
+  std::uint64_t seed = 0;                     // of dropout
   const kernels::StepState* state = nullptr;  // device memory; needed by dropout in training
   LayerObserver* observer = nullptr;
 

@@ -16,10 +16,10 @@ struct Fan {
 enum class Init : std::uint8_t {
   zeros,
   ones,
-  glorot_uniform,         // U(−a, a), a = √(6/(fan_in + fan_out)); Glorot & Bengio 2010; Keras' default
-  he_normal_truncated,    // Keras' he_normal: normal of σ' = √(2/fan_in)/0.87962566103423978, redrawn beyond ±2σ'
-  he_normal,              // normal of σ = √(2/fan_in), not truncated; He et al. 2015; Paddle's convolutions
-  fan_in_uniform,         // U(−a, a), a = 1/√fan_in; PyTorch's default for weights and biases
+  glorot_uniform,       // U(−a, a), a = √(6/(fan_in + fan_out)); Glorot & Bengio 2010; Keras' default
+  he_normal_truncated,  // Keras' he_normal: normal of σ' = √(2/fan_in)/0.87962566103423978, redrawn beyond ±2σ'
+  he_normal,            // normal of σ = √(2/fan_in), not truncated; He et al. 2015; Paddle's convolutions
+  fan_in_uniform,       // U(−a, a), a = 1/√fan_in; PyTorch's default for weights and biases
 };
 
 // `count` values drawn from `random`. Constants draw nothing.
@@ -31,7 +31,8 @@ struct InitFamily {
 };
 inline constexpr InitFamily tf_keras_init{Init::glorot_uniform, Init::zeros, Init::glorot_uniform, Init::zeros};
 inline constexpr InitFamily keras3_init{Init::he_normal_truncated, Init::zeros, Init::glorot_uniform, Init::zeros};
-inline constexpr InitFamily pytorch_init{Init::fan_in_uniform, Init::fan_in_uniform, Init::fan_in_uniform, Init::fan_in_uniform};
+inline constexpr InitFamily pytorch_init{Init::fan_in_uniform, Init::fan_in_uniform, Init::fan_in_uniform,
+                                         Init::fan_in_uniform};
 inline constexpr InitFamily paddle_init{Init::he_normal, Init::zeros, Init::glorot_uniform, Init::zeros};
 
 }  // namespace tessera

@@ -51,7 +51,8 @@ BatchNorm::BatchNorm(std::int64_t channels, const Options& o)
       running_mean({channels}, 0.0f),
       running_var({channels}, 1.0f) {}
 
-Variable BatchNorm::operator()(const Context& context, const Variable& x, Activation activation, const Variable& residual) const {
+Variable BatchNorm::operator()(const Context& context, const Variable& x, Activation activation,
+                               const Variable& residual) const {
   const bool batch_statistics = context.training && weight.trainable() && options.statistics == Statistics::batch;
   Variable y = at(*this, [&] {
     return batch_norm(x, residual, weight.in(context), bias.in(context), running_mean.value(), running_var.value(),
@@ -88,9 +89,8 @@ Variable Dropout::operator()(const Context& context, const Variable& x) const {
     context.done(*this, "dropout", x.value());
     return x;
   }
-  Variable y = at(*this, [&] {
-    return dropout(x, {.probability = probability, .seed = context.seed, .layer = layer}, context.state);
-  });
+  Variable y = at(
+      *this, [&] { return dropout(x, {.probability = probability, .seed = context.seed, .layer = layer}, context.state); });
   context.done(*this, "dropout", y.value());
   return y;
 }

@@ -56,7 +56,9 @@ struct BatchNorm : Module {
     Statistics statistics = Statistics::batch;
   };
   BatchNorm(std::int64_t channels, const Options& options);
-  void visit(Visitor& v) override { v("weight", weight), v("bias", bias), v("running_mean", running_mean), v("running_var", running_var); }
+  void visit(Visitor& v) override {
+    v("weight", weight), v("bias", bias), v("running_mean", running_mean), v("running_var", running_var);
+  }
   Variable operator()(const Context& context, const Variable& x, Activation activation = Activation::none,
                       const Variable& residual = {}) const;
 

@@ -97,8 +97,10 @@ std::vector<ParameterStore::Range> ParameterStore::ranges_with_gradient() const 
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     if (!parameters_[i]->node_->filled()) continue;
     const std::int64_t first = offsets_[i], end = offsets_[i + 1];
-    if (!ranges.empty() && ranges.back().first + ranges.back().count == first) ranges.back().count = end - ranges.back().first;
-    else ranges.push_back({first, end - first});
+    if (!ranges.empty() && ranges.back().first + ranges.back().count == first)
+      ranges.back().count = end - ranges.back().first;
+    else
+      ranges.push_back({first, end - first});
   }
   return ranges;
 }

@@ -19,10 +19,10 @@ struct ResidualNames {
 struct ResidualUnit : Module {
   struct Options {
     std::int64_t stride = 1;
-    bool project = false;         // shortcut by 1×1 convolution; needed where the stride or the channels change
-    bool project_norm = true;     // batch norm behind it
-    bool bias = false;            // in the convolutions
-    bool residual = true;         // false: the shortcut exists but is never executed
+    bool project = false;      // shortcut by 1×1 convolution; needed where the stride or the channels change
+    bool project_norm = true;  // batch norm behind it
+    bool bias = false;         // in the convolutions
+    bool residual = true;      // false: the shortcut exists but is never executed
     Activation activation = Activation::relu;  // after the add
     Padding padding = Padding::keras_same();
     BatchNorm::Options norm;

@@ -5,9 +5,11 @@
 namespace tessera {
 
 Variable batch_norm(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
-                    const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params, bool batch_statistics) {
+                    const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params,
+                    bool batch_statistics) {
   const Shape channels{x.shape().last()};
-  require(x.shape().rank >= 2, "[batch_norm] input is " + to_string(x.shape()) + ", expected at least two axes, channels last");
+  require(x.shape().rank >= 2,
+          "[batch_norm] input is " + to_string(x.shape()) + ", expected at least two axes, channels last");
   require_shape("batch_norm", "gamma", gamma.value(), channels);
   require_shape("batch_norm", "beta", beta.value(), channels);
   require_shape("batch_norm", "running mean", running_mean, channels);
@@ -29,24 +31,24 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
   }
 
   const bool activated = params.activation != Activation::none;
-  return record("batch_norm", y, {x, residual, gamma, beta},
-                [params, batch_statistics, x_value = x.value(), y_value = activated ? y : Tensor{}, gamma_value = gamma.value(),
-                 mean, rstd, dx = x.node(), dresidual = residual.node(), dgamma = gamma.node(),
-                 dbeta = beta.node()](const Tensor& dy) {
-                  Device& on = dy.on();
-                  // Without an activation the residual's gradient is dy itself.
-                  const bool pass_through = dresidual && params.activation == Activation::none;
-                  if (pass_through) dresidual->pass(dy);
-                  // One value in both roles: two sinks of one buffer must not be written by one kernel.
-                  const bool twice = !pass_through && dresidual && dresidual == dx;
-                  const Tensor share = twice ? dy.like() : Tensor{};
-                  const kernels::Gradient to_residual = pass_through ? kernels::Gradient{}
-                                                        : twice      ? kernels::Gradient{share, false}
-                                                                     : into(dresidual);
-                  on.backend().batch_norm_backward(on.stream(), params, batch_statistics, x_value, y_value, dy, gamma_value, mean,
-                                                   rstd, into(dx), to_residual, into(dgamma), into(dbeta));
-                  if (twice) dresidual->pass(share);
-                });
+  return record(
+      "batch_norm", y, {x, residual, gamma, beta},
+      [params, batch_statistics, x_value = x.value(), y_value = activated ? y : Tensor{}, gamma_value = gamma.value(), mean,
+       rstd, dx = x.node(), dresidual = residual.node(), dgamma = gamma.node(), dbeta = beta.node()](const Tensor& dy) {
+        Device& on = dy.on();
+        // Without an activation the residual's gradient is dy itself.
+        const bool pass_through = dresidual && params.activation == Activation::none;
+        if (pass_through) dresidual->pass(dy);
+        // One value in both roles: two sinks of one buffer must not be written by one kernel.
+        const bool twice = !pass_through && dresidual && dresidual == dx;
+        const Tensor share = twice ? dy.like() : Tensor{};
+        const kernels::Gradient to_residual = pass_through ? kernels::Gradient{}
+                                              : twice      ? kernels::Gradient{share, false}
+                                                           : into(dresidual);
+        on.backend().batch_norm_backward(on.stream(), params, batch_statistics, x_value, y_value, dy, gamma_value, mean,
+                                         rstd, into(dx), to_residual, into(dgamma), into(dbeta));
+        if (twice) dresidual->pass(share);
+      });
 }
 
 }  // namespace tessera

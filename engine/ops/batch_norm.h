@@ -15,6 +15,7 @@ using kernels::BatchNormParams;
 // Otherwise mean and variance are the running values, which stay as they are, and no gradient flows through statistics.
 // Source: Ioffe & Szegedy 2015; framework rules in BatchNormParams. ShapeError: shapes that differ.
 Variable batch_norm(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
-                    const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params, bool batch_statistics);
+                    const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params,
+                    bool batch_statistics);
 
 }  // namespace tessera

@@ -12,14 +12,14 @@ inline void require(bool holds, const std::string& message) {
 }
 
 inline void require_shape(const char* op, const char* what, const Tensor& tensor, const Shape& expected) {
-  require(tensor.shape() == expected, std::string("[") + op + "] " + what + " is " + to_string(tensor.shape()) + ", expected " +
-                                          to_string(expected));
+  require(tensor.shape() == expected,
+          std::string("[") + op + "] " + what + " is " + to_string(tensor.shape()) + ", expected " + to_string(expected));
 }
 
 inline void require_rank(const char* op, const char* what, const Tensor& tensor, int rank, const char* axes) {
   require(static_cast<bool>(tensor), std::string("[") + op + "] " + what + " is missing");
-  require(tensor.shape().rank == rank, std::string("[") + op + "] " + what + " is " + to_string(tensor.shape()) + ", expected " +
-                                           std::to_string(rank) + " axes (" + axes + ")");
+  require(tensor.shape().rank == rank, std::string("[") + op + "] " + what + " is " + to_string(tensor.shape()) +
+                                           ", expected " + std::to_string(rank) + " axes (" + axes + ")");
 }
 
 }  // namespace tessera

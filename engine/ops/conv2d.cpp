@@ -15,11 +15,21 @@ kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bi
   const Padding& pad = options.padding;
   const WindowAxis rows = window_axis(x.shape()[1], w.shape()[1], options.stride, pad.same, pad.top, pad.bottom);
   const WindowAxis columns = window_axis(x.shape()[2], w.shape()[2], options.stride, pad.same, pad.left, pad.right);
-  require(rows.out > 0 && columns.out > 0, "[conv2d] filter " + to_string(w.shape()) + " (K,R,S,C) is larger than the padded input " +
-                                               to_string(x.shape()) + " (N,H,W,C)");
-  return {.n = x.shape()[0], .h = x.shape()[1], .w = x.shape()[2], .c = x.shape()[3],
-          .k = w.shape()[0], .r = w.shape()[1], .s = w.shape()[2],
-          .p = rows.out, .q = columns.out, .stride = options.stride, .pad_top = rows.before, .pad_left = columns.before};
+  require(rows.out > 0 && columns.out > 0, "[conv2d] filter " + to_string(w.shape()) +
+                                               " (K,R,S,C) is larger than the padded input " + to_string(x.shape()) +
+                                               " (N,H,W,C)");
+  return {.n = x.shape()[0],
+          .h = x.shape()[1],
+          .w = x.shape()[2],
+          .c = x.shape()[3],
+          .k = w.shape()[0],
+          .r = w.shape()[1],
+          .s = w.shape()[2],
+          .p = rows.out,
+          .q = columns.out,
+          .stride = options.stride,
+          .pad_top = rows.before,
+          .pad_left = columns.before};
 }
 
 }  // namespace

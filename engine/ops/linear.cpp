@@ -14,8 +14,8 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias, Acti
 
   Device& device = x.value().on();
   Tensor y = Tensor::empty(x.value().device(), {x.shape()[0], w.shape()[0]}, x.value().dtype());
-  device.backend().matmul(device.stream(), {.transpose_b = true, .activation = activation}, x.value(), w.value(), bias.value(),
-                          {y, false});
+  device.backend().matmul(device.stream(), {.transpose_b = true, .activation = activation}, x.value(), w.value(),
+                          bias.value(), {y, false});
 
   return record("linear", y, {x, w, bias},
                 [activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? w.value() : Tensor{},

@@ -35,7 +35,8 @@ Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, dou
 
 Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels) {
   check_labels("sigmoid_cross_entropy", logits.value(), labels);
-  require(logits.shape()[1] == 1, "[sigmoid_cross_entropy] logits are " + to_string(logits.shape()) + ", expected one output");
+  require(logits.shape()[1] == 1,
+          "[sigmoid_cross_entropy] logits are " + to_string(logits.shape()) + ", expected one output");
   Device& device = logits.value().on();
   Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
   device.backend().sigmoid_cross_entropy_forward(device.stream(), logits.value(), labels, losses);

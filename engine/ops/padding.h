@@ -22,7 +22,8 @@ struct WindowAxis {
   std::int64_t before, out;
 };
 
-// "same": out = ⌈n/s⌉, total = max((out−1)·s + k − n, 0), before = ⌊total/2⌋; explicit: out = ⌊(n + before + after − k)/s⌋ + 1.
+// "same": out = ⌈n/s⌉, total = max((out−1)·s + k − n, 0), before = ⌊total/2⌋; explicit: out = ⌊(n + before + after − k)/s⌋
+// + 1.
 constexpr WindowAxis window_axis(std::int64_t n, std::int64_t k, std::int64_t stride, bool same, std::int64_t before,
                                  std::int64_t after) {
   if (same) {

@@ -11,11 +11,20 @@ Variable max_pool(const Variable& x, const Pool2dOptions& options) {
   const WindowAxis rows = window_axis(in[1], options.window, options.stride, pad.same, pad.top, pad.bottom);
   const WindowAxis columns = window_axis(in[2], options.window, options.stride, pad.same, pad.left, pad.right);
   require(rows.out > 0 && columns.out > 0, "[max_pool] window " + std::to_string(options.window) + "×" +
-                                               std::to_string(options.window) + " is larger than the padded input " + to_string(in));
+                                               std::to_string(options.window) + " is larger than the padded input " +
+                                               to_string(in));
   require(options.window * options.window <= 256, "[max_pool] window of more than 256 cells");
-  const kernels::Pool2dShape shape{.n = in[0], .h = in[1], .w = in[2], .c = in[3], .r = options.window, .s = options.window,
-                                   .p = rows.out, .q = columns.out, .stride = options.stride,
-                                   .pad_top = rows.before, .pad_left = columns.before};
+  const kernels::Pool2dShape shape{.n = in[0],
+                                   .h = in[1],
+                                   .w = in[2],
+                                   .c = in[3],
+                                   .r = options.window,
+                                   .s = options.window,
+                                   .p = rows.out,
+                                   .q = columns.out,
+                                   .stride = options.stride,
+                                   .pad_top = rows.before,
+                                   .pad_left = columns.before};
 
   Device& device = x.value().on();
   const Shape out{shape.n, shape.p, shape.q, shape.c};

@@ -6,7 +6,8 @@
 
 namespace tessera {
 
-Confusion::Confusion(std::vector<std::string> classes) : classes_(std::move(classes)), counts_(classes_.size() * (classes_.size() + 1)) {}
+Confusion::Confusion(std::vector<std::string> classes)
+    : classes_(std::move(classes)), counts_(classes_.size() * (classes_.size() + 1)) {}
 
 void Confusion::add(std::span<const float> logits, std::span<const std::int32_t> labels) {
   const std::size_t outputs = labels.empty() ? 0 : logits.size() / labels.size();
@@ -35,13 +36,14 @@ std::string Confusion::table() const {
     return count(i++, classes_.size()) > 0;
   });
   std::vector<std::string> head{"true \\ predicted"};
-  for (const std::string& name : classes_) head.push_back(name.substr(0, 6));
+  for (const std::string& name : classes_) head.push_back(name);
   if (any_other) head.push_back("other");
   head.push_back("accuracy");
   std::vector<std::vector<std::string>> rows{head, {}};
   for (std::size_t i = 0; i < classes_.size(); ++i) {
     std::vector<std::string> row{classes_[i]};
-    for (std::size_t j = 0; j < classes_.size() + (any_other ? 1 : 0); ++j) row.push_back(count(i, j) ? std::to_string(count(i, j)) : "·");
+    for (std::size_t j = 0; j < classes_.size() + (any_other ? 1 : 0); ++j)
+      row.push_back(count(i, j) ? std::to_string(count(i, j)) : "·");
     row.push_back(format_fixed(accuracy(i), 4));
     rows.push_back(std::move(row));
   }

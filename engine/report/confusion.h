@@ -19,7 +19,7 @@ class Confusion {
   const std::vector<std::string>& classes() const { return classes_; }
   std::int64_t count(std::size_t label, std::size_t predicted) const { return counts_[label * columns() + predicted]; }
   std::int64_t total(std::size_t label) const;
-  double accuracy(std::size_t label) const;  // of the images of this class; 0 where there are none
+  double accuracy(std::size_t label) const;                    // of the images of this class; 0 where there are none
   std::size_t columns() const { return classes_.size() + 1; }  // the last is "other"
 
   // For people: one row per class, with its accuracy; columns are predictions.

@@ -7,7 +7,8 @@ namespace tessera {
 DeviceImages DeviceImages::upload(const ImageSet& set, const std::shared_ptr<Device>& device) {
   DeviceImages d;
   d.count = set.count;
-  d.images = Tensor::from(device, {set.count, set.height, set.width, set.channels}, std::span<const std::uint8_t>(set.pixels));
+  d.images =
+      Tensor::from(device, {set.count, set.height, set.width, set.channels}, std::span<const std::uint8_t>(set.pixels));
   d.labels = Tensor::from(device, {set.count}, std::span<const std::int32_t>(set.labels));
   return d;
 }
@@ -26,7 +27,8 @@ void StepStateBuffer::write(const kernels::StepState& state) {
                                 kernels::Copy::host_to_device);
 }
 
-BatchSource::BatchSource(DeviceImages images, const kernels::GatherParams& gather) : images_(std::move(images)), gather_(gather) {
+BatchSource::BatchSource(DeviceImages images, const kernels::GatherParams& gather)
+    : images_(std::move(images)), gather_(gather) {
   std::vector<std::int32_t> in_order(static_cast<std::size_t>(images_.count));
   std::iota(in_order.begin(), in_order.end(), 0);
   set_order(in_order);
@@ -39,7 +41,8 @@ void BatchSource::set_order(std::span<const std::int32_t> order) {
 Batch BatchSource::draw(std::int64_t size, const kernels::StepState* state) const {
   const Shape& image = images_.images.shape();
   const std::shared_ptr<Device> device = images_.images.device();
-  Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, DType::f32), Tensor::empty(device, {size}, DType::i32)};
+  Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, DType::f32),
+              Tensor::empty(device, {size}, DType::i32)};
   device->backend().gather_batch(device->stream(), gather_, state, images_.images, images_.labels, order_, batch.x, batch.y);
   return batch;
 }

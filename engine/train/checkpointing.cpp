@@ -46,15 +46,15 @@ std::string state_json(const FitState& s) {
   Json history = Json::array();
   for (const HistoryRow& row : s.history) history.push_back(to_json(row));
   const kernels::Metrics& m = s.metrics;
-  const Json json = {{"epoch", s.epoch},
-                     {"position", s.position},
-                     {"step", s.step},
-                     {"row_seconds", s.row_seconds},
-                     {"metrics",
-                      {number(m.loss_sum), number(m.batch_loss_sum), m.correct, m.correct_top5, m.samples, m.batches}},
-                     {"guard", {s.guard.skip, s.guard.consecutive, s.guard.skipped}},
-                     {"best", s.best ? number(*s.best) : Json(nullptr)},
-                     {"history", history}};
+  const Json json = {
+      {"epoch", s.epoch},
+      {"position", s.position},
+      {"step", s.step},
+      {"row_seconds", s.row_seconds},
+      {"metrics", {number(m.loss_sum), number(m.batch_loss_sum), m.correct, m.correct_top5, m.samples, m.batches}},
+      {"guard", {s.guard.skip, s.guard.consecutive, s.guard.skipped}},
+      {"best", s.best ? number(*s.best) : Json(nullptr)},
+      {"history", history}};
   return json.dump(1) + "\n";
 }
 
@@ -101,7 +101,11 @@ const Bytes& file_of(const Checkpoint& checkpoint, const char* name) {
 
 CheckpointWriter::CheckpointWriter(CheckpointStore& store, const ParameterStore& parameters, const Optimizer& optimizer,
                                    std::string config, double interval_seconds)
-    : store_(store), parameters_(parameters), optimizer_(optimizer), config_(std::move(config)), interval_seconds_(interval_seconds) {}
+    : store_(store),
+      parameters_(parameters),
+      optimizer_(optimizer),
+      config_(std::move(config)),
+      interval_seconds_(interval_seconds) {}
 
 void CheckpointWriter::on_start(const Fit&) { last_ = Clock::now(); }
 
@@ -111,7 +115,8 @@ void CheckpointWriter::on_step(const Fit& fit) {
 
 void CheckpointWriter::write(const Fit& fit) {
   HostTensors memory;
-  for_each_memory(parameters_, optimizer_, [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
+  for_each_memory(parameters_, optimizer_,
+                  [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
   const FitState state = fit.state();
   const std::string text = state_json(state);
   Checkpoint checkpoint{.step = state.step, .config = config_, .files = {}};
@@ -126,7 +131,8 @@ FitState restore(const Checkpoint& checkpoint, ParameterStore& parameters, const
   const std::string where = "checkpoint of step " + std::to_string(checkpoint.step) + ", ";
   load_weights(Safetensors::parse(file_of(checkpoint, weights_file), where + weights_file), parameters);
   const Safetensors memory = Safetensors::parse(file_of(checkpoint, optimizer_file), where + optimizer_file);
-  for_each_memory(parameters, optimizer, [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t, false); });
+  for_each_memory(parameters, optimizer,
+                  [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t, false); });
   try {
     return state_of(std::string(text_of(file_of(checkpoint, state_file))));
   } catch (const nlohmann::json::exception& error) {

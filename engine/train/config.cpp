@@ -16,9 +16,12 @@ struct Word {
 };
 
 constexpr Word<Normalization> normalizations[] = {{Normalization::none, "none"}, {Normalization::cifar10, "cifar10"}};
-constexpr Word<Validation> validations[] = {{Validation::none, "none"}, {Validation::test_set, "test set"},
-                                            {Validation::last_tenth, "last tenth"}, {Validation::fifth_batch, "data_batch_5"}};
-constexpr Word<BestRule> best_rules[] = {{BestRule::last, "last"}, {BestRule::lowest_validation_loss, "lowest validation loss"},
+constexpr Word<Validation> validations[] = {{Validation::none, "none"},
+                                            {Validation::test_set, "test set"},
+                                            {Validation::last_tenth, "last tenth"},
+                                            {Validation::fifth_batch, "data_batch_5"}};
+constexpr Word<BestRule> best_rules[] = {{BestRule::last, "last"},
+                                         {BestRule::lowest_validation_loss, "lowest validation loss"},
                                          {BestRule::highest_validation_accuracy, "highest validation accuracy"}};
 constexpr Word<LossAverage> averages[] = {{LossAverage::by_samples, "by samples"}, {LossAverage::by_batches, "by batches"}};
 constexpr Word<OptimizerKind> kinds[] = {{OptimizerKind::sgd, "sgd"}, {OptimizerKind::adam, "adam"}};

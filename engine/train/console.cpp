@@ -50,7 +50,8 @@ void Console::object(const std::string& json) const {
 
 void ConsoleProgress::on_start(const Fit& fit) {
   if (fit.host_state().step > 0)
-    console_.note("resuming after step " + with_thousands(fit.host_state().step) + " of " + with_thousands(fit.total_steps()));
+    console_.note("resuming after step " + with_thousands(fit.host_state().step) + " of " +
+                  with_thousands(fit.total_steps()));
 }
 
 void ConsoleProgress::clear_line() {
@@ -72,8 +73,8 @@ void ConsoleProgress::on_step(const Fit& fit) {
   const std::int64_t in_epoch = (state.position + fit.plan().batch_size - 1) / fit.plan().batch_size;
   const std::string line = "epoch " + std::to_string(state.epoch + 1) + "/" + std::to_string(fit.plan().epochs) + " " +
                            progress_bar(state.position, fit.samples(), 24) + " " + std::to_string(in_epoch) + "/" +
-                           std::to_string(fit.steps_per_epoch()) + "  loss " + format_fixed(running.loss, 4) + "  accuracy " +
-                           format_fixed(running.accuracy, 4) + "  " +
+                           std::to_string(fit.steps_per_epoch()) + "  loss " + format_fixed(running.loss, 4) +
+                           "  accuracy " + format_fixed(running.accuracy, 4) + "  " +
                            format_fixed(static_cast<double>(fit.plan().batch_size) / per_step, 0) + " images/s  ETA " +
                            format_duration(left);
   print(stderr, "\r" + line + "\033[K");
@@ -98,7 +99,8 @@ void ConsoleProgress::on_evaluation(const Fit& fit, const HistoryRow& row) {
 void ConsoleProgress::on_end(const Fit&, FitEnd) { clear_line(); }
 
 std::string row_json(const HistoryRow& row, bool top5) {
-  Json json = {{"event", "epoch"}, {"epoch", row.epoch}, {"accuracy", number(row.train.accuracy)}, {"loss", number(row.train.loss)}};
+  Json json = {
+      {"event", "epoch"}, {"epoch", row.epoch}, {"accuracy", number(row.train.accuracy)}, {"loss", number(row.train.loss)}};
   if (row.validation) {
     json["val_accuracy"] = number(row.validation->accuracy);
     json["val_loss"] = number(row.validation->loss);

@@ -20,10 +20,10 @@ class Console {
   Verbosity verbosity() const { return verbosity_; }
   bool interactive() const { return interactive_; }  // standard error is a terminal, and not quiet
 
-  void note(const std::string& line) const;     // progress; not when quiet
-  void warn(const std::string& line) const;     // always
-  void result(const std::string& line) const;   // prose result; not with json
-  void object(const std::string& json) const;   // one JSON object; only with json
+  void note(const std::string& line) const;    // progress; not when quiet
+  void warn(const std::string& line) const;    // always
+  void result(const std::string& line) const;  // prose result; not with json
+  void object(const std::string& json) const;  // one JSON object; only with json
 
  private:
   Verbosity verbosity_;

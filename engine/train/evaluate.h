@@ -22,7 +22,7 @@ Variable loss_of(Network& network, const Context& context, const Variable& logit
 struct EvaluateOptions {
   std::int64_t batch_size = 32;
   LossAverage average = LossAverage::by_samples;
-  const std::atomic<bool>* stop = nullptr;                                       // polled every batch: Interrupted
+  const std::atomic<bool>* stop = nullptr;                                        // polled every batch: Interrupted
   std::function<void(const Tensor& logits, const Tensor& labels)> on_batch = {};  // sees each batch; may be empty
 };
 

@@ -16,8 +16,8 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 }  // namespace
 
-Fit::Fit(Network& network, ParameterStore& parameters, Optimizer& optimizer, BatchSource& train, const BatchSource* validation,
-         const FitPlan& plan, FitState state)
+Fit::Fit(Network& network, ParameterStore& parameters, Optimizer& optimizer, BatchSource& train,
+         const BatchSource* validation, const FitPlan& plan, FitState state)
     : network_(network),
       parameters_(parameters),
       train_(train),
@@ -71,9 +71,19 @@ FitEnd Fit::run() {
 bool Fit::train_epoch() {
   const std::int64_t count = train_.count();
   std::vector<std::int32_t> order(static_cast<std::size_t>(count));
-  if (plan_.shuffle) order = shuffled_order(count, plan_.seed, state_.epoch);
-  else std::iota(order.begin(), order.end(), 0);
+  if (plan_.shuffle)
+    order = shuffled_order(count, plan_.seed, state_.epoch);
+  else
+    std::iota(order.begin(), order.end(), 0);
   train_.set_order(order);
+
+  const auto row_is_due = [&] {                  // behind the step just done
+    const std::int64_t index = state_.step - 1;  // of that step, from 0
+    return plan_.evaluate_every_steps > 0 &&
+           ((index > 0 && index % plan_.evaluate_every_steps == 0) || state_.step == total_steps());
+  };
+  // A stop may have come while the row was being evaluated: then its sums are still there.
+  if (row_is_due() && step_.metrics().samples > 0) close_row(state_.epoch + 1);
 
   while (state_.position < count) {
     if (plan_.stop && *plan_.stop) {
@@ -82,11 +92,7 @@ bool Fit::train_epoch() {
     }
     if (state_.step >= total_steps() || out_of_time()) return false;
     one_step(std::min(plan_.batch_size, count - state_.position));
-
-    const std::int64_t index = state_.step - 1;  // of the step just done, from 0
-    const bool last = state_.step == total_steps();
-    if (plan_.evaluate_every_steps > 0 && ((index > 0 && index % plan_.evaluate_every_steps == 0) || last))
-      close_row(state_.epoch + 1);
+    if (row_is_due()) close_row(state_.epoch + 1);
   }
   if (plan_.evaluate_every_steps == 0) close_row(state_.epoch + 1);
   ++state_.epoch;
@@ -97,7 +103,8 @@ bool Fit::train_epoch() {
 
 void Fit::one_step(std::int64_t size) {
   const double start = now();
-  step_.run({.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = plan_.learning_rate}, size);
+  step_.run({.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = plan_.learning_rate},
+            size);
   state_.position += size;
   ++state_.step;
   // On the CPU the step is over; a GPU is asked now and then only, so that it never waits for us.

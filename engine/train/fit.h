@@ -49,11 +49,11 @@ class FitObserver {
  public:
   virtual ~FitObserver() = default;
   virtual void on_start(const Fit&) {}
-  virtual void on_step(const Fit&) {}                               // after every optimiser step
-  virtual void on_evaluation(const Fit&, const HistoryRow&) {}      // after a row is complete
-  virtual void on_best(const Fit&) {}                               // the weights are the best so far
-  virtual void on_resumable(const Fit&) {}                          // between rows: a good moment for a checkpoint
-  virtual void on_end(const Fit&, FitEnd) {}                        // finished: before the closing evaluation of a cut epoch
+  virtual void on_step(const Fit&) {}                           // after every optimiser step
+  virtual void on_evaluation(const Fit&, const HistoryRow&) {}  // after a row is complete
+  virtual void on_best(const Fit&) {}                           // the weights are the best so far
+  virtual void on_resumable(const Fit&) {}                      // between rows: a good moment for a checkpoint
+  virtual void on_end(const Fit&, FitEnd) {}                    // finished: before the closing evaluation of a cut epoch
 };
 
 class Fit {
@@ -83,7 +83,7 @@ class Fit {
 
  private:
   bool out_of_time() const;
-  bool train_epoch();      // false: stop here
+  bool train_epoch();  // false: stop here
   void one_step(std::int64_t size);
   void close_row(std::int64_t epoch);
   void check_guard() const;

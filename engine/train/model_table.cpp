@@ -54,8 +54,8 @@ std::string ModelTable::text() const {
                     layer.flops > 0 ? format_flops(layer.flops) : ""});
   rows.push_back({});
   return format_table(rows, "llrrr") + "Total params: " + with_thousands(total()) + "\n" +
-         "Trainable params: " + with_thousands(trainable) + "\n" + "Non-trainable params: " + with_thousands(non_trainable) + "\n" +
-         "Forward pass: " + format_flops(flops) + " an image\n" +
+         "Trainable params: " + with_thousands(trainable) + "\n" + "Non-trainable params: " + with_thousands(non_trainable) +
+         "\n" + "Forward pass: " + format_flops(flops) + " an image\n" +
          "Activations: " + format_bytes(static_cast<std::size_t>(activation_bytes)) + " an image\n";
 }
 
@@ -63,11 +63,17 @@ std::string ModelTable::json() const {
   using Json = nlohmann::ordered_json;
   Json rows = Json::array();
   for (const LayerRow& layer : layers)
-    rows.push_back({{"path", layer.path}, {"kind", layer.kind},
+    rows.push_back({{"path", layer.path},
+                    {"kind", layer.kind},
                     {"output", std::vector<std::int64_t>(layer.output.extent, layer.output.extent + layer.output.rank)},
-                    {"parameters", layer.parameters}, {"flop", layer.flops}});
-  return Json{{"layers", rows}, {"total_params", total()}, {"trainable_params", trainable}, {"non_trainable_params", non_trainable},
-              {"flop", flops}, {"activation_bytes", activation_bytes}}
+                    {"parameters", layer.parameters},
+                    {"flop", layer.flops}});
+  return Json{{"layers", rows},
+              {"total_params", total()},
+              {"trainable_params", trainable},
+              {"non_trainable_params", non_trainable},
+              {"flop", flops},
+              {"activation_bytes", activation_bytes}}
       .dump();
 }
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/nn/parameter_store.h"
 #include "engine/nn/network.h"
+#include "engine/nn/parameter_store.h"
 
 namespace tessera {
 
@@ -20,8 +20,8 @@ struct LayerRow {
 struct ModelTable {
   std::vector<LayerRow> layers;  // in the order of the forward pass
   std::int64_t trainable = 0, non_trainable = 0;
-  double flops = 0;                    // forward pass of one image, a multiply-add counted as two
-  std::int64_t activation_bytes = 0;   // outputs of all layers for one image, float32
+  double flops = 0;                   // forward pass of one image, a multiply-add counted as two
+  std::int64_t activation_bytes = 0;  // outputs of all layers for one image, float32
 
   std::int64_t total() const { return trainable + non_trainable; }
   std::string text() const;  // ends with Total params, Trainable params, Non-trainable params, FLOP, memory

@@ -46,8 +46,8 @@ struct Recipe {
   BestRule best = BestRule::last;
   bool test_best = false;  // the closing test uses the best weights, else the last
   LossAverage loss_average = LossAverage::by_samples;
-  bool top5 = false;    // top-5 accuracy in the history
-  bool augment = false; // pad-4 random crop and horizontal flip
+  bool top5 = false;     // top-5 accuracy in the history
+  bool augment = false;  // pad-4 random crop and horizontal flip
   bool shuffle = true;
 };
 

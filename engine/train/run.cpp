@@ -60,13 +60,13 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
   console.note("device   " + parameters.device()->choice());
   console.note("network  " + config.network + ", " + with_thousands(parameters.trainable_count()) + " trainable parameters");
   console.note("data     " + with_thousands(split.train.count) + " training images, " +
-               (split.validate_on_test         ? "validation on the " + with_thousands(split.test.count) + " test images"
-                : split.validation.count > 0   ? with_thousands(split.validation.count) + " validation and " +
+               (split.validate_on_test       ? "validation on the " + with_thousands(split.test.count) + " test images"
+                : split.validation.count > 0 ? with_thousands(split.validation.count) + " validation and " +
                                                    with_thousands(split.test.count) + " test images"
-                                               : with_thousands(split.test.count) + " test images"));
+                                             : with_thousands(split.test.count) + " test images"));
   console.note("recipe   " + config.recipe.id + ": " + config.recipe.optimizer.name() + ", learning rate " +
-               csv_number(config.recipe.optimizer.learning_rate) + ", batch " + std::to_string(config.recipe.batch_size) + ", " +
-               std::to_string(config.recipe.epochs) + (config.recipe.epochs == 1 ? " epoch" : " epochs"));
+               csv_number(config.recipe.optimizer.learning_rate) + ", batch " + std::to_string(config.recipe.batch_size) +
+               ", " + std::to_string(config.recipe.epochs) + (config.recipe.epochs == 1 ? " epoch" : " epochs"));
   console.note("run      " + request.folder.string());
 }
 
@@ -120,8 +120,10 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     std::vector<std::string> notes;
     const std::optional<Checkpoint> checkpoint = checkpoints.load_newest(notes);
     for (const std::string& note : notes) console.warn(note);
-    if (checkpoint) state = restore(*checkpoint, parameters, *optimizer);
-    else console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
+    if (checkpoint)
+      state = restore(*checkpoint, parameters, *optimizer);
+    else
+      console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
   }
   if (state.step == 0 && !config.weights.empty()) load_weights(Safetensors::read(config.weights), parameters);
   write_file_atomically(request.folder / "config.json", bytes_of(config_json), ExitCode::weights);
@@ -140,14 +142,16 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   BestWeights best(request.folder / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console, recipe.top5);
   CheckpointWriter checkpoint_writer(checkpoints, parameters, *optimizer, config_json);
-  for (FitObserver* observer : std::initializer_list<FitObserver*>{&history, &best, &progress, &checkpoint_writer}) fit.add(*observer);
+  for (FitObserver* observer : std::initializer_list<FitObserver*>{&history, &best, &progress, &checkpoint_writer})
+    fit.add(*observer);
 
   RunResult result{.end = fit.run(), .test = std::nullopt};
   if (result.end == FitEnd::stopped) return result;
   save_weights(request.folder / "last.safetensors", parameters, metadata);
   if (test) {
     if (recipe.test_best) load_weights(Safetensors::read(request.folder / "best.safetensors"), parameters);
-    result.test = evaluate(network, *test, {.batch_size = recipe.batch_size, .average = recipe.loss_average, .stop = request.stop});
+    result.test =
+        evaluate(network, *test, {.batch_size = recipe.batch_size, .average = recipe.loss_average, .stop = request.stop});
   }
   return result;
 }

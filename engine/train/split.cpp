@@ -15,8 +15,9 @@ void check_labels(const ImageSet& set, std::int64_t outputs, const std::string& 
   const std::int64_t classes = outputs == 1 ? 2 : outputs;  // one sigmoid output tells two classes apart
   const auto largest = std::max_element(set.labels.begin(), set.labels.end());
   if (largest != set.labels.end() && *largest >= classes)
-    throw DataError(description + ": label " + std::to_string(*largest) + " needs more than the network's " + std::to_string(outputs) +
-                    (outputs == 1 ? " output" : " outputs") + "; give --outputs " + std::to_string(*largest + 1));
+    throw DataError(description + ": label " + std::to_string(*largest) + " needs more than the network's " +
+                    std::to_string(outputs) + (outputs == 1 ? " output" : " outputs") + "; give --outputs " +
+                    std::to_string(*largest + 1));
 }
 
 }  // namespace
@@ -43,7 +44,8 @@ Split split_for(Dataset&& dataset, const Recipe& recipe, const SplitLimits& limi
   if (!recipe.classes.empty()) {
     for (ImageSet* set : {&split.train, &split.validation, &split.test}) *set = keep_classes(*set, recipe.classes);
     split.classes.clear();
-    for (const std::int32_t label : recipe.classes) split.classes.push_back(dataset.classes.at(static_cast<std::size_t>(label)));
+    for (const std::int32_t label : recipe.classes)
+      split.classes.push_back(dataset.classes.at(static_cast<std::size_t>(label)));
   }
   for (ImageSet* set : {&split.validation, &split.test}) cut(*set, limits.test);
   cut(split.train, limits.train);
@@ -53,7 +55,8 @@ Split split_for(Dataset&& dataset, const Recipe& recipe, const SplitLimits& limi
   if (recipe.validation != Validation::none && split.validation.count == 0 && !split.validate_on_test)
     split.notes.push_back(dataset.description + ": nothing is left for validation; training goes on without");
   if (split.test.count == 0) split.notes.push_back(dataset.description + ": no test images; the closing test is left out");
-  for (const ImageSet* set : {&split.train, &split.validation, &split.test}) check_labels(*set, outputs, dataset.description);
+  for (const ImageSet* set : {&split.train, &split.validation, &split.test})
+    check_labels(*set, outputs, dataset.description);
   return split;
 }
 

@@ -10,8 +10,8 @@ namespace tessera {
 
 struct Split {
   ImageSet train, validation = {}, test;
-  bool validate_on_test = false;   // validation is the test set; `validation` is then empty
-  std::vector<std::string> classes;  // names of the labels after renumbering
+  bool validate_on_test = false;        // validation is the test set; `validation` is then empty
+  std::vector<std::string> classes;     // names of the labels after renumbering
   std::vector<std::string> notes = {};  // what differs from the recipe, for people
 };
 

@@ -48,7 +48,9 @@ kernels::StepGuard TrainStep::guard() const {
   return guard;
 }
 
-void TrainStep::set_metrics(const kernels::Metrics& metrics) { metrics_.on().upload(metrics_.data(), &metrics, sizeof metrics); }
+void TrainStep::set_metrics(const kernels::Metrics& metrics) {
+  metrics_.on().upload(metrics_.data(), &metrics, sizeof metrics);
+}
 void TrainStep::set_guard(const kernels::StepGuard& guard) { guard_.on().upload(guard_.data(), &guard, sizeof guard); }
 
 }  // namespace tessera

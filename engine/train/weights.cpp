@@ -57,7 +57,8 @@ std::vector<TensorEntry> HostTensors::entries() const {
 
 HostTensors host_weights(const ParameterStore& parameters) {
   HostTensors host;
-  for (const Parameter* parameter : parameters.parameters()) host.add(parameter->path(), parameter->value(), is_filters(*parameter));
+  for (const Parameter* parameter : parameters.parameters())
+    host.add(parameter->path(), parameter->value(), is_filters(*parameter));
   for (const Buffer* buffer : parameters.buffers()) host.add(buffer->path(), buffer->value(), false);
   return host;
 }
@@ -88,11 +89,13 @@ void load_weights(const Safetensors& file, ParameterStore& parameters) {
   const auto check = [&](const std::string& name, const Shape& shape, bool filters) {
     expected.insert(name);
     const TensorEntry* entry = file.find(name);
-    if (!entry) list(missing, name);
+    if (!entry)
+      list(missing, name);
     else if (entry->dtype != DType::f32 || entry->shape != file_shape(shape, filters))
       list(misshapen, name + " " + to_text(entry->shape) + " instead of " + to_text(file_shape(shape, filters)));
   };
-  for (const Parameter* parameter : parameters.parameters()) check(parameter->path(), parameter->shape(), is_filters(*parameter));
+  for (const Parameter* parameter : parameters.parameters())
+    check(parameter->path(), parameter->shape(), is_filters(*parameter));
   for (const Buffer* buffer : parameters.buffers()) check(buffer->path(), buffer->shape(), false);
   for (const TensorEntry& entry : file.tensors())
     if (!expected.contains(entry.name) && !entry.name.ends_with("num_batches_tracked")) list(extra, entry.name);

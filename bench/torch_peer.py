@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""The same steps in PyTorch, to compare with bench_steps.
+
+Speaks the protocol of `bench_steps --serve`: prints "ready", then for each line on standard input runs one group of
+steps and prints the seconds that one step took. Networks are written from their tutorials; weights are PyTorch's own.
+"""
+import argparse
+import os
+import sys
+import time
+
+parser = argparse.ArgumentParser(description=__doc__)
+parser.add_argument("network", choices=["lenet5_relu", "resnet18"])
+parser.add_argument("--mode", choices=["train", "infer"], default="train")
+parser.add_argument("--batch-size", type=int, default=32)
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--format", choices=["contiguous", "channels_last"], default="contiguous")
+parser.add_argument("--group", type=int, default=1)
+options = parser.parse_args()
+os.environ["OMP_NUM_THREADS"] = str(options.threads)
+
+import torch  # noqa: E402  (after the thread count is set)
+from torch import nn  # noqa: E402
+from torch.nn import functional as F  # noqa: E402
+
+torch.set_num_threads(options.threads)
+
+
+class LeNet5(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(3, 6, 5), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.MaxPool2d(2))
+        self.fc = nn.Sequential(nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10))
+
+    def forward(self, x):
+        return self.fc(self.conv(x).flatten(1))
+
+
+class Unit(nn.Module):
+    def __init__(self, channels_in, channels, stride):
+        super().__init__()
+        self.stride = stride
+        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1 if stride == 1 else 0, bias=False)
+        self.norm1 = nn.BatchNorm2d(channels, 1e-3, 0.01)
+        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
+        self.norm2 = nn.BatchNorm2d(channels, 1e-3, 0.01)
+        self.shortcut = None
+        if stride != 1:
+            self.shortcut = nn.Sequential(nn.Conv2d(channels_in, channels, 1, stride, bias=False),
+                                          nn.BatchNorm2d(channels, 1e-3, 0.01))
+
+    def forward(self, x):
+        inner = x if self.stride == 1 else F.pad(x, (0, 1, 0, 1))
+        y = F.relu(self.norm1(self.conv1(inner)))
+        y = self.norm2(self.conv2(y))
+        return F.relu(y + (x if self.shortcut is None else self.shortcut(x)))
+
+
+class ResNet18(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
+        self.norm = nn.BatchNorm2d(64, 1e-3, 0.01)
+        widths = [64, 64, 128, 128, 256, 256, 512, 512]
+        units, before = [], 64
+        for width in widths:
+            units.append(Unit(before, width, 1 if width == before else 2))
+            before = width
+        self.units = nn.Sequential(*units)
+        self.head = nn.Linear(512, 10)
+
+    def forward(self, x):
+        return self.head(self.units(F.relu(self.norm(self.stem(x)))).mean((2, 3)))
+
+
+torch.manual_seed(1)
+network = {"lenet5_relu": LeNet5, "resnet18": ResNet18}[options.network]()
+images = torch.rand(options.batch_size, 3, 32, 32)
+labels = torch.randint(0, 10, (options.batch_size,))
+if options.format == "channels_last":
+    network = network.to(memory_format=torch.channels_last)
+    images = images.to(memory_format=torch.channels_last)
+optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+network.train(options.mode == "train")
+
+
+def step():
+    if options.mode == "infer":
+        with torch.no_grad():
+            network(images)
+        return
+    optimizer.zero_grad(set_to_none=True)
+    loss = F.cross_entropy(network(images), labels)
+    if options.network == "resnet18":
+        loss = loss + 0.01 * network.head.weight.square().sum()
+    loss.backward()
+    optimizer.step()
+
+
+for _ in range(3):
+    step()
+print("ready", flush=True)
+for _ in sys.stdin:
+    start = time.perf_counter()
+    for _ in range(options.group):
+        step()
+    print(f"{(time.perf_counter() - start) / options.group:.9f}", flush=True)
