@@ -1,0 +1,347 @@
+// The training loop: going on from a state gives the same bits, steps without finite gradients, when rows are made.
+#include "engine/train/fit.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <functional>
+
+#include "tests/engine/devices.h"
+#include "tests/engine/tiny_network.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+constexpr std::int64_t image_count = 37, batch_size = 8, steps_per_epoch = 5;  // the last batch has 5
+
+// Everything a run needs, and copies of what a checkpoint would hold.
+struct Trainee {
+  Trainee(const OptimizerConfig& config, const TinyNetwork::Options& options, bool augment = false)
+      : device(training_device()),
+        network(options),
+        store(network, device, 6),
+        optimizer(make_optimizer(config, store)),
+        train(DeviceImages::upload(tiny_images(image_count, 1), device), params(augment)),
+        validation(DeviceImages::upload(tiny_images(20, 2), device), params(false)) {}
+
+  static kernels::GatherParams params(bool augment) {
+    kernels::GatherParams p = gather_params(Normalization::cifar10, augment, 9);
+    if (augment) p.crop_padding = 1;
+    return p;
+  }
+
+  std::vector<Tensor> tensors() const {
+    std::vector<Tensor> all{store.values()};
+    for (const Buffer* buffer : store.buffers()) all.push_back(buffer->value());
+    for (const auto& [name, tensor] : optimizer->memory()) all.push_back(tensor);
+    return all;
+  }
+  std::vector<std::vector<float>> snapshot() const {
+    std::vector<std::vector<float>> values;
+    for (const Tensor& tensor : tensors()) values.push_back(tensor.to_host<float>());
+    return values;
+  }
+  void restore(const std::vector<std::vector<float>>& values) {
+    std::size_t i = 0;
+    for (const Tensor& tensor : tensors()) tensor.copy_from(std::span<const float>(values.at(i++)));
+  }
+
+  std::shared_ptr<Device> device;
+  TinyNetwork network;
+  ParameterStore store;
+  std::unique_ptr<Optimizer> optimizer;
+  BatchSource train, validation;
+};
+
+struct Watcher : FitObserver {
+  void on_step(const Fit& fit) override {
+    if (after_step) after_step(fit);
+  }
+  void on_evaluation(const Fit&, const HistoryRow& row) override {
+    rows.push_back(row);
+    events += "row ";
+  }
+  void on_best(const Fit&) override { events += "best "; }
+  void on_resumable(const Fit&) override { events += "resumable "; }
+  void on_start(const Fit&) override { events += "start "; }
+  void on_end(const Fit&, FitEnd end) override { events += end == FitEnd::finished ? "finished " : "stopped "; }
+  std::function<void(const Fit&)> after_step;
+  std::vector<HistoryRow> rows;
+  std::string events;
+};
+
+FitPlan plan(std::int64_t epochs, double learning_rate = 0.01) {
+  return {.batch_size = batch_size, .epochs = epochs, .max_steps = {}, .learning_rate = learning_rate, .seed = 21};
+}
+
+struct Outcome {
+  FitEnd end;
+  FitState state;
+  Watcher seen;
+};
+
+Outcome fit(Trainee& t, const FitPlan& p, FitState state = {}, std::function<void(const Fit&)> after_step = {},
+            bool validate = true) {
+  Watcher watcher;
+  watcher.after_step = std::move(after_step);
+  Fit loop(t.network, t.store, *t.optimizer, t.train, validate ? &t.validation : nullptr, p, std::move(state));
+  loop.add(watcher);
+  const FitEnd end = loop.run();
+  return {end, loop.state(), watcher};
+}
+
+std::vector<std::int64_t> steps_of(const std::vector<HistoryRow>& rows) {
+  std::vector<std::int64_t> steps;
+  for (const HistoryRow& row : rows) steps.push_back(row.step);
+  return steps;
+}
+
+// All that two runs of the same plan must have in common; times are not.
+void check_same(const FitState& a, const FitState& b) {
+  CHECK(a.epoch == b.epoch);
+  CHECK(a.position == b.position);
+  CHECK(a.step == b.step);
+  CHECK(a.best == b.best);
+  REQUIRE(a.history.size() == b.history.size());
+  for (std::size_t i = 0; i < a.history.size(); ++i) {
+    INFO("row " << i);
+    const HistoryRow &x = a.history[i], &y = b.history[i];
+    CHECK(x.epoch == y.epoch);
+    CHECK(x.step == y.step);
+    CHECK(x.train.loss == y.train.loss);
+    CHECK(x.train.accuracy == y.train.accuracy);
+    CHECK(x.train.samples == y.train.samples);
+    REQUIRE(x.validation.has_value() == y.validation.has_value());
+    if (x.validation) CHECK(x.validation->loss == y.validation->loss);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bits") {
+  struct Case {
+    const char* name;
+    OptimizerConfig config;
+    double dropout;
+    bool augment;
+    std::int64_t every;
+  };
+  for (const Case& c : {Case{"sgd", OptimizerConfig::sgd(0.01, 0.9), 0, false, 0},
+                        Case{"sgd, dropout, augmented", OptimizerConfig::sgd(0.01, 0.9), 0.3, true, 0},
+                        Case{"adam", OptimizerConfig::adam(), 0, false, 0},
+                        Case{"adam, dropout, evaluated every 3 steps", OptimizerConfig::adam_keras(), 0.3, false, 3}}) {
+    FitPlan p = plan(3);
+    p.evaluate_every_steps = c.every;
+    p.best = BestRule::lowest_validation_loss;
+    Trainee whole(c.config, {.dropout = c.dropout}, c.augment);
+    const Outcome expected = fit(whole, p);
+    REQUIRE(expected.end == FitEnd::finished);
+    CHECK(expected.state.step == 3 * steps_per_epoch);
+
+    for (std::int64_t stop_at = 1; stop_at < 3 * steps_per_epoch; ++stop_at) {
+      INFO(c.name << ", stopped after step " << stop_at);
+      std::atomic<bool> stop = false;
+      FitPlan stoppable = p;
+      stoppable.stop = &stop;
+      Trainee first(c.config, {.dropout = c.dropout}, c.augment);
+      const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == stop_at; });
+      CHECK(half.end == FitEnd::stopped);
+      CHECK(half.state.step == stop_at);
+
+      Trainee second(c.config, {.dropout = c.dropout}, c.augment);
+      second.restore(first.snapshot());
+      const Outcome rest = fit(second, p, half.state);
+      CHECK(rest.end == FitEnd::finished);
+      check_same(rest.state, expected.state);
+      CHECK(second.snapshot() == whole.snapshot());
+    }
+  }
+}
+
+TEST_CASE("training learns, and the same plan gives the same bits") {
+  Trainee a(OptimizerConfig::adam(), {}), b(OptimizerConfig::adam(), {});
+  const Outcome one = fit(a, plan(6)), two = fit(b, plan(6));
+  check_same(one.state, two.state);
+  CHECK(a.snapshot() == b.snapshot());
+  CHECK(one.state.history.back().train.loss < 0.7 * one.state.history.front().train.loss);
+  CHECK(one.state.history.back().validation->accuracy > 0.6);
+}
+
+TEST_CASE("a step whose gradients are not finite changes no parameter and no moment, and is counted") {
+  for (const OptimizerConfig& config : {OptimizerConfig::sgd(0.01, 0.9), OptimizerConfig::adam()}) {
+    Trainee t(config, {.norm = false});
+    t.network.damage = [](int step) { return step == 3 || step == 4 || step == 8; };
+    std::vector<std::vector<float>> before = t.snapshot();
+    Outcome outcome = fit(t, plan(2), {}, [&](const Fit& f) {
+      const std::int64_t step = f.host_state().step - 1;
+      INFO("step " << step);
+      const bool broken = step == 3 || step == 4 || step == 8;
+      CHECK((t.snapshot() == before) == broken);
+      before = t.snapshot();
+    });
+    CHECK(outcome.end == FitEnd::finished);
+    CHECK(outcome.state.guard.skipped == 3);
+    CHECK(outcome.state.guard.consecutive == 0);
+  }
+}
+
+TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run goes on counting") {
+  {
+    Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+    t.network.damage = [](int step) { return step >= 2 && step < 11; };
+    CHECK(fit(t, plan(3)).state.guard.skipped == 9);
+  }
+  Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+  t.network.damage = [](int step) { return step >= 2; };
+  std::vector<std::vector<float>> good;
+  std::int64_t reached = 0;
+  const auto watch = [&](const Fit& f) {
+    reached = f.host_state().step;
+    if (reached == 2) good = t.snapshot();
+  };
+  CHECK_THROWS_AS(fit(t, plan(4), {}, watch), NonFiniteError);
+  CHECK(reached == 11);  // the twelfth step found ten
+  CHECK(t.snapshot() == good);
+
+  Trainee again(OptimizerConfig::sgd(0.01), {.norm = false});
+  again.network.damage = [](int) { return true; };
+  FitState state;
+  state.guard = {.skip = 1, .consecutive = 6, .skipped = 6};
+  CHECK_THROWS_WITH(fit(again, plan(4), state, [&](const Fit& f) { reached = f.host_state().step; }),
+                    Catch::Contains("--lr"));
+  CHECK(reached == 3);
+}
+
+TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
+  {
+    Trainee t(OptimizerConfig::sgd(0.01), {});
+    const Outcome o = fit(t, plan(2));
+    CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{5, 10});
+    CHECK(o.seen.rows[1].epoch == 2);
+    CHECK(o.seen.rows[1].train.samples == image_count);
+    CHECK(o.seen.rows[1].validation->samples == 20);
+    CHECK(o.seen.events == "start row best resumable row best resumable finished ");
+  }
+  Trainee t(OptimizerConfig::sgd(0.01), {});
+  FitPlan p = plan(2);
+  p.evaluate_every_steps = 3;  // steps are counted from 0: behind number 3, 6 and 9, which is the last
+  const Outcome o = fit(t, p);
+  CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{4, 7, 10});
+  CHECK(o.seen.rows[0].epoch == 1);
+  CHECK(o.seen.rows[1].epoch == 2);
+  CHECK(o.seen.rows[0].train.samples == 32);
+  CHECK(o.seen.rows[1].train.samples == 5 + 16);
+  CHECK(o.state.metrics.samples == 0);
+}
+
+TEST_CASE("a run that ends within an epoch closes with a row of that epoch's steps") {
+  Trainee t(OptimizerConfig::sgd(0.01), {});
+  FitPlan p = plan(4);
+  p.max_steps = 7;
+  const Outcome o = fit(t, p);
+  CHECK(o.end == FitEnd::finished);
+  CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{5, 7});
+  CHECK(o.seen.rows[1].epoch == 2);
+  CHECK(o.seen.rows[1].train.samples == 16);
+  CHECK(o.seen.events == "start row best resumable finished row best ");
+
+  Trainee u(OptimizerConfig::sgd(0.01), {});
+  p.evaluate_every_steps = 100;  // the last step makes the row: no second one
+  CHECK(steps_of(fit(u, p).seen.rows) == std::vector<std::int64_t>{7});
+
+  Trainee v(OptimizerConfig::sgd(0.01), {});
+  FitPlan timed = plan(1000);
+  timed.max_seconds = 1e-9;
+  const Outcome none = fit(v, timed);
+  CHECK(none.end == FitEnd::finished);
+  CHECK(none.seen.rows.empty());
+}
+
+TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up") {
+  for (const std::int64_t every : {0, 3}) {
+    FitPlan p = plan(2);
+    p.evaluate_every_steps = every;
+    Trainee whole(OptimizerConfig::adam(), {});
+    const Outcome expected = fit(whole, p);
+
+    const std::int64_t at = every == 0 ? steps_per_epoch : every + 1;
+    INFO("evaluated behind step " << at);
+    std::atomic<bool> stop = false;
+    FitPlan stoppable = p;
+    stoppable.stop = &stop;
+    Trainee first(OptimizerConfig::adam(), {});
+    const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == at; });
+    CHECK(half.end == FitEnd::stopped);
+    CHECK(half.seen.rows.empty());
+    Trainee second(OptimizerConfig::adam(), {});
+    second.restore(first.snapshot());
+    check_same(fit(second, p, half.state).state, expected.state);
+    CHECK(second.snapshot() == whole.snapshot());
+  }
+}
+
+TEST_CASE("losses of training and validation are of one kind: with a rate of 0 they agree, penalty included") {
+  for (const LossAverage average : {LossAverage::by_samples, LossAverage::by_batches}) {
+    Trainee t(OptimizerConfig::sgd(0), {.norm = false});
+    FitPlan p = plan(1, 0);
+    p.loss_average = average;
+    p.shuffle = false;
+    Watcher watcher;
+    Fit loop(t.network, t.store, *t.optimizer, t.train, &t.train, p, {});
+    loop.add(watcher);
+    loop.run();
+    REQUIRE(watcher.rows.size() == 1);
+    CHECK(watcher.rows[0].train.loss == watcher.rows[0].validation->loss);
+    CHECK(watcher.rows[0].train.accuracy == watcher.rows[0].validation->accuracy);
+
+    // By hand: the mean over batches, or over samples, of the batch losses.
+    double by_samples = 0, by_batches = 0;
+    for (std::int64_t first = 0; first < image_count; first += batch_size) {
+      const std::int64_t size = std::min(batch_size, image_count - first);
+      StepStateBuffer state(t.device);
+      state.write({.position = first});
+      const Batch batch = t.train.draw(size, state.device_pointer());
+      const double loss = download(loss_of(t.network, {}, t.network.forward({}, batch.x), batch.y, 0).value()).at(0);
+      by_samples += loss * static_cast<double>(size) / image_count;
+      by_batches += loss / steps_per_epoch;
+    }
+    CHECK(watcher.rows[0].train.loss == Approx(average == LossAverage::by_samples ? by_samples : by_batches).epsilon(1e-6));
+    CHECK(std::abs(by_samples - by_batches) > 1e-5);  // the check above tells them apart
+  }
+}
+
+TEST_CASE("evaluation changes nothing and does not depend on the batch size") {
+  Trainee t(OptimizerConfig::sgd(0.01), {.dropout = 0.5});
+  const auto before = t.snapshot();
+  const Evaluation small = evaluate(t.network, t.validation, {.batch_size = 3}),
+                   large = evaluate(t.network, t.validation, {.batch_size = 64});
+  CHECK(small.loss == Approx(large.loss).epsilon(1e-6));
+  CHECK(small.accuracy == large.accuracy);
+  CHECK(small.samples == 20);
+  CHECK(large.top5 == 1);  // four classes
+  CHECK(t.snapshot() == before);
+  const std::atomic<bool> stop = true;
+  CHECK_THROWS_AS(evaluate(t.network, t.validation, {.stop = &stop}), Interrupted);
+}
+
+TEST_CASE("best: only a strictly better value counts, by the recipe's rule") {
+  for (const BestRule rule : {BestRule::lowest_validation_loss, BestRule::highest_validation_accuracy}) {
+    Trainee t(OptimizerConfig::sgd(0.5), {});
+    FitPlan p = plan(12, 0.5);
+    p.best = rule;
+    const Outcome o = fit(t, p);
+    std::string expected = "start ";
+    std::optional<double> best;
+    int improvements = 0;
+    for (const HistoryRow& row : o.seen.rows) {
+      const double value = rule == BestRule::lowest_validation_loss ? -row.validation->loss : row.validation->accuracy;
+      expected += "row ";
+      if (!best || value > *best) best = value, expected += "best ", ++improvements;
+      expected += "resumable ";
+    }
+    CHECK(o.seen.events == expected + "finished ");
+    CHECK(o.state.best == best);
+    CHECK(improvements < 12);  // some epoch was not better, else this tests nothing
+  }
+}

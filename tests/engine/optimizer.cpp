@@ -1,0 +1,221 @@
+// Optimisers on a real ParameterStore: trajectories against plain double code written from the frameworks' formulas.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <functional>
+
+#include "engine/nn/layers.h"
+#include "engine/optim/optimizer.h"
+#include "engine/train/batches.h"
+#include "tests/engine/devices.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+constexpr int steps = 20;
+constexpr double learning_rate = 0.01;
+
+struct Three : Module {
+  void visit(Visitor& v) override { v("first", first), v("unused", unused), v("last", last); }
+  Linear first{9, 11, {}}, unused{4, 4, {}}, last{16, 8, {}};
+};
+
+// Gradient of element i at step t (from 1): magnitudes 1, ½, … 2^-31, so that it shows where ε stands.
+double gradient(int t, std::size_t i) {
+  RandomStream random(static_cast<std::uint64_t>(t), Purpose::test, i);
+  return static_cast<float>(std::ldexp(random.normal(), -static_cast<int>(i % 32)));
+}
+
+// One element's way, in double, straight from the published update rules.
+std::vector<double> expected_path(const OptimizerConfig& config, double w, std::size_t i) {
+  std::vector<double> path;
+  double velocity = 0, m = 0, v = 0;
+  for (int t = 1; t <= steps; ++t) {
+    const double g = gradient(t, i) + config.weight_decay * w;
+    if (config.kind == OptimizerKind::sgd) {
+      velocity = config.momentum * velocity + g;  // PyTorch: v ← μ·v + g;  w ← w − lr·v, Nesterov w ← w − lr·(g + μ·v)
+      w -= learning_rate * (config.nesterov ? g + config.momentum * velocity : velocity);
+    } else {
+      m = 0.9 * m + 0.1 * g;
+      v = 0.999 * v + 0.001 * g * g;
+      const double c1 = 1 - std::pow(0.9, t), c2 = 1 - std::pow(0.999, t);
+      if (config.form == AdamForm::keras)
+        w -= learning_rate * std::sqrt(c2) / c1 * m / (std::sqrt(v) + 1e-7);
+      else
+        w -= learning_rate / c1 * m / (std::sqrt(v) / std::sqrt(c2) + 1e-8);
+    }
+    path.push_back(w);
+  }
+  return path;
+}
+
+double start_value(std::size_t i) { return i % 2 ? 0.0 : static_cast<float>(0.5 + 0.01 * static_cast<double>(i % 40)); }
+
+std::vector<double> per_element(const Parameter& p, const std::function<double(std::size_t)>& value) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(p.count()); ++i) values.push_back(value(i));
+  return values;
+}
+
+void set(const Tensor& to, const std::vector<double>& values) {
+  if (to.dtype() == DType::f64)
+    to.copy_from(std::span<const double>(values));
+  else
+    to.copy_from(std::span<const float>(std::vector<float>(values.begin(), values.end())));
+}
+
+struct Trainee {
+  Trainee(const OptimizerConfig& config, const std::shared_ptr<Device>& device, DType dtype)
+      : store(network, device, 1, dtype), optimizer(make_optimizer(config, store)), state(device) {
+    for (const Parameter* p : store.parameters()) set(p->value(), per_element(*p, start_value));
+  }
+
+  // Step t, from 1. The gradients of the layer `unused` stay away.
+  void step(int t, const kernels::StepGuard* guard = nullptr) {
+    store.clear_gradients();
+    for (const Parameter* p : store.parameters())
+      if (!p->path().starts_with("unused")) {
+        const auto values = per_element(*p, [t](std::size_t i) { return gradient(t, i); });
+        p->node()->pass(upload(p->value().device(), p->shape(), values, p->value().dtype()));
+      }
+    state.write({.step = t - 1, .learning_rate = learning_rate});
+    optimizer->step(state.device_pointer(), guard);
+  }
+
+  Three network;
+  ParameterStore store;
+  std::unique_ptr<Optimizer> optimizer;
+  StepStateBuffer state;
+};
+
+OptimizerConfig with(OptimizerConfig config, double weight_decay, bool nesterov = false) {
+  config.weight_decay = weight_decay;
+  config.nesterov = nesterov;
+  return config;
+}
+
+struct Named {
+  const char* name;
+  OptimizerConfig config;
+};
+const Named configs[] = {
+    {"sgd", OptimizerConfig::sgd(learning_rate)},
+    {"sgd, weight decay", with(OptimizerConfig::sgd(learning_rate), 0.05)},
+    {"momentum", OptimizerConfig::sgd(learning_rate, 0.9)},
+    {"momentum, weight decay", with(OptimizerConfig::sgd(learning_rate, 0.9), 0.05)},
+    {"nesterov", with(OptimizerConfig::sgd(learning_rate, 0.9), 0, true)},
+    {"nesterov, weight decay", with(OptimizerConfig::sgd(learning_rate, 0.9), 0.05, true)},
+    {"adam, Keras' form", OptimizerConfig::adam_keras(learning_rate)},
+    {"adam, Keras' form, weight decay", with(OptimizerConfig::adam_keras(learning_rate), 0.05)},
+    {"adam", OptimizerConfig::adam(learning_rate)},
+    {"adam, weight decay", with(OptimizerConfig::adam(learning_rate), 0.05)},
+};
+
+// Each element at each step, relative to the largest value on its way: half of them start from zero.
+void check_trajectory(const Named& c, const std::shared_ptr<Device>& device, DType dtype, double tolerance) {
+  INFO(c.name << " on " << device->name() << ", " << kernels::name_of(dtype));
+  Trainee trainee(c.config, device, dtype);
+  std::vector<std::vector<double>> expected;
+  for (std::size_t i = 0; i < 16 * 8; ++i) expected.push_back(expected_path(c.config, start_value(i), i));
+  int wrong = 0;
+  for (int t = 1; t <= steps; ++t) {
+    trainee.step(t);
+    for (const Parameter* p : trainee.store.parameters()) {
+      if (p->path().starts_with("unused")) continue;
+      const std::vector<double> values = download(p->value());
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        double scale = std::abs(start_value(i));
+        for (int s = 0; s < t; ++s) scale = std::max(scale, std::abs(expected[i][static_cast<std::size_t>(s)]));
+        const double error = std::abs(values[i] - expected[i][static_cast<std::size_t>(t - 1)]);
+        if (!(error <= tolerance * scale) && wrong++ == 0)
+          FAIL_CHECK(p->path() << " element " << i << " after step " << t << ": " << values[i] << ", expected "
+                               << expected[i][static_cast<std::size_t>(t - 1)]);
+      }
+    }
+  }
+  CHECK(wrong == 0);
+
+  // What received no gradient has not moved, and nothing is remembered of it; nor has the padding between parameters.
+  for (const Parameter* p : {&trainee.network.unused.weight, &trainee.network.unused.bias})
+    CHECK(download(p->value()) == per_element(*p, start_value));
+  const auto& parameters = trainee.store.parameters();
+  std::vector<std::pair<std::string, Tensor>> flat{{"values", trainee.store.values()}};
+  for (const auto& [name, tensor] : trainee.optimizer->memory()) flat.emplace_back(name, tensor);
+  for (const auto& [name, tensor] : flat) {
+    INFO(name);
+    const std::vector<double> all = download(tensor);
+    double stray = 0;
+    for (std::size_t k = 0; k < parameters.size(); ++k) {
+      const bool idle = name != "values" && parameters[k]->path().starts_with("unused");
+      const std::int64_t first = trainee.store.offset(k) + (idle ? 0 : parameters[k]->count());
+      for (std::int64_t i = first; i < trainee.store.offset(k + 1); ++i) stray += std::abs(all[static_cast<std::size_t>(i)]);
+    }
+    CHECK(stray == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("optimisers follow the published rules, in float64") {
+  for (const Named& c : configs) check_trajectory(c, reference(), DType::f64, 1e-12);
+}
+
+TEST_CASE("optimisers follow the published rules, in float32 on every backend") {
+  std::vector<std::string> backends = fast_backends();
+  backends.push_back("reference");
+  for (const std::string& name : backends)
+    for (const Named& c : configs) check_trajectory(c, open(name), DType::f32, 1e-5);
+}
+
+TEST_CASE("the two forms of Adam differ where gradients are small: the check above can tell them apart") {
+  const OptimizerConfig keras = OptimizerConfig::adam_keras(learning_rate), pytorch = OptimizerConfig::adam(learning_rate);
+  const double a = expected_path(keras, 0, 31).back(), b = expected_path(pytorch, 0, 31).back();
+  CHECK(std::abs(a - b) > 0.1 * std::abs(b));
+}
+
+TEST_CASE("a guard that says skip stops every change") {
+  for (const std::string& name : {std::string("reference"), std::string("cpu"), std::string("emulated")}) {
+    if (!kernels::find_backend(name)) continue;
+    const auto device = open(name);
+    for (const Named& c : configs) {
+      INFO(c.name << " on " << name);
+      Trainee trainee(c.config, device, DType::f32);
+      const Tensor guard = Tensor::zeros(device, {sizeof(kernels::StepGuard)}, DType::u8);
+      const auto* on_device = static_cast<const kernels::StepGuard*>(guard.data());
+      trainee.step(1, on_device);
+      const auto values = download(trainee.store.values());
+      const auto memory = trainee.optimizer->memory();
+      std::vector<std::vector<double>> remembered;
+      for (const auto& [key, tensor] : memory) remembered.push_back(download(tensor));
+
+      const kernels::StepGuard skip{.skip = 1, .consecutive = 1, .skipped = 1};
+      device->upload(guard.data(), &skip, sizeof skip);
+      trainee.step(2, on_device);
+      CHECK(download(trainee.store.values()) == values);
+      std::size_t k = 0;
+      for (const auto& [key, tensor] : memory) CHECK(download(tensor) == remembered[k++]);
+
+      const kernels::StepGuard go;
+      device->upload(guard.data(), &go, sizeof go);
+      trainee.step(2, on_device);
+      CHECK(download(trainee.store.values()) != values);
+    }
+  }
+}
+
+TEST_CASE("names of optimisers and of what they remember") {
+  Three network;
+  ParameterStore store(network, reference(), 1);
+  const auto keys = [&](const OptimizerConfig& config) {
+    std::string list;
+    for (const auto& [name, tensor] : make_optimizer(config, store)->memory()) list += name + " ";
+    return list;
+  };
+  CHECK(keys(OptimizerConfig::sgd(0.1)).empty());
+  CHECK(keys(OptimizerConfig::sgd(0.1, 0.9)) == "velocity ");
+  CHECK(keys(OptimizerConfig::adam()) == "moment1 moment2 ");
+  CHECK(OptimizerConfig::sgd(0.1).name() == "sgd");
+  CHECK(OptimizerConfig::adam().name() == "adam");
+  CHECK(OptimizerConfig::adam_keras().name() == "adam-keras");
+}
