@@ -19,7 +19,8 @@
 namespace tessera::kernels::cpu {
 namespace {
 
-constexpr std::int64_t tiles_at_once = 256;
+constexpr std::int64_t few_tiles = 256;
+constexpr std::int64_t block_floats = 448 * 1024;  // V and D of a block: the L2 of two cores (96 tiles of 64 + 64 channels)
 constexpr std::int64_t line = 16;  // added to a power of two, keeps the streams of a transform in different cache sets
 constexpr std::int64_t filters_at_once = 24, channels_at_once = 64;  // rectangle of dU: 220 KiB for 36 points
 
@@ -32,8 +33,8 @@ void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const float
   const std::int64_t points = winograd.points, pairs = s.k * s.c;
   const std::int64_t tile_rows = ceil_div(s.p, winograd.m), tile_columns = ceil_div(s.q, winograd.m);
   const std::int64_t tiles = s.n * tile_rows * tile_columns;
-  const bool single = tiles <= tiles_at_once;
-  const std::int64_t block = std::min(tiles, tiles_at_once);
+  const bool single = tiles <= few_tiles;
+  const std::int64_t block = single ? tiles : std::clamp<std::int64_t>(block_floats / (points * (s.c + s.k)), 32, few_tiles);
   const std::int64_t v_step = block * s.c + line, d_step = block * s.k + line;
   const std::int64_t rectangle = filters_at_once * channels_at_once, du_step = single ? rectangle + line : pairs + line;
 
