@@ -3,8 +3,8 @@
 //
 // Any shape, elements numbered in memory order (N,H,W,C). The mask is never stored: the backward pass draws it again.
 // Threads: one per block of random words, that is per four neighbouring elements, striding over the grid.
-// 8 bytes per element (12 accumulating); about 25 integer instructions per element for the ten Philox rounds (measured by
-// nobody yet: whether memory or these bound it depends on the device; on paper they take about the same time on an H200).
+// 8 bytes per element (12 accumulating); ten Philox rounds per four elements, some 25 integer instructions an element. By
+// that count memory and arithmetic take about the same time on an H200; which of them bounds it has not been measured.
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
 #include "kernels/philox.h"

@@ -6,7 +6,7 @@
 //
 // x, dx: N,H,W,C; y, dy, index: N,P,Q,C.
 // Threads: one per output cell (forward) or input cell (backward) and pack of four channels (one channel where C is no
-// multiple of four), striding over the grid, channels fastest: a warp reads contiguous channels.
+// multiple of four), channels fastest: a warp reads contiguous channels.
 // backward gathers: each input cell asks the at most ⌈R/stride⌉ · ⌈S/stride⌉ windows that cover it. Overlapping windows thus
 // need no atomics, and sums have a fixed order (windows in row-major order).
 //
@@ -26,70 +26,94 @@ struct alignas(width) BytePack {
 template <int width>
 __global__ void __launch_bounds__(block_threads)
     max_pool_forward_kernel(Pool2dShape shape, const float* __restrict__ x, float* __restrict__ y,
-                            std::uint8_t* __restrict__ index, std::int64_t packs) {
-  const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * block_threads, channel_packs = shape.c / width;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * block_threads + threadIdx.x; i < packs; i += threads) {
-    const std::int64_t c = i % channel_packs * width, cell = i / channel_packs;
-    const std::int64_t q = cell % shape.q, p = cell / shape.q % shape.p, n = cell / shape.q / shape.p;
+                            std::uint8_t* __restrict__ index, unsigned packs) {
+  const unsigned i = blockIdx.x * block_threads + threadIdx.x;  // 32 bits: see pack_count
+  const unsigned channel_packs = static_cast<unsigned>(shape.c / width);
+  if (i < packs) {
+    const unsigned c = i % channel_packs * width, cell = i / channel_packs;
+    const unsigned row = cell / static_cast<unsigned>(shape.q), n = row / static_cast<unsigned>(shape.p);
+    const int q = static_cast<int>(cell % static_cast<unsigned>(shape.q)),
+              p = static_cast<int>(row % static_cast<unsigned>(shape.p));
     // The part of the window that lies inside x: rows r_begin … r_end − 1, columns s_begin … s_end − 1 of the window.
-    const std::int64_t top = p * shape.stride - shape.pad_top, left = q * shape.stride - shape.pad_left;
-    const int r_begin = top < 0 ? static_cast<int>(-top) : 0, s_begin = left < 0 ? static_cast<int>(-left) : 0;
-    const int r_end = static_cast<int>(min(shape.r, shape.h - top)), s_end = static_cast<int>(min(shape.s, shape.w - left));
-    const std::int64_t corner = ((n * shape.h + top) * shape.w + left) * shape.c + c;
+    const int top = static_cast<int>(p * shape.stride - shape.pad_top),
+              left = static_cast<int>(q * shape.stride - shape.pad_left);
+    const int rows = static_cast<int>(shape.r), columns = static_cast<int>(shape.s);
+    const int r_begin = max(-top, 0), r_end = min(rows, static_cast<int>(shape.h) - top);
+    const int s_begin = max(-left, 0), s_end = min(columns, static_cast<int>(shape.w) - left);
+    const std::int64_t corner = ((static_cast<std::int64_t>(n) * shape.h + top) * shape.w + left) * shape.c + c;
 
     Pack<width> best;
-    BytePack<width> winner;
+    int winner[width];
     for (int j = 0; j < width; ++j) {
       best.v[j] = -INFINITY;
-      winner.v[j] = static_cast<std::uint8_t>(r_begin * shape.s + s_begin);
+      winner[j] = r_begin * columns + s_begin;
     }
     for (int r = r_begin; r < r_end; ++r)
+#pragma unroll 1  // unrolled, it spilled
       for (int s = s_begin; s < s_end; ++s) {
         const Pack<width> value = load<width>(x + corner + (r * shape.w + s) * shape.c);
         for (int j = 0; j < width; ++j)
           if (value.v[j] > best.v[j] || (value.v[j] != value.v[j] && best.v[j] == best.v[j])) {
             best.v[j] = value.v[j];
-            winner.v[j] = static_cast<std::uint8_t>(r * shape.s + s);
+            winner[j] = r * columns + s;
           }
       }
-    store(y + i * width, best);
-    if (index) *reinterpret_cast<BytePack<width>*>(index + i * width) = winner;
+    store(y + static_cast<std::int64_t>(i) * width, best);
+    if (index) {
+      BytePack<width> bytes;
+      for (int j = 0; j < width; ++j) bytes.v[j] = static_cast<std::uint8_t>(winner[j]);
+      *reinterpret_cast<BytePack<width>*>(index + static_cast<std::int64_t>(i) * width) = bytes;
+    }
   }
 }
 
 // The windows p with p·stride + r = position for some 0 ≤ r < extent: first ≤ p < end.
 struct Windows {
-  std::int64_t first, end;
+  int first, end;
 };
-__device__ inline Windows covering(std::int64_t position, std::int64_t extent, std::int64_t stride, std::int64_t windows) {
-  const std::int64_t last = position / stride;
+__device__ inline Windows covering(int position, int extent, int stride, int windows) {
+  const int last = position / stride;
   return {position < extent ? 0 : (position - extent) / stride + 1, last < windows ? last + 1 : windows};
 }
 
 template <int width>
 __global__ void __launch_bounds__(block_threads)
     max_pool_backward_kernel(Pool2dShape shape, const float* __restrict__ dy, const std::uint8_t* __restrict__ index,
-                             float* __restrict__ dx, std::int64_t packs, bool accumulate) {
-  const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * block_threads, channel_packs = shape.c / width;
-  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * block_threads + threadIdx.x; i < packs; i += threads) {
-    const std::int64_t c = i % channel_packs * width, cell = i / channel_packs;
-    const std::int64_t w = cell % shape.w, h = cell / shape.w % shape.h, n = cell / shape.w / shape.h;
-    const Windows rows = covering(h + shape.pad_top, shape.r, shape.stride, shape.p);
-    const Windows columns = covering(w + shape.pad_left, shape.s, shape.stride, shape.q);
+                             float* __restrict__ dx, unsigned packs, bool accumulate) {
+  const unsigned i = blockIdx.x * block_threads + threadIdx.x;  // 32 bits: see pack_count
+  const unsigned channel_packs = static_cast<unsigned>(shape.c / width);
+  if (i < packs) {
+    const unsigned cell = i / channel_packs, row = cell / static_cast<unsigned>(shape.w);
+    const std::int64_t c = i % channel_packs * width, n = row / static_cast<unsigned>(shape.h);
+    const int w = static_cast<int>(cell % static_cast<unsigned>(shape.w)),
+              h = static_cast<int>(row % static_cast<unsigned>(shape.h));
+    const int top = static_cast<int>(shape.pad_top), left = static_cast<int>(shape.pad_left),
+              stride = static_cast<int>(shape.stride);
+    const Windows rows = covering(h + top, static_cast<int>(shape.r), stride, static_cast<int>(shape.p));
+    const Windows columns = covering(w + left, static_cast<int>(shape.s), stride, static_cast<int>(shape.q));
 
     Pack<width> sum = {};
-    for (std::int64_t p = rows.first; p < rows.end; ++p)
-      for (std::int64_t q = columns.first; q < columns.end; ++q) {
-        const int here =
-            static_cast<int>((h + shape.pad_top - p * shape.stride) * shape.s + w + shape.pad_left - q * shape.stride);
+    for (int p = rows.first; p < rows.end; ++p)
+      for (int q = columns.first; q < columns.end; ++q) {
+        const int here = (h + top - p * stride) * static_cast<int>(shape.s) + w + left - q * stride;
         const std::int64_t at = ((n * shape.p + p) * shape.q + q) * shape.c + c;
         const BytePack<width> winner = *reinterpret_cast<const BytePack<width>*>(index + at);
         const Pack<width> gradient = load<width>(dy + at);
         for (int j = 0; j < width; ++j)
           if (winner.v[j] == here) sum.v[j] += gradient.v[j];
       }
-    store(dx + i * width, sum, accumulate);
+    store(dx + static_cast<std::int64_t>(i) * width, sum, accumulate);
   }
+}
+
+// Packs of an operand, one for each thread. The kernels number them, and divide, in 32 bits: a 64-bit division is a
+// subroutine on a GPU. Throws DeviceError beyond that.
+unsigned pack_count(std::int64_t elements, int width) {
+  const std::int64_t packs = elements / width, most = 0xffffff00;
+  if (packs > most)
+    throw DeviceError("max pooling of " + std::to_string(packs) + " packs of channels in one call; at most " +
+                      std::to_string(most) + ", use smaller batches");
+  return static_cast<unsigned>(packs);
 }
 
 }  // namespace
@@ -98,9 +122,9 @@ void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, Vie
   require_float32(stream, x);
   const bool packs = shape.c % 4 == 0 && aligned_for_packs(x.as<float>(), y.as<float>()) &&
                      reinterpret_cast<std::uintptr_t>(index.data) % 4 == 0;
-  const std::int64_t count = y.count() / (packs ? 4 : 1);
-  launch(packs ? max_pool_forward_kernel<4> : max_pool_forward_kernel<1>, block_count(count, block_threads, loop_blocks),
-         block_threads, 0, stream, shape, x.as<float>(), y.as<float>(), index.as<std::uint8_t>(), count);
+  const unsigned count = pack_count(y.count(), packs ? 4 : 1);
+  launch(packs ? max_pool_forward_kernel<4> : max_pool_forward_kernel<1>, block_count(count, block_threads), block_threads,
+         0, stream, shape, x.as<float>(), y.as<float>(), index.as<std::uint8_t>(), count);
 }
 
 void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, ConstView index, Gradient dx) {
@@ -108,9 +132,9 @@ void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, C
   float* out = dx.view.as<float>();
   const bool packs =
       shape.c % 4 == 0 && aligned_for_packs(dy.as<float>(), out) && reinterpret_cast<std::uintptr_t>(index.data) % 4 == 0;
-  const std::int64_t count = dx.view.count() / (packs ? 4 : 1);
-  launch(packs ? max_pool_backward_kernel<4> : max_pool_backward_kernel<1>, block_count(count, block_threads, loop_blocks),
-         block_threads, 0, stream, shape, dy.as<float>(), index.as<std::uint8_t>(), out, count, dx.accumulate);
+  const unsigned count = pack_count(dx.view.count(), packs ? 4 : 1);
+  launch(packs ? max_pool_backward_kernel<4> : max_pool_backward_kernel<1>, block_count(count, block_threads), block_threads,
+         0, stream, shape, dy.as<float>(), index.as<std::uint8_t>(), out, count, dx.accumulate);
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE
