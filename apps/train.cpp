@@ -56,7 +56,6 @@ int main(int argc, char** argv) {
         request.config = parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
         if (request.config.network != entry.id)
           throw UsageError(resume + " is a run of " + request.config.network + ": use train_" + request.config.network);
-        request.config.weights.clear();  // the checkpoint holds what the run has made of them
       } else {
         request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
       }

@@ -124,6 +124,7 @@ void CheckpointWriter::write(const Fit& fit) {
   checkpoint.files[optimizer_file] = encode(memory, "optimiser");
   checkpoint.files[state_file] = Bytes(bytes_of(text).begin(), bytes_of(text).end());
   store_.write(checkpoint);
+  last_state_ = text;
   last_ = Clock::now();
 }
 

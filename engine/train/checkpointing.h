@@ -33,6 +33,7 @@ class CheckpointWriter : public FitObserver {
   std::string config_;
   double interval_seconds_;
   std::chrono::steady_clock::time_point last_;
+  std::string last_state_;  // state.json of the newest checkpoint: what has not moved is not written again
 };
 
 // Puts the weights, the optimiser's memory and the state back. WeightsError where the checkpoint does not fit the network.

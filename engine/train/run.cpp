@@ -116,6 +116,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
 
   FitState state;
+  bool resumed = false;
   if (request.resume) {
     std::vector<std::string> notes;
     const std::optional<Checkpoint> checkpoint = checkpoints.load_newest(notes);
@@ -125,7 +126,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     else
       console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
   }
-  if (state.step == 0 && !config.weights.empty()) load_weights(Safetensors::read(config.weights), parameters);
+  if (!resumed && !config.weights.empty()) load_weights(Safetensors::read(config.weights), parameters);
   write_file_atomically(request.folder / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
 
