@@ -7,7 +7,8 @@
 // Two orders of work, by what is larger:
 //   many tiles (large maps): U is made once; threads take blocks of tiles and do input, products and output of a block
 //     while V and M of the block are in L2.
-//   many channels (small maps): V is made once; threads take panels of output channels and make U of a panel piece by
+//   many channels (at least two per tile: small maps): V is made once; threads take panels of output channels and make U of
+//   a panel piece by
 //     piece in L2, so that U (four times the weights: 38 MB for 512 × 512 channels) never goes to memory.
 // In both, an output is computed by one thread in one order: the same bits for any number of threads.
 //
@@ -207,7 +208,7 @@ void by_panels(Stream& stream, const Plan& plan, const Job& job) {
 
 void run(Stream& stream, const Job& job) {
   const Plan plan = plan_of(job);
-  if (plan.tiles <= job.depth)
+  if (2 * plan.tiles <= job.depth)
     by_panels(stream, plan, job);
   else
     by_tiles(stream, plan, job);

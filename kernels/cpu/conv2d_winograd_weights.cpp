@@ -34,7 +34,9 @@ void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const float
   const std::int64_t tile_rows = ceil_div(s.p, winograd.m), tile_columns = ceil_div(s.q, winograd.m);
   const std::int64_t tiles = s.n * tile_rows * tile_columns;
   const bool single = tiles <= few_tiles;
-  const std::int64_t block = single ? tiles : std::clamp<std::int64_t>(block_floats / (points * (s.c + s.k)), 32, few_tiles);
+  // Blocks that fit L2, but not so small that loading and storing dU outweighs reading V and D.
+  const std::int64_t fitting = std::max(block_floats / (points * (s.c + s.k)), s.c * s.k / (s.c + s.k));
+  const std::int64_t block = single ? tiles : std::clamp<std::int64_t>(fitting, 32, few_tiles);
   const std::int64_t v_step = block * s.c + line, d_step = block * s.k + line;
   const std::int64_t rectangle = filters_at_once * channels_at_once, du_step = single ? rectangle + line : pairs + line;
 
