@@ -80,7 +80,7 @@ Bytes deflated(const std::vector<Bytef>& data) {
   uLongf size = compressBound(static_cast<uLong>(data.size()));
   Bytes out(size);
   if (compress2(reinterpret_cast<Bytef*>(out.data()), &size, data.data(), static_cast<uLong>(data.size()), 9) != Z_OK)
-    throw Error("png: zlib cannot compress " + std::to_string(data.size()) + " bytes");
+    throw Error(ExitCode::failure, "png: zlib cannot compress " + std::to_string(data.size()) + " bytes");
   out.resize(size);
   return out;
 }
