@@ -13,6 +13,11 @@
 // Threads: items are blocks of output rows (a few images together where maps are small) × groups of panels; each output
 // is computed by one thread in one order: the same bits for any number of threads.
 // FLOPs 2·N·P·Q·K·R·S·C; bytes: x and y once, packed weights from L2/L3. Bound by arithmetic for C ≥ 16 or so.
+// Measured on one Zen 4 core with AVX-512 (peak 114 GFLOP/s), batch 32, forward / backward-data:
+//   3×3 stride 2, 64 → 128, 128 → 256, 256 → 512:  93–98 / 74–94     1×1 stride 2, the same:  92–102 / 80–105
+//   5×5, 6 → 16 channels:  76 / 24      5×5, 3 → 6:  44 / 17       3×3, 3 → 64:  45 / 21
+// Few channels leave lanes empty (6 of 8), and where the filter is large against the map, backward-data multiplies many
+// padded zeros (196 cells for 100 outputs in the 5×5 case).
 #include <algorithm>
 
 #include "kernels/cpu/conv2d.h"

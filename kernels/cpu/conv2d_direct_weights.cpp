@@ -8,8 +8,10 @@
 //
 // Threads: the images are cut into chunks, each with a partial dw of its own, merged in order at the end; a chunk is cut
 // further by filters k where there are more threads than chunks. The number of chunks is a function of the shape alone,
-// and each element of a partial dw is one chain over its chunk's points: the same bits for any number of threads.
+// and so is that of the blocks whose sums add up to a partial dw: the same bits for any number of threads.
 // FLOPs 2·N·P·Q·K·R·S·C; bytes: x and dy once from memory, R·K/12 times from L2; dw twice per block of points.
+// Measured on one Zen 4 core with AVX-512 (peak 114 GFLOP/s), batch 32: 3×3 stride 2, 64 → 128 to 256 → 512: 90–94;
+// 1×1 stride 2: 83–102; 5×5, 6 → 16 channels: 98, 3 → 6: 67; 3×3, 3 → 64: 43 (9 of 16 lanes).
 #include <algorithm>
 
 #include "kernels/cpu/conv2d.h"

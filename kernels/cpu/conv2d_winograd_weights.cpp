@@ -10,6 +10,8 @@
 // No element's sum is ever split between threads: the same bits for any number of them.
 // FLOPs: 2·(m+2)²/m² per output and channel pair instead of 18. Bound by arithmetic; for large maps by L3 (V and D of a
 // block are written by one thread and read by all).
+// Measured on one Zen 4 core with AVX-512, batch 32, in GFLOP/s as direct convolution counts them (its peak: 114):
+// 64 @ 32²: 258, 128 @ 16²: 292, 256 @ 8²: 294, 512 @ 4²: 270; 384 @ 5²: 125.
 #include <algorithm>
 
 #include "kernels/cpu/conv2d_winograd.h"

@@ -4,6 +4,9 @@
 // floats of a. Both operands are read as they lie in memory (activations and their gradients in NHWC): nothing is packed,
 // nothing is transposed. FLOPs per point: 2·R·V·width; loads: V vectors + R floats.
 //
+// With `accumulate` the sum of the job's points is formed first and then added: long sums cut into jobs lose less to
+// rounding than one long chain.
+//
 // Loop order: columns of V vectors, rows of R, image, row, point. For the next R rows, b is in cache already.
 #pragma once
 
@@ -25,14 +28,9 @@ __attribute__((noinline)) void outer_tile(const Outer& job, std::int64_t row, st
   float* const out = job.out + row * job.out_step + column;
   Vec sums[R][V];
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r) {
-    if (job.accumulate) {
-      load_row<V>(sums[r], out + r * job.out_step, partial);
-    } else {
+  for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) sums[r][v] = Vec{};
-    }
-  }
+    for (int v = 0; v < V; ++v) sums[r][v] = Vec{};
   for (std::int64_t i = 0; i < job.images; ++i)
     for (std::int64_t p = 0; p < job.rows; ++p) {
       const float* a = job.a + i * job.a_image + p * job.a_row + row;
@@ -51,6 +49,12 @@ __attribute__((noinline)) void outer_tile(const Outer& job, std::int64_t row, st
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r) {
     float* const to = out + r * job.out_step;
+    if (job.accumulate) {
+      Vec before[V];
+      load_row<V>(before, to, partial);
+#pragma GCC unroll 2
+      for (int v = 0; v < V; ++v) sums[r][v] += before[v];
+    }
 #pragma GCC unroll 2
     for (int v = 0; v < V - 1; ++v) store(to + v * vector_width, sums[r][v]);
     if (partial)
