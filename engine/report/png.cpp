@@ -15,7 +15,11 @@ void append_be32(Bytes& out, std::uint32_t value) {
   for (int shift = 24; shift >= 0; shift -= 8) out.push_back(static_cast<std::byte>(value >> shift & 0xff));
 }
 
-void append(Bytes& out, ByteSpan bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+void append(Bytes& out, ByteSpan bytes) {
+  const std::size_t end = out.size();
+  out.resize(end + bytes.size());
+  std::copy(bytes.begin(), bytes.end(), out.begin() + static_cast<std::ptrdiff_t>(end));
+}
 
 // Length, type, data, and the CRC of type and data.
 void append_chunk(Bytes& out, const char (&type)[5], ByteSpan data) {
