@@ -1,0 +1,13 @@
+// Text inside of HTML.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace tessera {
+
+// The text as text, in elements and in quoted attributes: & < > " ' become entities; bytes that are not valid UTF-8 and
+// control characters become U+FFFD.
+std::string escape_html(std::string_view text);
+
+}  // namespace tessera
