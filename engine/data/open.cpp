@@ -3,8 +3,9 @@
 #include <system_error>
 
 #include "engine/core/error.h"
-#include "engine/data/cifar_binary.h"
+#include "engine/data/cifar.h"
 #include "engine/data/idx.h"
+#include "engine/data/image_folder.h"
 #include "engine/data/synthetic.h"
 
 namespace tessera {
@@ -14,7 +15,10 @@ namespace {
 constexpr DatasetFormat formats[] = {
     {"synthetic", "the word synthetic", is_synthetic, open_synthetic},
     {"CIFAR-10 binary", "a folder with data_batch_*.bin or test_batch.bin", is_cifar_binary, open_cifar_binary},
+    {"CIFAR-10 python", "a folder with data_batch_* or test_batch (pickles)", is_cifar_python, open_cifar_python},
+    {"CIFAR-10 archive", "a .tar.gz of either", is_cifar_archive, open_cifar_archive},
     {"IDX", "a folder with train-images-idx3-ubyte(.gz) or t10k-images-idx3-ubyte(.gz)", is_idx, open_idx},
+    {"images", "a folder with train/<class>/*.png|jpg and test/<class>/*", is_image_folder, open_image_folder},
 };
 }  // namespace
 

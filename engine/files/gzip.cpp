@@ -10,7 +10,9 @@ namespace {
 
 constexpr std::size_t piece = std::size_t{1} << 20;
 
-class Inflater {
+}  // namespace
+
+class GzipReader::Inflater {
  public:
   Inflater(ByteSpan compressed, const std::string& where, ExitCode on_error)
       : rest_(compressed), size_(compressed.size()), where_(where), on_error_(on_error) {
@@ -20,7 +22,6 @@ class Inflater {
   Inflater(const Inflater&) = delete;
   Inflater& operator=(const Inflater&) = delete;
 
-  // Fills `to` as far as there is something; returns how many bytes.
   std::size_t read(std::span<std::byte> to) {
     const std::size_t wanted = to.size();
     while (!to.empty() && !done_) {
@@ -58,28 +59,31 @@ class Inflater {
   z_stream stream_ = {};
   ByteSpan rest_;
   std::size_t size_;
-  const std::string& where_;
+  std::string where_;
   ExitCode on_error_;
   bool done_ = false;
 };
 
-}  // namespace
+GzipReader::GzipReader(ByteSpan compressed, const std::string& where, ExitCode on_error)
+    : inflater_(std::make_unique<Inflater>(compressed, where, on_error)) {}
+GzipReader::~GzipReader() = default;
+std::size_t GzipReader::read(std::span<std::byte> to) { return inflater_->read(to); }
 
 bool is_gzip(ByteSpan bytes) { return bytes.size() >= 2 && bytes[0] == std::byte{0x1f} && bytes[1] == std::byte{0x8b}; }
 
 Bytes gunzip_prefix(ByteSpan compressed, std::uint64_t count, const std::string& where, ExitCode on_error) {
   Bytes bytes(static_cast<std::size_t>(count));
-  bytes.resize(Inflater(compressed, where, on_error).read(bytes));
+  bytes.resize(GzipReader(compressed, where, on_error).read(bytes));
   return bytes;
 }
 
 Bytes gunzip(ByteSpan compressed, std::uint64_t limit, const std::string& where, ExitCode on_error) {
-  Inflater inflater(compressed, where, on_error);
+  GzipReader reader(compressed, where, on_error);
   Bytes bytes;
   while (true) {
     const std::size_t have = bytes.size();
     bytes.resize(have + piece);
-    const std::size_t got = inflater.read(std::span(bytes).subspan(have));
+    const std::size_t got = reader.read(std::span(bytes).subspan(have));
     bytes.resize(have + got);
     if (bytes.size() > limit)
       fail(on_error, where + ": decompresses to more than the " + std::to_string(limit) + " bytes expected");

@@ -1,7 +1,6 @@
-#include "engine/data/cifar_binary.h"
-
 #include <catch2/catch.hpp>
 
+#include "engine/data/cifar.h"
 #include "tests/data/support.h"
 
 using namespace tessera;
