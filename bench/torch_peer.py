@@ -10,7 +10,7 @@ import sys
 import time
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("network", choices=["lenet5_relu", "resnet18"])
+parser.add_argument("network", choices=["lenet5_relu", "baseline", "alexnet8", "vgg16", "resnet18"])
 parser.add_argument("--mode", choices=["train", "infer"], default="train")
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--threads", type=int, default=2)
@@ -34,6 +34,50 @@ class LeNet5(nn.Module):
 
     def forward(self, x):
         return self.fc(self.conv(x).flatten(1))
+
+
+def normalised(channels_in, channels, kernel, padding):
+    return [nn.Conv2d(channels_in, channels, kernel, padding=padding), nn.BatchNorm2d(channels, 1e-3, 0.01), nn.ReLU()]
+
+
+class Baseline(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*normalised(3, 6, 5, 2), nn.MaxPool2d(2), nn.Dropout(0.2), nn.Flatten(),
+                                    nn.Linear(1536, 128), nn.ReLU(), nn.Dropout(0.2), nn.Linear(128, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class AlexNet8(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            *normalised(3, 96, 3, 0), nn.MaxPool2d(3, 2), *normalised(96, 256, 3, 0), nn.MaxPool2d(3, 2),
+            nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 384, 3, padding=1), nn.ReLU(),
+            nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Flatten(),
+            nn.Linear(1024, 2048), nn.ReLU(), nn.Dropout(0.5), nn.Linear(2048, 2048), nn.ReLU(), nn.Dropout(0.5),
+            nn.Linear(2048, 10))
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class VGG16(nn.Module):
+    def __init__(self):
+        super().__init__()
+        layers, before = [], 3
+        for width, count in [(64, 2), (128, 2), (256, 3), (512, 3), (512, 3)]:
+            for _ in range(count):
+                layers += normalised(before, width, 3, 1)
+                before = width
+            layers += [nn.MaxPool2d(2), nn.Dropout(0.2)]
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 512), nn.ReLU(), nn.Dropout(0.2),
+                                    nn.Linear(512, 512), nn.ReLU(), nn.Dropout(0.2), nn.Linear(512, 10))
+
+    def forward(self, x):
+        return self.layers(x)
 
 
 class Unit(nn.Module):
@@ -74,7 +118,8 @@ class ResNet18(nn.Module):
 
 
 torch.manual_seed(1)
-network = {"lenet5_relu": LeNet5, "resnet18": ResNet18}[options.network]()
+networks = {"lenet5_relu": LeNet5, "baseline": Baseline, "alexnet8": AlexNet8, "vgg16": VGG16, "resnet18": ResNet18}
+network = networks[options.network]()
 images = torch.rand(options.batch_size, 3, 32, 32)
 labels = torch.randint(0, 10, (options.batch_size,))
 if options.format == "channels_last":

@@ -1,6 +1,5 @@
-#include <catch2/catch.hpp>
-
 #include "engine/data/cifar.h"
+#include "tests/catch.h"
 #include "tests/data/support.h"
 
 using namespace tessera;

@@ -2,8 +2,7 @@
 
 #include <zlib.h>
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/data/support.h"
 
 using namespace tessera;

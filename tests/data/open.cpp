@@ -1,8 +1,8 @@
 #include "engine/data/open.h"
 
-#include <catch2/catch.hpp>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/data/support.h"
 
 using namespace tessera;

@@ -1,5 +1,5 @@
 // The emulator's device memory, and what its runtime counts and refuses.
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 #include <cmath>
 #include <cstdint>

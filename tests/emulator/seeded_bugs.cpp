@@ -1,9 +1,8 @@
 // Kernels with one mistake each, beside the same kernel without it: the emulator must tell them apart. Most of these
 // mistakes give right results on most runs of a GPU.
-#include <catch2/catch.hpp>
-
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/reduce.h"
+#include "tests/catch.h"
 #include "tests/emulator/scan.h"
 
 namespace tessera::kernels::emulated {

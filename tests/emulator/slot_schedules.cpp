@@ -2,7 +2,6 @@
 // same bits, and no two blocks may write the same byte.
 //
 // TESSERA_CASES   only these cases: shell patterns on "slot/variant" or on the slot, separated by commas ("conv2d*")
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <set>
 #include <string>
@@ -10,6 +9,7 @@
 #include "kernels/backends.h"
 #include "kernels/emulator/emulator.h"
 #include "tests/cases/slot_case.h"
+#include "tests/catch.h"
 
 using namespace tessera;
 using kernels::emulated::all_schedules;

@@ -1,8 +1,7 @@
 // Devices: choosing one, its memory, and what it says when something is not to be had.
-#include <catch2/catch.hpp>
-
 #include "engine/optim/optimizer.h"
 #include "engine/train/train_step.h"
+#include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"
 

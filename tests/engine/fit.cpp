@@ -1,10 +1,10 @@
 // The training loop: going on from a state gives the same bits, steps without finite gradients, when rows are made.
 #include "engine/train/fit.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
 
+#include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"
 

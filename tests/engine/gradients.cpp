@@ -1,9 +1,9 @@
 // The gradient of every op: against central differences in float64, then float32 backends against float64.
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/gradient_cases.h"
 

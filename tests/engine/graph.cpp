@@ -1,10 +1,9 @@
 // The graph itself: who gets a gradient, what a second pass does, and that nothing is kept.
-#include <catch2/catch.hpp>
-
 #include "engine/nn/parameter_store.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
 #include "engine/train/evaluate.h"
+#include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/gradient_cases.h"
 #include "tests/engine/tiny_network.h"

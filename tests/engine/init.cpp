@@ -1,10 +1,10 @@
 // Initial values: bounds, moments, and that they depend on seed and name alone.
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <cmath>
 
 #include "engine/nn/init.h"
 #include "models/catalogue.h"
+#include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"
 

@@ -1,11 +1,11 @@
 // Optimisers on a real ParameterStore: trajectories against plain double code written from the frameworks' formulas.
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <functional>
 
 #include "engine/nn/layers.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/batches.h"
+#include "tests/catch.h"
 #include "tests/engine/devices.h"
 
 using namespace tessera;

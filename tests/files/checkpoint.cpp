@@ -1,9 +1,9 @@
 #include "engine/files/checkpoint.h"
 
-#include <catch2/catch.hpp>
 #include <optional>
 
 #include "engine/files/sha256.h"
+#include "tests/catch.h"
 #include "tests/files/checkpoint_support.h"
 #include "tests/files/support.h"
 

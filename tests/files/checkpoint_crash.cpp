@@ -1,6 +1,5 @@
 // Failing system calls, bit rot, and processes killed while writing.
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -8,6 +7,7 @@
 
 #include "engine/files/checkpoint.h"
 #include "kernels/philox.h"
+#include "tests/catch.h"
 #include "tests/files/checkpoint_support.h"
 #include "tests/files/support.h"
 

@@ -1,8 +1,8 @@
 #include "engine/files/csv.h"
 
-#include <catch2/catch.hpp>
 #include <limits>
 
+#include "tests/catch.h"
 #include "tests/files/support.h"
 
 using namespace tessera;

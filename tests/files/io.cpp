@@ -1,7 +1,6 @@
 #include "engine/files/io.h"
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/files/support.h"
 
 using namespace tessera;

@@ -1,10 +1,10 @@
 #include "engine/files/safetensors.h"
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "tests/catch.h"
 #include "tests/files/safetensors_support.h"
 #include "tests/files/support.h"
 

@@ -1,9 +1,9 @@
 // Every rule of the reader, broken once; every cut; and seeded mutations.
-#include <catch2/catch.hpp>
 #include <chrono>
 
 #include "engine/files/safetensors.h"
 #include "kernels/philox.h"
+#include "tests/catch.h"
 #include "tests/files/safetensors_support.h"
 #include "tests/files/support.h"
 

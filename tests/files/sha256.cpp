@@ -1,10 +1,10 @@
 #include "engine/files/sha256.h"
 
-#include <catch2/catch.hpp>
 #include <string>
 #include <string_view>
 
 #include "engine/files/io.h"
+#include "tests/catch.h"
 
 using namespace tessera;
 

@@ -4,7 +4,6 @@
 // TESSERA_CASES    only these cases: shell patterns on "slot/variant" or on the slot, separated by commas ("conv2d*")
 // TESSERA_BACKEND  only this backend
 // TESSERA_SIZE     the largest cases: quick, medium (the default) or bench
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <set>
@@ -12,6 +11,7 @@
 
 #include "kernels/backends.h"
 #include "tests/cases/slot_case.h"
+#include "tests/catch.h"
 
 using namespace tessera;
 using cases::Size;

@@ -1,10 +1,10 @@
 // matmul of every backend against Eigen's product in float64: a truth that shares no line with our own kernels.
 #include <Eigen/Core>
-#include <catch2/catch.hpp>
 #include <vector>
 
 #include "engine/core/random.h"
 #include "engine/core/tensor.h"
+#include "tests/catch.h"
 
 using namespace tessera;
 using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;

@@ -1,7 +1,6 @@
 // The micro-kernels of each instruction set: that they agree with plain loops, and that their object files export nothing
 // but their tables (a function shared by the linker would put, say, AVX-512 code into the rest of the program).
 #include <array>
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdio>
 #include <memory>
@@ -12,6 +11,7 @@
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/errors.h"
 #include "kernels/philox.h"
+#include "tests/catch.h"
 
 using namespace tessera::kernels;
 namespace isa = cpu::isa;

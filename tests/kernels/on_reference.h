@@ -1,12 +1,12 @@
 // Calling the reference backend in float64 with ordinary vectors.
 #pragma once
 
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
 
 #include "kernels/backends.h"
 #include "kernels/philox.h"
+#include "tests/catch.h"
 
 namespace tessera::tests {
 

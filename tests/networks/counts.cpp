@@ -1,7 +1,7 @@
 // Names, numbers and options of the networks, without computing anything.
-#include <catch2/catch.hpp>
 #include <set>
 
+#include "tests/catch.h"
 #include "tests/networks/measure.h"
 
 using namespace tessera;
@@ -20,6 +20,35 @@ TEST_CASE("every network has the parameters of its definition") {
     CHECK(store.trainable_count() + store.non_trainable_count() == expected.total);
     CHECK(find_network(entry.id) == &entry);
   }
+}
+
+TEST_CASE("options that a network does not know are errors that name them") {
+  for (const NetworkEntry& entry : catalogue()) {
+    INFO(entry.id);
+    if (entry.has_dropout)
+      CHECK_NOTHROW(entry.make({.outputs = {}, .dropout = 0.5}));
+    else
+      CHECK_THROWS_AS(entry.make({.outputs = {}, .dropout = 0.5}), UsageError);
+    if (entry.has_residual_option)
+      CHECK_NOTHROW(entry.make({.outputs = {}, .dropout = {}, .residual = false}));
+    else
+      CHECK_THROWS_AS(entry.make({.outputs = {}, .dropout = {}, .residual = false}), UsageError);
+  }
+  CHECK(require_network("vgg16").has_dropout);
+  CHECK(require_network("resnet18_nndl").has_residual_option);
+}
+
+TEST_CASE("the variant without residual adds keeps every tensor") {
+  const auto device = Device::open({.device = "reference", .options = {}});
+  const auto names = [&](bool residual) {
+    const auto network = require_network("resnet18_nndl").make({.outputs = {}, .dropout = {}, .residual = residual});
+    const ParameterStore store(*network, device, 1);
+    std::vector<std::string> all;
+    for (const Parameter* parameter : store.parameters()) all.push_back(parameter->path());
+    for (const Buffer* buffer : store.buffers()) all.push_back(buffer->path());
+    return all;
+  };
+  CHECK(names(true) == names(false));
 }
 
 TEST_CASE("the size of the head is an option") {

@@ -1,7 +1,7 @@
 // The generator against the check values of its definition.
 #include "tests/networks/generator.h"
 
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 using namespace tessera::golden;
 

@@ -3,11 +3,11 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <chrono>
 #include <iostream>
 #include <thread>
 
+#include "tests/catch.h"
 #include "tests/programs/run.h"
 
 using namespace tessera::tests;

@@ -1,6 +1,5 @@
 // The programs' surface: help, version, exit codes, what is printed where, files of a run.
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/programs/run.h"
 
 using namespace tessera::tests;
