@@ -1,0 +1,152 @@
+// show DATA: what a data set holds: shapes, images per class, and a picture of labelled images; or one image's values.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "apps/program.h"
+#include "apps/signals.h"
+#include "engine/data/open.h"
+#include "engine/report/image_grid.h"
+#include "engine/report/png.h"
+#include "engine/report/text.h"
+#include "engine/train/config.h"
+
+namespace {
+
+using namespace tessera;
+using Json = nlohmann::ordered_json;
+
+constexpr std::int64_t most_in_grid = 1024;
+
+std::string shapes_line(const char* name, const ImageSet& set) {
+  const std::string count = std::to_string(set.count);
+  return std::string(name) + "  images (" + count + ", " + std::to_string(set.height) + ", " + std::to_string(set.width) +
+         ", " + std::to_string(set.channels) + "), labels (" + count + ", 1)";
+}
+
+std::string counts_table(const Dataset& data) {
+  const auto classes = static_cast<std::int64_t>(data.classes.size());
+  const std::vector<std::int64_t> train = class_counts(data.train, classes), test = class_counts(data.test, classes);
+  std::vector<std::vector<std::string>> rows = {{"label", "class", "train", "test"}, {}};
+  for (std::size_t i = 0; i < data.classes.size(); ++i)
+    rows.push_back({std::to_string(i), data.classes[i], with_thousands(train[i]), with_thousands(test[i])});
+  rows.push_back({});
+  rows.push_back({"", "all", with_thousands(data.train.count), with_thousands(data.test.count)});
+  return "\n" + format_table(rows, "rlrr");
+}
+
+std::string name_of_label(const Dataset& data, std::int32_t label) {
+  return static_cast<std::size_t>(label) < data.classes.size() ? data.classes[static_cast<std::size_t>(label)]
+                                                               : std::to_string(label);
+}
+
+// Rows of pixels as NumPy prints an array of [height, width, 3].
+std::string values_text(const ImageSet& set, std::int64_t index) {
+  const std::uint8_t* value = set.image(index).data();
+  std::string text;
+  for (std::int64_t y = 0; y < set.height; ++y) {
+    text += y == 0 ? "[[" : "\n\n [";
+    for (std::int64_t x = 0; x < set.width; ++x) {
+      text += x == 0 ? "[" : "\n  [";
+      for (std::int64_t c = 0; c < set.channels; ++c) {
+        const std::string number = std::to_string(*value++);
+        text += (c ? " " : "") + std::string(3 - number.size(), ' ') + number;
+      }
+      text += "]";
+    }
+    text += "]";
+  }
+  return text + "]";
+}
+
+Json values_json(const ImageSet& set, std::int64_t index) {
+  const std::uint8_t* value = set.image(index).data();
+  Json rows = Json::array();
+  for (std::int64_t y = 0; y < set.height; ++y) {
+    Json row = Json::array();
+    for (std::int64_t x = 0; x < set.width; ++x, value += set.channels)
+      row.push_back(std::vector<int>(value, value + set.channels));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+Json counts_json(const Dataset& data) {
+  const auto classes = static_cast<std::int64_t>(data.classes.size());
+  const std::vector<std::int64_t> train = class_counts(data.train, classes), test = class_counts(data.test, classes);
+  Json rows = Json::array();
+  for (std::size_t i = 0; i < data.classes.size(); ++i)
+    rows.push_back({{"label", i}, {"class", data.classes[i]}, {"train", train[i]}, {"test", test[i]}});
+  return rows;
+}
+
+std::string to_text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
+void show_image(const Dataset& data, const ImageSet& set, const std::string& split, std::int64_t index,
+                const Console& console) {
+  if (index >= set.count)
+    throw UsageError("--index " + std::to_string(index) + ": the " + split + " set has " + std::to_string(set.count) +
+                     " images, 0 to " + std::to_string(set.count - 1));
+  const std::int32_t label = set.labels[static_cast<std::size_t>(index)];
+  console.result(values_text(set, index));
+  console.result(split + " image " + std::to_string(index) + ": label " + std::to_string(label) + " (" +
+                 name_of_label(data, label) + ")");
+  console.object(to_text({{"split", split},
+                          {"index", index},
+                          {"label", label},
+                          {"class", name_of_label(data, label)},
+                          {"values", values_json(set, index)}}));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("Shows what a data set holds.", "show");
+  OutputOptions output;
+  std::string data_path, out = "show.png", split = "train";
+  std::int64_t count = 25, index = -1;
+  std::uint64_t seed = RunConfig{}.seed;
+  app.add_option("DATA", data_path, "A data set, or the word synthetic; see the README")->required();
+  app.add_option("--out", out, "The picture")->capture_default_str();
+  app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
+  app.add_option("--count", count, "Images in the picture, the first ones")
+      ->check(CLI::Range(std::int64_t{1}, most_in_grid))
+      ->capture_default_str();
+  app.add_option("--index", index, "Print the values and the label of this image instead")
+      ->check(CLI::NonNegativeNumber)
+      ->default_str("none");
+  app.add_option("--seed", seed, "Of synthetic data")->capture_default_str();
+  add_output_options(app, output);
+
+  return run_program(app, argc, argv, [&]() -> int {
+    StopOnSignal stop;
+    const Console console(output.verbosity());
+    try {
+      const Dataset data = open_dataset(data_path, {.seed = seed, .stop = stop.flag()});
+      for (const std::string& warning : data.warnings) console.warn(warning);
+      const ImageSet& set = split == "train" ? data.train : data.test;
+      if (index >= 0) {
+        show_image(data, set, split, index, console);
+        return 0;
+      }
+      const std::int64_t shown = std::min(count, set.count);
+      const std::string title =
+          (split == "train" ? "training images 0 to " : "test images 0 to ") + std::to_string(shown - 1);
+      const Picture picture = image_grid(set, 0, shown, data.classes, title);
+      write_file_atomically(out, encode_png(picture.width, picture.height, picture.rgb), ExitCode::failure);
+
+      console.note(data.description);
+      console.result(shapes_line("train", data.train));
+      console.result(shapes_line("test ", data.test));
+      console.result(counts_table(data));
+      console.result(title + " in " + out);
+      console.object(to_text({{"train", {data.train.count, data.train.height, data.train.width, data.train.channels}},
+                              {"test", {data.test.count, data.test.height, data.test.width, data.test.channels}},
+                              {"classes", counts_json(data)},
+                              {"picture", out}}));
+      return 0;
+    } catch (const Interrupted&) {
+      return stop.exit_code();
+    }
+  });
+}
