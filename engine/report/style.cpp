@@ -30,14 +30,14 @@ h3 { font-size: .95rem; font-weight: 600; margin: 0; }
 .notice { margin: 1.25rem 0 0; padding: .7rem 1rem; border-left: 3px solid var(--orange); background: var(--card); }
 section { margin-top: clamp(2.5rem, 6vw, 4rem); }
 section > header { border-top: 1px solid var(--rule); padding-top: 1.1rem; margin-bottom: 1.25rem; }
-.note { margin: .35rem 0 0; color: var(--soft); max-width: 42rem; }
+.note { margin: .35rem 0 0; color: var(--soft); max-width: 46rem; text-wrap: pretty; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th { font-weight: 400; text-align: left; }
 .wide { overflow-x: auto; }
 
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.75rem, 1fr)); gap: 1px; margin: 2rem 0 0;
-  background: var(--rule); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; }
-.figures div { background: var(--card); padding: .95rem 1.1rem 1rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.75rem, 1fr)); margin: 2rem 0 0;
+  background: var(--card); border: 1px solid var(--rule); border-radius: 10px; overflow: hidden; }
+.figures div { padding: .95rem 1.1rem 1rem; box-shadow: 1px 1px 0 0 var(--rule); }
 dt { color: var(--soft); font-size: .85rem; }
 dd { margin: .1rem 0 0; font: 600 1.65rem/1.2 var(--title); font-variant-numeric: lining-nums tabular-nums;
   white-space: nowrap; }
@@ -79,7 +79,7 @@ svg .train { --c: var(--blue); } svg .validation { --c: var(--orange); }
 .bars { width: 100%; font-size: .9rem; }
 .bars th { width: 1%; white-space: nowrap; padding: .28rem .9rem .28rem 0; }
 .bars td { text-align: right; white-space: nowrap; width: 4rem; }
-.bars .bar { width: auto; } .bar::before { content: none; }
+.bars .bar { width: auto; background: linear-gradient(var(--rule) 0 0) center / 100% 1px no-repeat; } .bar::before { content: none; }
 .bar span { display: block; height: .6rem; border-radius: 3px; background: var(--blue); }
 
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: 1.25rem 1rem; }

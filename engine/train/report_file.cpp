@@ -23,18 +23,19 @@ std::string plural(std::int64_t count, const std::string& noun) {
 ReportScores scores_of(const Evaluation& e) { return {.loss = e.loss, .accuracy = e.accuracy, .top5 = e.top5}; }
 
 std::string value_text(const Json& value) {
-  if (value.is_null()) return "–";
+  if (value.is_null()) return "";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
-  if (value.is_string()) return value.get<std::string>().empty() ? "–" : value.get<std::string>();
+  if (value.is_string()) return value.get<std::string>();
   if (value.is_array()) {
     std::string list;
     for (const Json& item : value) list += (list.empty() ? "" : ", ") + value_text(item);
-    return list.empty() ? "–" : list;
+    return list;
   }
-  return value.dump();
+  return value.is_number_float() ? csv_number(value.get<double>()) : value.dump();
 }
 
-// config.json as tables: one per object in it, so that nothing of it can be forgotten here.
+// config.json as tables: one per object in it, so that nothing of it can be forgotten here. What was not asked
+// for is left out.
 void add_tables(const std::string& title, const Json& object, std::vector<ReportTable>& tables) {
   const std::size_t at = tables.size();
   tables.push_back({title, {}});
@@ -44,8 +45,8 @@ void add_tables(const std::string& title, const Json& object, std::vector<Report
     if (value.is_object()) {
       name[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(name[0])));
       add_tables(name, value, tables);
-    } else {
-      tables[at].rows.emplace_back(name, value_text(value));
+    } else if (const std::string text = value_text(value); !text.empty()) {
+      tables[at].rows.emplace_back(name, text);
     }
   }
 }
@@ -125,7 +126,7 @@ std::vector<ReportFigure> RunReport::figures() const {
 }
 
 std::vector<ReportTable> RunReport::tables() const {
-  std::vector<ReportTable> tables;
+  std::vector<ReportTable> tables = extra_tables_;
   add_tables("Run", Json::parse(to_json(config_)), tables);
 
   ReportTable times{"Times", {}};
@@ -157,7 +158,7 @@ void RunReport::write() const {
                   .subtitle = "Recipe " + config_.recipe.id + " on " + config_.data + ", " + date()};
   if (stopped_)
     data.notice = "Stopped at step " + with_thousands(steps_) + " of " + with_thousands(total_steps_) +
-                  ". This is what there is so far; --resume goes on from here.";
+                  ". This is what there is so far.";
   data.figures = figures();
   data.top5 = config_.recipe.top5;
   for (const HistoryRow& row : history_) {

@@ -1,5 +1,6 @@
 #include "engine/train/weights.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -82,12 +83,14 @@ void read_tensor(const Safetensors& file, const std::string& name, const Tensor&
   to.copy_from(std::span<const float>(values));
 }
 
-void load_weights(const Safetensors& file, ParameterStore& parameters) {
+void load_weights(const Safetensors& file, ParameterStore& parameters, std::span<const std::string> except) {
   std::set<std::string> expected;
   std::string missing, misshapen, extra;
+  const auto kept = [&](const std::string& name) { return std::find(except.begin(), except.end(), name) != except.end(); };
   const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
   const auto check = [&](const std::string& name, const Shape& shape, bool filters) {
     expected.insert(name);
+    if (kept(name)) return;
     const TensorEntry* entry = file.find(name);
     if (!entry)
       list(missing, name);
@@ -110,8 +113,9 @@ void load_weights(const Safetensors& file, ParameterStore& parameters) {
                        part("of another shape", misshapen) + part("unknown", extra));
   }
   for (const Parameter* parameter : parameters.parameters())
-    read_tensor(file, parameter->path(), parameter->value(), is_filters(*parameter));
-  for (const Buffer* buffer : parameters.buffers()) read_tensor(file, buffer->path(), buffer->value(), false);
+    if (!kept(parameter->path())) read_tensor(file, parameter->path(), parameter->value(), is_filters(*parameter));
+  for (const Buffer* buffer : parameters.buffers())
+    if (!kept(buffer->path())) read_tensor(file, buffer->path(), buffer->value(), false);
 }
 
 }  // namespace tessera

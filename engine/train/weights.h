@@ -5,6 +5,8 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
+#include <string>
 
 #include "engine/files/safetensors.h"
 #include "engine/nn/parameter_store.h"
@@ -34,8 +36,9 @@ HostTensors host_weights(const ParameterStore& parameters);
 void save_weights(const std::filesystem::path& path, const ParameterStore& parameters, const Metadata& metadata);
 
 // Every parameter and buffer must be in the file, in its shape; `*.num_batches_tracked` is ignored, anything else that the
-// network has not is an error. WeightsError lists what is missing, extra and misshapen.
-void load_weights(const Safetensors& file, ParameterStore& parameters);
+// network has not is an error. WeightsError lists what is missing, extra and misshapen. Those named in `except` stay as they
+// are, whatever the file has of them.
+void load_weights(const Safetensors& file, ParameterStore& parameters, std::span<const std::string> except = {});
 
 // The reverse of HostTensors::add for one tensor. WeightsError where dtype or shape differ.
 void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to, bool oihw_to_filters);
