@@ -47,6 +47,11 @@ struct Backend {
   // y (+)= x with axes reordered: y.dims[i] = x.dims[axes[i]], rank 4.
   Slot<"permute", void(Stream&, std::array<int, 4> axes, ConstView x, Gradient y)> permute;
 
+  // y[i, to + j] (+)= x[i, from + j] for 0 ≤ j < columns;  x, y: as many rows each (all leading axes of one together), the
+  // last axes as they are. The other columns of y keep what they hold. (Concatenation of channels, and its gradient.)
+  Slot<"copy_columns", void(Stream&, std::int64_t columns, ConstView x, std::int64_t from, Gradient y, std::int64_t to)>
+      copy_columns;
+
   // ---- reductions --------------------------------------------------------------------------------------------------
 
   // y[0] (+)= alpha · Σ x
@@ -175,12 +180,12 @@ void for_each_slot(const Backend& b, Visitor&& visit) {
     static_assert(sizeof(Backend) == (sizeof...(slot) + 2) * sizeof(void*), "a slot is missing from for_each_slot");
     (visit(slot), ...);
   };
-  all(b.add, b.scale, b.activation_forward, b.activation_backward, b.dropout, b.permute, b.sum, b.sum_of_squares,
-      b.column_sums, b.matmul, b.conv2d_forward, b.conv2d_backward_data, b.conv2d_backward_weights, b.max_pool_forward,
-      b.max_pool_backward, b.global_average_pool_forward, b.global_average_pool_backward, b.batch_norm_training,
-      b.batch_norm_inference, b.batch_norm_backward, b.softmax_cross_entropy_forward, b.softmax_cross_entropy_backward,
-      b.sigmoid_cross_entropy_forward, b.sigmoid_cross_entropy_backward, b.classification_metrics, b.check_finite,
-      b.sgd_step, b.adam_step, b.gather_batch);
+  all(b.add, b.scale, b.activation_forward, b.activation_backward, b.dropout, b.permute, b.copy_columns, b.sum,
+      b.sum_of_squares, b.column_sums, b.matmul, b.conv2d_forward, b.conv2d_backward_data, b.conv2d_backward_weights,
+      b.max_pool_forward, b.max_pool_backward, b.global_average_pool_forward, b.global_average_pool_backward,
+      b.batch_norm_training, b.batch_norm_inference, b.batch_norm_backward, b.softmax_cross_entropy_forward,
+      b.softmax_cross_entropy_backward, b.sigmoid_cross_entropy_forward, b.sigmoid_cross_entropy_backward,
+      b.classification_metrics, b.check_finite, b.sgd_step, b.adam_step, b.gather_batch);
 }
 
 inline const char* backend_name(const Stream& stream) { return stream.backend.name; }

@@ -84,6 +84,12 @@ Variable Flatten::operator()(const Context& context, const Variable& x) const {
   return y;
 }
 
+Variable Concat::operator()(const Context& context, std::initializer_list<Variable> parts) const {
+  Variable y = at(*this, [&] { return concat(parts); });
+  context.done(*this, "concat", y.value());
+  return y;
+}
+
 Variable Dropout::operator()(const Context& context, const Variable& x) const {
   if (!context.training || probability == 0) {
     context.done(*this, "dropout", x.value());

@@ -5,6 +5,7 @@
 
 #include "engine/nn/module.h"
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/concat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
@@ -83,6 +84,11 @@ struct GlobalAveragePool : Module {
 struct Flatten : Module {
   void visit(Visitor&) override {}
   Variable operator()(const Context& context, const Variable& x) const;
+};
+
+struct Concat : Module {
+  void visit(Visitor&) override {}
+  Variable operator()(const Context& context, std::initializer_list<Variable> parts) const;
 };
 
 // Active in training only. `layer` tells its draws from those of the network's other dropouts: 0, 1, 2, … in order.

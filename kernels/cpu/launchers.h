@@ -13,6 +13,7 @@ void activation_forward(Stream&, Activation, ConstView x, View y);
 void activation_backward(Stream&, Activation, ConstView y, ConstView dy, Gradient dx);
 void dropout(Stream&, const DropoutParams&, const StepState* state, ConstView x, Gradient y);
 void permute(Stream&, std::array<int, 4> axes, ConstView x, Gradient y);
+void copy_columns(Stream&, std::int64_t columns, ConstView x, std::int64_t from, Gradient y, std::int64_t to);
 
 // reductions
 void sum(Stream&, double alpha, ConstView x, Gradient y);

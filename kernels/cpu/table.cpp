@@ -15,6 +15,7 @@ const Backend& cpu_backend() {
       .activation_backward = cpu::activation_backward,
       .dropout = cpu::dropout,
       .permute = cpu::permute,
+      .copy_columns = cpu::copy_columns,
       .sum = cpu::sum,
       .sum_of_squares = cpu::sum_of_squares,
       .column_sums = cpu::column_sums,

@@ -13,6 +13,7 @@ void activation_forward(Stream& stream, Activation activation, ConstView x, View
 void activation_backward(Stream& stream, Activation activation, ConstView y, ConstView dy, Gradient dx);
 void dropout(Stream& stream, const DropoutParams& params, const StepState* state, ConstView x, Gradient y);
 void permute(Stream& stream, std::array<int, 4> axes, ConstView x, Gradient y);
+void copy_columns(Stream& stream, std::int64_t columns, ConstView x, std::int64_t from, Gradient y, std::int64_t to);
 void sum(Stream& stream, double alpha, ConstView x, Gradient y);
 void sum_of_squares(Stream& stream, double alpha, ConstView x, Gradient y);
 void column_sums(Stream& stream, ConstView x, Gradient y);

@@ -22,6 +22,7 @@ const Backend& emulated_backend() {
       .activation_backward = gpu::activation_backward,
       .dropout = gpu::dropout,
       .permute = gpu::permute,
+      .copy_columns = gpu::copy_columns,
       .sum = gpu::sum,
       .sum_of_squares = gpu::sum_of_squares,
       .column_sums = gpu::column_sums,

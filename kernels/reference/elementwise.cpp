@@ -1,4 +1,4 @@
-// Reference kernels without sums: add, scale, activations, dropout, permute.
+// Reference kernels without sums: add, scale, activations, dropout, permute, copy_columns.
 #include "kernels/philox.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
@@ -60,6 +60,16 @@ void permute(Stream&, std::array<int, 4> axes, ConstView x, Gradient y) {
         for (axis(2) = 0; axis(2) < extent(2); ++axis(2))
           for (axis(3) = 0; axis(3) < extent(3); ++axis(3))
             write(*to++, x.as<T>()[((at[0] * x.dims[1] + at[1]) * x.dims[2] + at[2]) * x.dims[3] + at[3]], y.accumulate);
+  });
+}
+
+void copy_columns(Stream&, std::int64_t columns, ConstView x, std::int64_t from, Gradient y, std::int64_t to) {
+  with_real("copy_columns", x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const std::int64_t x_columns = x.dims.last(), y_columns = y.view.dims.last();
+    for (std::int64_t i = 0; i < x.count() / x_columns; ++i)
+      for (std::int64_t j = 0; j < columns; ++j)
+        write(y.view.as<T>()[i * y_columns + to + j], x.as<T>()[i * x_columns + from + j], y.accumulate);
   });
 }
 

@@ -15,6 +15,7 @@ const Backend& reference_backend() {
       .activation_backward = reference::activation_backward,
       .dropout = reference::dropout,
       .permute = reference::permute,
+      .copy_columns = reference::copy_columns,
       .sum = reference::sum,
       .sum_of_squares = reference::sum_of_squares,
       .column_sums = reference::column_sums,

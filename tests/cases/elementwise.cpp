@@ -1,4 +1,4 @@
-// Cases of add, scale, activation_*, dropout and permute.
+// Cases of add, scale, activation_*, dropout, permute and copy_columns.
 #include <limits>
 
 #include "tests/cases/slot_case.h"
@@ -138,6 +138,33 @@ void add_permute(std::vector<SlotCase>& all) {
   one({128, 8, 8, 64}, {0, 3, 1, 2}, Size::medium);
 }
 
+void add_copy_columns(std::vector<SlotCase>& all) {
+  struct Part {
+    std::int64_t columns, from, to;
+  };
+  const auto one = [&](Dims x, Dims y, Part p, Size size = Size::quick) {
+    all.push_back(
+        {.slot = "copy_columns",
+         .variant = extents(x) + " columns " + std::to_string(p.from) + "+" + std::to_string(p.columns) + " to " +
+                    extents(y) + " at " + std::to_string(p.to),
+         .operands = {input("x", x), gradient("y", y)},
+         .call = [p](Stream& s,
+                     const Operands& o) { s.backend.copy_columns(s, p.columns, o["x"], p.from, o.gradient("y"), p.to); },
+         .tolerance = 2e-7,
+         .size = size});
+  };
+  one({1, 1}, {1, 1}, {1, 0, 0});
+  one({5, 3}, {5, 7}, {3, 0, 0});                  // a first part,
+  one({5, 3}, {5, 7}, {3, 0, 4});                  // a last part,
+  one({5, 7}, {5, 3}, {3, 2, 0});                  // a slice back
+  one({2, 3, 3, 16}, {2, 3, 3, 64}, {16, 0, 16});  // in packs of four
+  one({2, 3, 3, 64}, {2, 3, 3, 16}, {16, 48, 0});
+  one({33, 8}, {33, 8}, {4, 4, 0});  // within a row
+  one({9, 8}, {9, 8}, {4, 2, 0});    // offset that is no multiple of four
+  one({67, 33}, {67, 95}, {31, 1, 64});
+  one({32, 16, 16, 16}, {32, 16, 16, 64}, {16, 0, 48}, Size::medium);
+}
+
 }  // namespace
 
 void add_elementwise_cases(std::vector<SlotCase>& all) {
@@ -146,6 +173,7 @@ void add_elementwise_cases(std::vector<SlotCase>& all) {
   add_activation(all);
   add_dropout(all);
   add_permute(all);
+  add_copy_columns(all);
 }
 
 }  // namespace tessera::cases

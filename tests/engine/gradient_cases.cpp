@@ -2,6 +2,7 @@
 
 #include "engine/core/random.h"
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/concat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
@@ -105,6 +106,16 @@ std::vector<GradientCase> gradient_cases() {
        {{"a", {2, 3, 4}}, {"b", {2, 3, 4}}},
        [](const Inputs& in, const CaseContext&) { return add(in[0], in[1]); }},
       {"add/one twice", {{"x", {2, 3, 4}}}, [](const Inputs& in, const CaseContext&) { return add(in[0], in[0]); }},
+      {"concat/three",
+       {{"a", {2, 3, 2, 4}}, {"b", {2, 3, 2, 1}}, {"c", {2, 3, 2, 6}}},
+       [](const Inputs& in, const CaseContext&) {
+         return concat({in[0], in[1], in[2]});
+       }},
+      {"concat/one twice",
+       {{"a", {5, 4}}, {"b", {5, 8}}},
+       [](const Inputs& in, const CaseContext&) {
+         return concat({in[0], in[1], in[0]});
+       }},
       {"dropout",
        {{"x", {4, 50}}},
        [](const Inputs& in, const CaseContext& context) {

@@ -50,6 +50,10 @@ TEST_CASE("elementwise by hand") {
   Values t(6);
   backend().permute(s, {0, 3, 2, 1}, view(Values{1, 2, 3, 4, 5, 6}, {1, 2, 3, 1}), gradient(t, {1, 1, 3, 2}));
   CHECK(t == Values{1, 4, 2, 5, 3, 6});
+
+  Values c{0, 0, 0, 0, 0, 0, 0, 0};
+  backend().copy_columns(s, 2, view(Values{1, 2, 3, 4, 5, 6}, {2, 3}), 1, gradient(c, {2, 4}), 2);
+  CHECK(c == Values{0, 0, 2, 3, 0, 0, 5, 6});
 }
 
 TEST_CASE("dropout keeps what philox says, and 1 - p of all") {
