@@ -32,6 +32,7 @@ int main(int argc, char** argv) {
   RunConfig config;
   config.network = entry.id;
   config.recipe = entry.recipe;
+  config.seed = entry.recipe.seed;
 
   CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").",
                std::string("train_") + entry.id);

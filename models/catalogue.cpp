@@ -20,6 +20,13 @@ std::span<const NetworkEntry> catalogue() {
   return entries;
 }
 
+std::unique_ptr<Network> NetworkEntry::make(const NetworkOptions& options) const {
+  if (options.dropout && !has_dropout) throw UsageError(std::string("--dropout: ") + id + " has no dropout layer");
+  if (!options.residual && !has_residual_option)
+    throw UsageError(std::string("--no-residual: ") + id + " has no variant without residual adds");
+  return build(options);
+}
+
 const NetworkEntry* find_network(std::string_view id) {
   for (const NetworkEntry& entry : catalogue())
     if (entry.id == id) return &entry;

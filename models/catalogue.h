@@ -13,9 +13,20 @@ namespace tessera {
 struct NetworkEntry {
   const char* id;
   const char* description;
-  std::unique_ptr<Network> (*make)(const NetworkOptions& options);
+  std::unique_ptr<Network> (*build)(const NetworkOptions& options);
   Recipe recipe;
+  bool has_dropout = false;          // knows NetworkOptions::dropout
+  bool has_residual_option = false;  // knows NetworkOptions::residual
+
+  // The network as the options want it. UsageError where they ask for a variant that it does not know.
+  std::unique_ptr<Network> make(const NetworkOptions& options) const;
 };
+
+// For NetworkEntry::build.
+template <class N>
+std::unique_ptr<Network> build(const NetworkOptions& options) {
+  return std::make_unique<N>(options);
+}
 
 std::span<const NetworkEntry> catalogue();
 

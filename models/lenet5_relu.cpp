@@ -40,14 +40,13 @@ struct LeNet5Relu : Network {
 NetworkEntry describe_lenet5_relu() {
   return {.id = "lenet5_relu",
           .description = "LeNet-5 with ReLU (PyTorch)",
-          .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> {
-            return std::make_unique<LeNet5Relu>(options);
-          },
+          .build = build<LeNet5Relu>,
           .recipe = {.id = "R003-lenet5",
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 100,
-                     .optimizer = OptimizerConfig::adam(1e-3)}};
+                     .optimizer = OptimizerConfig::adam(1e-3),
+                     .last_batch_loss = true}};
 }
 
 }  // namespace tessera

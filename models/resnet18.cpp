@@ -17,16 +17,7 @@ constexpr ResidualNames names{
     .conv1 = "c1", .norm1 = "b1", .conv2 = "c2", .norm2 = "b2", .shortcut_conv = "down_c1", .shortcut_norm = "down_b1"};
 
 struct ResNet18 : Network {
-  explicit ResNet18(const NetworkOptions& options) : f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {
-    std::int64_t in = 64;
-    for (const std::int64_t channels : {64, 128, 256, 512}) {
-      const bool narrows = channels != in;
-      blocks.emplace_back(
-          in, channels, ResidualUnit::Options{.stride = narrows ? 2 : 1, .project = narrows, .norm = norm, .names = names});
-      blocks.emplace_back(channels, channels, ResidualUnit::Options{.norm = norm, .names = names});
-      in = channels;
-    }
-  }
+  explicit ResNet18(const NetworkOptions& options) : f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
   void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("f1", f1); }
 
@@ -42,7 +33,7 @@ struct ResNet18 : Network {
 
   Conv2d c1{3, 64, 3, {.padding = Padding::keras_same(), .bias = false, .init = tf_keras_init}};
   BatchNorm b1{64, norm};
-  std::vector<ResidualUnit> blocks;
+  std::vector<ResidualUnit> blocks = residual_stages({2, 2, 2, 2}, {.norm = norm, .names = names});
   GlobalAveragePool pool;
   Linear f1;
 };
@@ -50,16 +41,15 @@ struct ResNet18 : Network {
 }  // namespace
 
 NetworkEntry describe_resnet18() {
-  return {
-      .id = "resnet18",
-      .description = "ResNet-18 for 32×32 images (tf.keras)",
-      .make = [](const NetworkOptions& options) -> std::unique_ptr<Network> { return std::make_unique<ResNet18>(options); },
-      .recipe = {.id = "R002-resnet18",
-                 .validation = Validation::test_set,
-                 .batch_size = 32,
-                 .epochs = 5,
-                 .optimizer = OptimizerConfig::adam_keras(1e-3),
-                 .best = BestRule::lowest_validation_loss}};
+  return {.id = "resnet18",
+          .description = "ResNet-18 for 32×32 images (tf.keras)",
+          .build = build<ResNet18>,
+          .recipe = {.id = "R002-resnet18",
+                     .validation = Validation::test_set,
+                     .batch_size = 32,
+                     .epochs = 5,
+                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .best = BestRule::lowest_validation_loss}};
 }
 
 }  // namespace tessera

@@ -1,35 +1,61 @@
 #include "models/saved_network.h"
 
 #include <charconv>
+#include <sstream>
 
 #include "engine/core/error.h"
 #include "engine/train/weights.h"
 
 namespace tessera {
+namespace {
+
+// Digits alone, at most `most`.
+std::optional<std::int64_t> whole_number(const std::string& text, std::int64_t most) {
+  std::int64_t number = 0;
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (problem != std::errc() || end != text.data() + text.size() || number < 0 || number > most) return std::nullopt;
+  return number;
+}
+
+}  // namespace
 
 RunConfig config_of(const Safetensors& file, const std::string& network) {
-  const auto entry_of = [&](const char* key) {
+  const auto metadata_of = [&](const char* key) {
     const auto found = file.metadata().find(key);
     return found == file.metadata().end() ? std::string() : found->second;
   };
   RunConfig config;
-  config.network = network.empty() ? entry_of("network") : network;
+  config.network = network.empty() ? metadata_of("network") : network;
   if (config.network.empty())
     throw WeightsError(file.where() + ": the file does not say which network it is of; give --network");
   if (network.empty() && !find_network(config.network))
     throw WeightsError(file.where() + ": weights of '" + config.network + "', a network that this build does not have");
-  config.recipe = require_network(config.network).recipe;
+  const NetworkEntry& entry = require_network(config.network);
+  config.recipe = entry.recipe;
+  config.seed = entry.recipe.seed;
 
-  if (const std::string outputs = entry_of("outputs"); !outputs.empty()) {
-    std::int64_t number = 0;
-    const auto [end, problem] = std::from_chars(outputs.data(), outputs.data() + outputs.size(), number);
-    if (problem != std::errc() || end != outputs.data() + outputs.size() || number < 1 || number > 1'000'000)
-      throw WeightsError(file.where() + ": metadata 'outputs' is '" + outputs + "', not a number");
+  const auto malformed = [&](const char* key, const std::string& value) {
+    return WeightsError(file.where() + ": metadata '" + key + "' is '" + value + "', which network " + config.network +
+                        " cannot have");
+  };
+  if (const std::string outputs = metadata_of("outputs"); !outputs.empty()) {
+    const std::optional<std::int64_t> number = whole_number(outputs, 1'000'000);
+    if (!number || *number == 0) throw malformed("outputs", outputs);
     config.network_options.outputs = number;
   }
-  config.network_options.residual = entry_of("residual") != "false";
-  if (const std::string word = entry_of("normalization"); word == "none" || word == "cifar10")
+  config.network_options.residual = metadata_of("residual") != "false";
+  if (!config.network_options.residual && !entry.has_residual_option) throw malformed("residual", "false");
+  if (const std::string word = metadata_of("normalization"); word == "none" || word == "cifar10")
     config.recipe.normalization = normalization_of(word);
+  if (file.metadata().contains("labels")) {  // absent: of another program
+    config.recipe.classes.clear();
+    std::istringstream labels(metadata_of("labels"));
+    for (std::string label; std::getline(labels, label, ',');) {
+      const std::optional<std::int64_t> number = whole_number(label, 1'000'000);
+      if (!number) throw malformed("labels", labels.str());
+      config.recipe.classes.push_back(static_cast<std::int32_t>(*number));
+    }
+  }
   return config;
 }
 

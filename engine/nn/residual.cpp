@@ -38,4 +38,20 @@ Variable ResidualUnit::operator()(const Context& context, const Variable& x) con
   return norm2(context, conv2(context, inner), options.activation, shortcut);
 }
 
+std::vector<ResidualUnit> residual_stages(const std::array<int, 4>& units, const ResidualUnit::Options& common) {
+  std::vector<ResidualUnit> all;
+  std::int64_t in = 64, channels = 64;
+  for (const int count : units) {
+    for (int i = 0; i < count; ++i) {
+      ResidualUnit::Options options = common;
+      options.project = channels != in;
+      options.stride = options.project ? 2 : 1;
+      all.emplace_back(in, channels, options);
+      in = channels;
+    }
+    channels *= 2;
+  }
+  return all;
+}
+
 }  // namespace tessera

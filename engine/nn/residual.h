@@ -1,6 +1,7 @@
 // The residual unit of all residual networks here; what differs between them is an option.
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "engine/nn/layers.h"
@@ -25,9 +26,9 @@ struct ResidualUnit : Module {
     bool residual = true;      // false: the shortcut exists but is never executed
     Activation activation = Activation::relu;  // after the add
     Padding padding = Padding::keras_same();
-    BatchNorm::Options norm;
+    BatchNorm::Options norm = {};
     InitFamily init = tf_keras_init;
-    ResidualNames names;
+    ResidualNames names = {};
   };
   ResidualUnit(std::int64_t in_channels, std::int64_t out_channels, const Options& options);
   void visit(Visitor& v) override;
@@ -41,5 +42,10 @@ struct ResidualUnit : Module {
   std::unique_ptr<Conv2d> shortcut_conv;
   std::unique_ptr<BatchNorm> shortcut_norm;
 };
+
+// The units of a ResNet, one stage after the other: stages of 64, 128, 256 and 512 channels with so many units each. The
+// first unit of every stage but the first halves the map (stride 2) and projects its shortcut. `common` is what all units
+// share.
+std::vector<ResidualUnit> residual_stages(const std::array<int, 4>& units, const ResidualUnit::Options& common);
 
 }  // namespace tessera

@@ -29,8 +29,12 @@ struct OptimizerConfig {
   static OptimizerConfig adam_keras(double learning_rate = 1e-3) {
     return {.kind = OptimizerKind::adam, .learning_rate = learning_rate, .epsilon = 1e-7, .form = AdamForm::keras};
   }
-  static OptimizerConfig adam(double learning_rate = 1e-3) {  // PyTorch, Paddle
-    return {.kind = OptimizerKind::adam, .learning_rate = learning_rate, .epsilon = 1e-8, .form = AdamForm::pytorch};
+  static OptimizerConfig adam(double learning_rate = 1e-3, double weight_decay = 0) {  // PyTorch, Paddle
+    return {.kind = OptimizerKind::adam,
+            .learning_rate = learning_rate,
+            .weight_decay = weight_decay,
+            .epsilon = 1e-8,
+            .form = AdamForm::pytorch};
   }
   // The command line's word for it: sgd, adam-keras, adam.
   std::string name() const;

@@ -77,8 +77,11 @@ Json recipe_json(const Recipe& r) {
           {"test_best", r.test_best},
           {"loss_average", word_of(averages, r.loss_average)},
           {"top5", r.top5},
+          {"log_every_steps", r.log_every_steps},
+          {"last_batch_loss", r.last_batch_loss},
           {"augment", r.augment},
-          {"shuffle", r.shuffle}};
+          {"shuffle", r.shuffle},
+          {"seed", r.seed}};
 }
 
 Recipe recipe_of(const Json& j) {
@@ -104,8 +107,11 @@ Recipe recipe_of(const Json& j) {
           .test_best = j.at("test_best"),
           .loss_average = value_of(averages, j.at("loss_average")),
           .top5 = j.at("top5"),
+          .log_every_steps = j.at("log_every_steps"),
+          .last_batch_loss = j.at("last_batch_loss"),
           .augment = j.at("augment"),
-          .shuffle = j.at("shuffle")};
+          .shuffle = j.at("shuffle"),
+          .seed = j.at("seed")};
 }
 
 }  // namespace

@@ -27,9 +27,9 @@ Json to_json(const Evaluation& e) {
   return {{"accuracy", number(e.accuracy)}, {"top-5", number(e.top5)}, {"loss", number(e.loss)}};
 }
 
-std::string scores(const Evaluation& e, const std::string& prefix, bool top5) {
-  return prefix + "loss " + format_fixed(e.loss, 4) + "  " + prefix + "accuracy " + format_fixed(e.accuracy, 4) +
-         (top5 ? "  " + prefix + "top-5 " + format_fixed(e.top5, 4) : "");
+std::string scores(const Evaluation& e, const std::string& prefix, bool top5, int decimals) {
+  return prefix + "loss " + format_fixed(e.loss, decimals) + "  " + prefix + "accuracy " +
+         format_fixed(e.accuracy, decimals) + (top5 ? "  " + prefix + "top-5 " + format_fixed(e.top5, decimals) : "");
 }
 
 }  // namespace
@@ -49,6 +49,7 @@ void Console::object(const std::string& json) const {
 }
 
 void ConsoleProgress::on_start(const Fit& fit) {
+  shown_best_ = fit.host_state().best.value_or(0);
   if (fit.host_state().step > 0)
     console_.note("resuming after step " + with_thousands(fit.host_state().step) + " of " +
                   with_thousands(fit.total_steps()));
@@ -59,7 +60,19 @@ void ConsoleProgress::clear_line() {
   drawn_ = false;
 }
 
+void ConsoleProgress::log_step(const Fit& fit) {
+  const FitState& state = fit.host_state();
+  const std::int64_t step = state.step - 1;
+  const double loss = fit.batch_loss();
+  clear_line();
+  if (console_.verbosity() == Verbosity::normal)
+    console_.note("epoch " + std::to_string(state.epoch) + "/" + std::to_string(fit.plan().epochs) + "  step " +
+                  std::to_string(step) + "/" + std::to_string(fit.total_steps()) + "  batch loss " + format_fixed(loss, 5));
+  console_.object(step_json(state.epoch, step, loss));
+}
+
 void ConsoleProgress::on_step(const Fit& fit) {
+  if (recipe_.log_every_steps > 0 && (fit.host_state().step - 1) % recipe_.log_every_steps == 0) log_step(fit);
   if (!console_.interactive()) return;
   const auto now = Clock::now();
   if (std::chrono::duration<double>(now - last_draw_).count() < seconds_between_draws) return;
@@ -88,15 +101,30 @@ void ConsoleProgress::on_evaluation(const Fit& fit, const HistoryRow& row) {
     shown_skips_ = skipped;
   }
   std::string line = "epoch " + std::to_string(row.epoch) + "/" + std::to_string(fit.plan().epochs);
-  if (fit.plan().evaluate_every_steps > 0) line += "  step " + with_thousands(row.step);
-  line += "  " + scores(row.train, "", top5_);
-  if (row.validation) line += "  " + scores(*row.validation, "val ", top5_);
+  const bool by_steps = fit.plan().evaluate_every_steps > 0;
+  const int decimals = by_steps ? 5 : 4;
+  if (by_steps) line += "  step " + with_thousands(row.step);
+  line += "  " + scores(row.train, "", recipe_.top5, decimals);
+  if (recipe_.last_batch_loss) line += "  last batch " + format_fixed(fit.batch_loss(), 4);
+  if (row.validation) line += "  " + scores(*row.validation, "val ", recipe_.top5, decimals);
   line += "  " + format_duration(row.seconds) + "  " + format_fixed(row.images_per_second, 0) + " images/s";
   if (console_.verbosity() == Verbosity::normal) console_.note(line);
-  console_.object(row_json(row, top5_));
+  console_.object(row_json(row, recipe_.top5));
+}
+
+void ConsoleProgress::on_best(const Fit& fit) {
+  const std::optional<double>& best = fit.host_state().best;
+  if (fit.plan().best != BestRule::highest_validation_accuracy || !best) return;
+  if (console_.verbosity() == Verbosity::normal)
+    console_.note("best validation accuracy " + format_fixed(shown_best_, 5) + " → " + format_fixed(*best, 5));
+  shown_best_ = *best;
 }
 
 void ConsoleProgress::on_end(const Fit&, FitEnd) { clear_line(); }
+
+std::string step_json(std::int64_t epoch, std::int64_t step, double loss) {
+  return Json{{"event", "step"}, {"epoch", epoch}, {"step", step}, {"loss", number(loss)}}.dump();
+}
 
 std::string row_json(const HistoryRow& row, bool top5) {
   Json json = {

@@ -32,22 +32,27 @@ class Console {
 
 class ConsoleProgress : public FitObserver {
  public:
-  ConsoleProgress(const Console& console, bool top5) : console_(console), top5_(top5) {}
+  ConsoleProgress(const Console& console, const Recipe& recipe) : console_(console), recipe_(recipe) {}
   void on_start(const Fit& fit) override;
   void on_step(const Fit& fit) override;
   void on_evaluation(const Fit& fit, const HistoryRow& row) override;
+  void on_best(const Fit& fit) override;
   void on_end(const Fit& fit, FitEnd end) override;
 
  private:
   void clear_line();
+  void log_step(const Fit& fit);  // the step just done, numbered from 0
 
   const Console& console_;
-  bool top5_;
+  const Recipe& recipe_;
+  double shown_best_ = 0;
   std::chrono::steady_clock::time_point last_draw_{};
   std::int64_t shown_skips_ = 0;
   bool drawn_ = false;
 };
 
+// {"event": "step", "epoch": 0, "step": 3000, "loss": …}: one batch's loss before its update; epoch and step count from 0.
+std::string step_json(std::int64_t epoch, std::int64_t step, double loss);
 // {"event": "epoch", "epoch": 1, "accuracy": …}: the history's row.
 std::string row_json(const HistoryRow& row, bool top5);
 // {"accuracy": …, "top-5": …, "loss": …}

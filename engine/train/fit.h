@@ -77,8 +77,9 @@ class Fit {
 
   // A copy of the state with the device's sums in it; waits for the device.
   FitState state() const;
-  const FitState& host_state() const { return state_; }  // without the sums
-  Evaluation running() const;                            // of the row under way; waits for the device
+  const FitState& host_state() const { return state_; }     // without the sums
+  Evaluation running() const;                               // of the row under way; waits for the device
+  double batch_loss() const { return step_.batch_loss(); }  // of the last step, before its update; waits for the device
   std::int64_t skipped_steps() const { return step_.guard().skipped; }
 
  private:

@@ -46,9 +46,12 @@ struct Recipe {
   BestRule best = BestRule::last;
   bool test_best = false;  // the closing test uses the best weights, else the last
   LossAverage loss_average = LossAverage::by_samples;
-  bool top5 = false;     // top-5 accuracy in the history
-  bool augment = false;  // pad-4 random crop and horizontal flip
+  bool top5 = false;                 // top-5 accuracy in the history
+  std::int64_t log_every_steps = 0;  // show the loss of the first batch and of every so-manieth after it; 0: never
+  bool last_batch_loss = false;      // show the loss of the last batch with each row
+  bool augment = false;              // pad-4 random crop and horizontal flip
   bool shuffle = true;
+  std::uint64_t seed = 1;  // of initial weights, shuffles, dropout and augmentation
 };
 
 }  // namespace tessera

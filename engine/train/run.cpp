@@ -84,13 +84,15 @@ std::shared_ptr<Device> open_device(const RunConfig& config) {
 }
 
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes) {
-  std::string names;
+  std::string names, labels;
   for (const std::string& name : classes) names += (names.empty() ? "" : ",") + name;
+  for (const std::int32_t label : config.recipe.classes) labels += (labels.empty() ? "" : ",") + std::to_string(label);
   return {{"network", config.network},
           {"outputs", std::to_string(outputs)},
           {"residual", config.network_options.residual ? "true" : "false"},
           {"normalization", to_word(config.recipe.normalization)},
-          {"classes", names}};
+          {"classes", names},
+          {"labels", labels}};
 }
 
 std::string test_line(const Evaluation& test) {
@@ -121,7 +123,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     std::vector<std::string> notes;
     const std::optional<Checkpoint> checkpoint = checkpoints.load_newest(notes);
     for (const std::string& note : notes) console.warn(note);
-    if (checkpoint)
+    resumed = checkpoint.has_value();
+    if (resumed)
       state = restore(*checkpoint, parameters, *optimizer);
     else
       console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
@@ -141,7 +144,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   Fit fit(network, parameters, *optimizer, train, validate_on, plan_of(config, request.stop), std::move(state));
   HistoryFile history(request.folder / "history.csv", recipe.top5);
   BestWeights best(request.folder / "best.safetensors", parameters, metadata);
-  ConsoleProgress progress(console, recipe.top5);
+  ConsoleProgress progress(console, recipe);
   CheckpointWriter checkpoint_writer(checkpoints, parameters, *optimizer, config_json);
   for (FitObserver* observer : std::initializer_list<FitObserver*>{&history, &best, &progress, &checkpoint_writer})
     fit.add(*observer);

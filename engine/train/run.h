@@ -36,7 +36,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
 // The device that a configuration asks for. DeviceError where it, its precision or its kernels cannot be had.
 std::shared_ptr<Device> open_device(const RunConfig& config);
 
-// What a weights file says of itself: network, outputs, normalization, classes.
+// What a weights file says of itself: network, outputs, residual, normalization, classes (names), and labels: which labels
+// of the data set those classes are, where they are not all of them.
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes);
 
 // "test: accuracy 0.8123 top-5 0.9864 loss 0.9799"

@@ -22,6 +22,24 @@ void check_labels(const ImageSet& set, std::int64_t outputs, const std::string& 
 
 }  // namespace
 
+// Keeps the recipe's classes. A data set without those labels that has just as many classes is taken as it is.
+void select_classes(Split& split, const Recipe& recipe, const std::string& description) {
+  const std::vector<std::int32_t>& wanted = recipe.classes;
+  const std::vector<std::string> all = std::move(split.classes);
+  if (*std::max_element(wanted.begin(), wanted.end()) >= static_cast<std::int64_t>(all.size())) {
+    if (all.size() != wanted.size())
+      throw DataError(description + ": recipe " + recipe.id + " trains on " + std::to_string(wanted.size()) +
+                      " classes chosen by their labels, the last of them " + std::to_string(wanted.back()) +
+                      "; this data set has " + std::to_string(all.size()) + " classes");
+    split.notes.push_back(description + ": its " + std::to_string(all.size()) + " classes are taken as they are");
+    split.classes = all;
+    return;
+  }
+  for (ImageSet* set : {&split.train, &split.validation, &split.test}) *set = keep_classes(*set, wanted);
+  split.classes.clear();
+  for (const std::int32_t label : wanted) split.classes.push_back(all[static_cast<std::size_t>(label)]);
+}
+
 Split split_for(Dataset&& dataset, const Recipe& recipe, const SplitLimits& limits, std::int64_t outputs) {
   Split split{.train = std::move(dataset.train), .test = std::move(dataset.test), .classes = dataset.classes};
 
@@ -41,12 +59,7 @@ Split split_for(Dataset&& dataset, const Recipe& recipe, const SplitLimits& limi
     split.train = slice(split.train, 0, first);
   }
 
-  if (!recipe.classes.empty()) {
-    for (ImageSet* set : {&split.train, &split.validation, &split.test}) *set = keep_classes(*set, recipe.classes);
-    split.classes.clear();
-    for (const std::int32_t label : recipe.classes)
-      split.classes.push_back(dataset.classes.at(static_cast<std::size_t>(label)));
-  }
+  if (!recipe.classes.empty()) select_classes(split, recipe, dataset.description);
   for (ImageSet* set : {&split.validation, &split.test}) cut(*set, limits.test);
   cut(split.train, limits.train);
 

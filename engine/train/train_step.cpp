@@ -25,16 +25,20 @@ void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
   const Context context{.training = true, .gradients = true, .seed = seed_, .state = on_device};
 
+  loss_ = {};  // before anything is allocated: a step finds its tensors where they were
   parameters_.clear_gradients();
   const Batch batch = images_.draw(size, on_device);
   const Variable logits = network_.forward(context, batch.x);
   const Variable loss = loss_of(network_, context, logits, batch.y, label_smoothing_);
   run.classification_metrics(device.stream(), logits.value(), batch.y, loss.value(),
                              static_cast<kernels::Metrics*>(metrics_.data()));
+  loss_ = loss.value();
   backward(loss, one_);
   run.check_finite(device.stream(), parameters_.gradients(), guard);
   optimizer_.step(on_device, guard);
 }
+
+double TrainStep::batch_loss() const { return loss_ ? loss_.to_host<float>().at(0) : 0; }
 
 kernels::Metrics TrainStep::metrics() const {
   kernels::Metrics metrics;

@@ -15,6 +15,8 @@ class TrainStep {
   // Trains on `size` samples from state.position on. A step whose gradients are not finite changes no parameter.
   void run(const kernels::StepState& state, std::int64_t size);
 
+  // The loss of the last run()'s batch, before its update; waits for the device.
+  double batch_loss() const;
   // What the device has summed up since the last set; waits for it.
   kernels::Metrics metrics() const;
   kernels::StepGuard guard() const;
@@ -29,7 +31,7 @@ class TrainStep {
   std::uint64_t seed_;
   double label_smoothing_;
   StepStateBuffer state_;
-  Tensor metrics_, guard_, one_;
+  Tensor metrics_, guard_, one_, loss_;
 };
 
 }  // namespace tessera

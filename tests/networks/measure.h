@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,15 +30,20 @@ enum class Breadth { fast, and_reference, and_emulated };
 
 // How each network is tested. A new network needs a row here, and one in oracle.py.
 struct NetworkTest {
-  const char* id;
+  const char* id;  // of the network, or a name for its variant
   std::int64_t total, trainable, non_trainable;
   std::int64_t batch;         // large enough that batch norm over the smallest map is well conditioned
   double gradient_tolerance;  // rms error of a gradient in float32, of the tensor's rms (kinks of ReLU and max-pool)
   Breadth where;
+  const char* network = nullptr;  // where id is not a network's own
+  const char* prefix = nullptr;   // of the generated numbers; null: id
+  bool residual = true;
 };
-const NetworkTest& test_of(const NetworkEntry& entry);  // fails the running test where there is no row
+std::span<const NetworkTest> network_tests();
+const NetworkTest& test_of(const NetworkEntry& entry);            // throws where there is no row
+std::unique_ptr<Network> build_network(const NetworkTest& test);  // without dropout
 
-// Without dropout. dtype f64: the reference device only.
-Measured measure(const NetworkEntry& entry, std::int64_t batch, const std::shared_ptr<Device>& device, DType dtype);
+// dtype f64: the reference device only.
+Measured measure(const NetworkTest& test, const std::shared_ptr<Device>& device, DType dtype);
 
 }  // namespace tessera::golden

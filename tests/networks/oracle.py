@@ -177,22 +177,160 @@ def resnet18(t, x):
     return t.linear(global_average(y), "f1", 10)
 
 
+def baseline(t, x):
+    y = torch.relu(t.norm(t.conv(x, "c1", 6, 5, 1, SAME), "b1"))
+    y = torch.relu(t.linear(max_pool(y, 2, 2).flatten(1), "f1", 128))
+    return t.linear(y, "f2", 10)
+
+
+def lenet5_sigmoid(t, x):
+    y = max_pool(torch.sigmoid(t.conv(x, "c1", 6, 5)), 2, 2)
+    y = max_pool(torch.sigmoid(t.conv(y, "c2", 16, 5)), 2, 2).flatten(1)
+    y = torch.sigmoid(t.linear(y, "f1", 120))
+    y = torch.sigmoid(t.linear(y, "f2", 84))
+    return t.linear(y, "f3", 10)
+
+
+def alexnet8(t, x):
+    y = max_pool(torch.relu(t.norm(t.conv(x, "c1", 96, 3), "b1")), 3, 2)
+    y = max_pool(torch.relu(t.norm(t.conv(y, "c2", 256, 3), "b2")), 3, 2)
+    for name, out in [("c3", 384), ("c4", 384), ("c5", 256)]:
+        y = torch.relu(t.conv(y, name, out, 3, 1, SAME))
+    y = max_pool(y, 3, 2).flatten(1)
+    y = torch.relu(t.linear(y, "f1", 2048))
+    y = torch.relu(t.linear(y, "f2", 2048))
+    return t.linear(y, "f3", 10)
+
+
+def vgg16(t, x):
+    y = x
+    for i, out in enumerate([64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512], start=1):
+        y = torch.relu(t.norm(t.conv(y, f"c{i}", out, 3, 1, SAME), f"b{i}"))
+        if i in (2, 4, 7, 10, 13):
+            y = max_pool(y, 2, 2)
+    y = torch.relu(t.linear(y.flatten(1), "f1", 512))
+    y = torch.relu(t.linear(y, "f2", 512))
+    return t.linear(y, "f3", 10)
+
+
+def inception10(t, x):
+    def unit(x, name, out, kernel, stride=1):
+        return torch.relu(t.norm(t.conv(x, name + ".conv", out, kernel, stride, SAME), name + ".bn"))
+
+    y = unit(x, "c1", 16, 3)
+    for i, (out, stride) in enumerate([(16, 2), (16, 1), (32, 2), (32, 1)]):
+        block = f"blocks.{i}."
+        y = torch.cat([unit(y, block + "c1", out, 1, stride),
+                       unit(unit(y, block + "c2_1", out, 1, stride), block + "c2_2", out, 3),
+                       unit(unit(y, block + "c3_1", out, 1, stride), block + "c3_2", out, 5),
+                       unit(max_pool(y, 3, 1, SAME), block + "c4_2", out, 1, stride)], dim=1)
+    return t.linear(global_average(y), "f1", 10)
+
+
+def resnet_mini(t, x):
+    y = torch.relu(t.norm(t.conv(x, "conv1.0", 16, 3, 1, 1), "conv1.1"))
+    no_relu = lambda v: v
+    y = t.unit(y, "blk1", 16, 1, 1, True, "conv1", "bn1", "conv2", "bn2", final=no_relu)
+    y = t.unit(y, "blk2", 32, 1, 1, True, "conv1", "bn1", "conv2", "bn2", "extra.0", "extra.1", final=no_relu)
+    return t.linear(y.flatten(1), "outlayer", 10)
+
+
+def resnet18_maxpool(t, x):
+    y = max_pool(torch.relu(t.norm(t.conv(x, "conv", 64, 3, 1, SAME), "bn")), 2, 1, SAME)
+    for stage, out in enumerate([64, 128, 256, 512], start=1):
+        for i in range(2):
+            first = stage > 1 and i == 0
+            y = t.unit(y, f"res_block{stage}.{i}", out, 2 if first else 1, SAME, True, "conv1", "bn1", "conv2", "bn2",
+                       *(["conv3"] if first else []))
+    return t.linear(global_average(y), "fc", 10)
+
+
+def paddle_resnet18(t, x, stem, stem_norm, stem_bias, path, shortcut, head, outputs):
+    y = max_pool(torch.relu(t.norm(t.conv(x, stem, 64, 7, 2, 3, bias=stem_bias), stem_norm)), 3, 2, 1)
+    for stage, out in enumerate([64, 128, 256, 512], start=1):
+        for i in range(2):
+            first = stage > 1 and i == 0
+            y = t.unit(y, path.format(stage, i), out, 2 if first else 1, 1, False, "conv1", "bn1", "conv2", "bn2",
+                       *(shortcut if first else ()))
+    return t.linear(global_average(y), head, outputs)
+
+
+def resnet18_imagenet(t, x):
+    return paddle_resnet18(t, x, "conv1", "bn1", False, "layer{}.{}", ("downsample.0", "downsample.1"), "fc", 1000)
+
+
+def resnet18_nndl(t, x):
+    return paddle_resnet18(t, x, "net.0.0", "net.0.1", True, "net.{}.{}", ("shortcut", "bn3"), "net.7", 10)
+
+
+def resnet18_nndl_plain(t, x):
+    """Without residual adds: what the shortcuts own is there, but nothing reads it."""
+    y = max_pool(torch.relu(t.norm(t.conv(x, "net.0.0", 64, 7, 2, 3), "net.0.1")), 3, 2, 1)
+    for stage, out in enumerate([64, 128, 256, 512], start=1):
+        for i in range(2):
+            unit, first = f"net.{stage}.{i}.", stage > 1 and i == 0
+            if first:
+                t.parameter(unit + "shortcut.weight", out, y.shape[1], 1, 1)
+                for name in "weight", "bias":
+                    t.parameter(unit + "bn3." + name, out)
+                for name in "running_mean", "running_var":
+                    t.buffer(unit + "bn3." + name, out)
+            y = torch.relu(t.norm(t.conv(y, unit + "conv1", out, 3, 2 if first else 1, 1, bias=False), unit + "bn1"))
+            y = torch.relu(t.norm(t.conv(y, unit + "conv2", out, 3, 1, 1, bias=False), unit + "bn2"))
+    return t.linear(global_average(y), "net.7", 10)
+
+
+def resnet34_transfer(t, x, outputs=8):
+    y = max_pool(torch.relu(t.norm(t.conv(x, "conv", 64, 7, 2, SAME, bias=False), "bn")), 3, 2, SAME)
+    i = 0
+    for count, out, stride in (3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2):
+        for s in [stride] + [1] * (count - 1):
+            skip = ("skip_conv", "skip_bn") if s == 2 else ()
+            y = t.unit(y, f"units.{i}", out, s, SAME, False, "conv1", "bn1", "conv2", "bn2", *skip)
+            i += 1
+    return t.linear(global_average(y), "fc", outputs)
+
+
+def resnet34_transfer_binary(t, x):
+    return resnet34_transfer(t, x, outputs=1)
+
+
 # Network: forward, its constants, its penalty, and (total, trainable, non-trainable).
+KERAS2 = dict(epsilon=1e-3, momentum=0.01)
+KERAS3 = dict(epsilon=1e-3, momentum=0.01, unbiased=False)
+PYTORCH = dict(epsilon=1e-5, momentum=0.1)  # and Paddle
 NETWORKS = {
+    "baseline": (baseline, KERAS2, None, (198506, 198494, 12)),
+    "lenet5_sigmoid": (lenet5_sigmoid, {}, None, (62006, 62006, 0)),
+    "alexnet8": (alexnet8, KERAS2, None, (9639178, 9638474, 704)),
+    "vgg16": (vgg16, KERAS2, None, (15262026, 15253578, 8448)),
+    "inception10": (inception10, dict(KERAS2, frozen_statistics=True), None, (121418, 120234, 1184)),
+    "resnet_mini": (resnet_mini, PYTORCH, None, (347786, 347498, 288)),
+    "resnet18_maxpool": (resnet18_maxpool, KERAS2, None, (11184778, 11176970, 7808)),
+    "resnet18_imagenet": (resnet18_imagenet, PYTORCH, None, (11699112, 11689512, 9600)),
+    "resnet18_nndl": (resnet18_nndl, PYTORCH, None, (11191306, 11181706, 9600)),
+    "resnet18_nndl_plain": (resnet18_nndl_plain, PYTORCH, None, (11191306, 11181706, 9600)),
+    "resnet34_transfer": (resnet34_transfer, KERAS3, None, (21305800, 21288776, 17024)),
+    "resnet34_transfer_binary": (resnet34_transfer_binary, KERAS3, None, (21302209, 21285185, 17024)),
     "lenet5_relu": (lenet5_relu, {}, None, (62006, 62006, 0)),
-    "resnet18": (resnet18, dict(epsilon=1e-3, momentum=0.01),
+    "resnet18": (resnet18, KERAS2,
                  lambda t: 0.01 * (t.parameters["f1.weight"] ** 2).sum(), (11183562, 11173962, 9600)),
 }
+
+
+# Whose generated numbers a network shares.
+PREFIXES = {"resnet18_nndl_plain": "resnet18_nndl", "resnet34_transfer_binary": "resnet34_transfer"}
 
 
 # ---- what is computed, and how it is written ---------------------------------------------------------------------------
 
 def compute(network, batch):
     forward, constants, penalty, counts = NETWORKS[network]
-    t = Tensors(network, **constants)
+    prefix = PREFIXES.get(network, network)
+    t = Tensors(prefix, **constants)
     with torch.no_grad():
         outputs = forward(t, torch.zeros(2, 3, 32, 32, dtype=torch.float64)).shape[1]
-        x, labels = generated_batch(network, batch, outputs)
+        x, labels = generated_batch(prefix, batch, outputs)
         logits = forward(t, x)
     trainable = sum(p.numel() for p in t.parameters.values())
     kept = sum(b.numel() for b in t.buffers.values())
@@ -212,16 +350,17 @@ def compute(network, batch):
 
 def write_safetensors(path, tensors):
     header, at = {}, 0
+    dtypes = {torch.float64: "F64", torch.float32: "F32", torch.int64: "I64"}
     for name, value in tensors.items():
-        size = 8 * value.numel()
-        header[name] = {"dtype": "F64", "shape": list(value.shape), "data_offsets": [at, at + size]}
+        size = value.element_size() * value.numel()
+        header[name] = {"dtype": dtypes[value.dtype], "shape": list(value.shape), "data_offsets": [at, at + size]}
         at += size
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as file:
         file.write(struct.pack("<Q", len(text)) + text)
         for value in tensors.values():
-            file.write(value.contiguous().numpy().astype("<f8").tobytes())
+            file.write(value.contiguous().numpy().tobytes())
 
 
 def samples(value):
@@ -230,8 +369,8 @@ def samples(value):
 
 
 def write_extract(path, network, batch, t, labels, logits, loss):
-    parameters = [{"name": n, "shape": list(p.shape), "rms": float((p.grad ** 2).mean().sqrt()), "samples": samples(p.grad)}
-                  for n, p in t.parameters.items()]
+    parameters = [{"name": n, "shape": list(p.shape), "rms": 0 if p.grad is None else float((p.grad ** 2).mean().sqrt()),
+                   "samples": [] if p.grad is None else samples(p.grad)} for n, p in t.parameters.items()]
     buffers = [{"name": n, "shape": list(b.shape), "samples": samples(b)} for n, b in t.buffers.items()]
     rows = lambda items: "[\n" + ",\n".join("  " + json.dumps(item) for item in items) + "]"
     with open(path, "w") as file:
@@ -251,11 +390,13 @@ def main():
     t, labels, logits, loss = compute(options.network, options.batch)
     if options.write:
         tensors = {"logits": logits, "loss": loss.reshape(1), "labels": labels.double()}
-        tensors.update({"gradient/" + name: p.grad for name, p in t.parameters.items()})
+        for name, p in t.parameters.items():
+            tensors.update({"unused/" + name: p.detach()} if p.grad is None else {"gradient/" + name: p.grad})
         tensors.update({"statistics/" + name: b for name, b in t.buffers.items()})
         write_safetensors(options.write, tensors)
     if options.store:
         write_extract(options.store, options.network, options.batch, t, labels, logits, loss)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+// A baseline of one convolution and two linear layers: 198,506 parameters (198,494 of them trainable).
+//
+// A tf.keras tutorial's variant: batch norm with ε = 1e-3 before the ReLU, dropout of 0.2 on the pooled map and on the
+// hidden layer.
+#include "engine/nn/layers.h"
+#include "engine/nn/network.h"
+#include "models/catalogue.h"
+
+namespace tessera {
+namespace {
+
+struct Baseline : Network {
+  explicit Baseline(const NetworkOptions& options)
+      : drop1(options.dropout.value_or(0.2), 0),
+        drop2(options.dropout.value_or(0.2), 1),
+        f2(128, options.outputs.value_or(10), {.init = tf_keras_init}) {}
+
+  void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("f1", f1), v("f2", f2); }
+
+  Variable forward(const Context& context, const Variable& x) override {
+    Variable y = b1(context, c1(context, x), Activation::relu);
+    y = drop1(context, pool(context, y));
+    y = drop2(context, f1(context, flatten(context, y)));
+    return f2(context, y);
+  }
+
+  std::int64_t outputs() const override { return f2.weight.shape()[0]; }
+
+  Conv2d c1{3, 6, 5, {.padding = Padding::keras_same(), .init = tf_keras_init}};
+  BatchNorm b1{6, {.epsilon = 1e-3, .momentum = 0.01}};
+  MaxPool pool;
+  Dropout drop1;
+  Flatten flatten;
+  Linear f1{6 * 16 * 16, 128, {.activation = Activation::relu, .init = tf_keras_init}};
+  Dropout drop2;
+  Linear f2;
+};
+
+}  // namespace
+
+NetworkEntry describe_baseline() {
+  return {.id = "baseline",
+          .description = "one convolution and two linear layers (tf.keras)",
+          .build = build<Baseline>,
+          .recipe = {.id = "R002-baseline",
+                     .validation = Validation::test_set,
+                     .batch_size = 32,
+                     .epochs = 5,
+                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .best = BestRule::lowest_validation_loss},
+          .has_dropout = true};
+}
+
+}  // namespace tessera

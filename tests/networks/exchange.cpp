@@ -1,0 +1,43 @@
+// Weights of another framework: a state of torchvision's resnet18 loads and gives the same logits here.
+#include <cstring>
+
+#include "models/saved_network.h"
+#include "tests/catch.h"
+#include "tests/networks/script.h"
+
+using namespace tessera;
+
+namespace {
+
+std::vector<float> floats(const Safetensors& file, const std::string& name) {
+  const TensorEntry& entry = file.at(name);
+  REQUIRE(entry.dtype == DType::f32);
+  std::vector<float> values(static_cast<std::size_t>(entry.count()));
+  std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
+  return values;
+}
+
+}  // namespace
+
+TEST_CASE("a state of torchvision's resnet18 gives its logits here") {
+  const golden::TemporaryFolder folder;
+  const std::filesystem::path state = folder.path / "state.safetensors", batch = folder.path / "batch.safetensors";
+  if (!golden::run_script("torchvision_resnet18.py", golden::quoted(state) + " " + golden::quoted(batch),
+                          "the exchange of weights"))
+    return;
+
+  const Safetensors file = Safetensors::read(state), numbers = Safetensors::read(batch);
+  REQUIRE(file.find("bn1.num_batches_tracked") != nullptr);
+  CHECK_THROWS_AS(config_of(file, ""), WeightsError);  // it does not say what it is
+
+  const auto device = Device::open({.device = "cpu", .options = {.threads = 2}});
+  const SavedNetwork saved = load_network(file, config_of(file, "resnet18_imagenet"), device);
+  const std::vector<float> images = floats(numbers, "images"), expected = floats(numbers, "logits");
+  const std::int64_t size = numbers.at("images").shape.at(0);  // N,H,W,C
+  const Tensor x = Tensor::from(device, {size, 32, 32, 3}, std::span<const float>(images));
+  const std::vector<float> logits = saved.network->forward(Context{}, x).value().to_host<float>();
+  REQUIRE(logits.size() == expected.size());
+  for (std::size_t i = 0; i < logits.size(); ++i)
+    if (!(std::abs(logits[i] - expected[i]) <= 1e-4))
+      FAIL_CHECK("logit " << i << ": " << logits[i] << ", expected " << expected[i]);
+}

@@ -1,0 +1,109 @@
+// The recipes of the catalogue against the tutorials' tables, and what weights files remember of them.
+#include <catch2/catch.hpp>
+
+#include "engine/train/run.h"
+#include "engine/train/weights.h"
+#include "models/saved_network.h"
+#include "tests/networks/script.h"
+
+using namespace tessera;
+
+namespace {
+
+struct Row {
+  const char *network, *recipe;
+  std::int64_t batch, epochs;
+  const char* optimizer;
+  double learning_rate, momentum, weight_decay;
+  Validation validation;
+  std::size_t classes;
+  BestRule best;
+};
+constexpr auto last = BestRule::last, lowest = BestRule::lowest_validation_loss,
+               highest = BestRule::highest_validation_accuracy;
+constexpr auto test_set = Validation::test_set;
+constexpr Row rows[] = {
+    {"resnet34_transfer", "R000a", 32, 10, "adam-keras", 1e-3, 0, 0, test_set, 8, last},
+    {"resnet34_transfer_binary", "R000c", 32, 10, "sgd", 0.01, 0, 0, test_set, 2, last},
+    {"resnet18_maxpool", "R001", 100, 100, "sgd", 0.005, 0.9, 0, Validation::last_tenth, 0, last},
+    {"baseline", "R002-baseline", 32, 5, "adam-keras", 1e-3, 0, 0, test_set, 0, lowest},
+    {"lenet5_sigmoid", "R002-lenet5", 32, 5, "adam-keras", 1e-3, 0, 0, test_set, 0, lowest},
+    {"alexnet8", "R002-alexnet8", 32, 5, "adam-keras", 1e-3, 0, 0, test_set, 0, lowest},
+    {"vgg16", "R002-vgg16", 32, 5, "adam-keras", 1e-3, 0, 0, test_set, 0, lowest},
+    {"inception10", "R002-inception10", 1024, 5, "adam-keras", 1e-3, 0, 0, test_set, 0, lowest},
+    {"resnet18", "R002-resnet18", 32, 5, "adam-keras", 1e-3, 0, 0, test_set, 0, lowest},
+    {"lenet5_relu", "R003-lenet5", 32, 100, "adam", 1e-3, 0, 0, test_set, 0, last},
+    {"resnet_mini", "R003-resnet", 32, 100, "adam", 1e-3, 0, 0, test_set, 0, last},
+    {"resnet18_imagenet", "R004-api", 64, 30, "adam", 1e-3, 0, 0.005, Validation::fifth_batch, 0, highest},
+    {"resnet18_nndl", "R004-custom", 64, 30, "adam", 1e-3, 0, 0.005, Validation::fifth_batch, 0, highest},
+};
+
+}  // namespace
+
+TEST_CASE("every network has its tutorial's recipe") {
+  CHECK(catalogue().size() == std::size(rows));
+  for (const Row& row : rows) {
+    INFO(row.network);
+    const Recipe& r = require_network(row.network).recipe;
+    CHECK(r.id == row.recipe);
+    CHECK(r.batch_size == row.batch);
+    CHECK(r.epochs == row.epochs);
+    CHECK(r.optimizer.name() == row.optimizer);
+    CHECK(r.optimizer.learning_rate == row.learning_rate);
+    CHECK(r.optimizer.momentum == row.momentum);
+    CHECK(r.optimizer.weight_decay == row.weight_decay);
+    CHECK(r.validation == row.validation);
+    CHECK(r.classes.size() == row.classes);
+    CHECK(r.best == row.best);
+    CHECK(r.top5 == (r.id == "R001"));
+    CHECK(r.last_batch_loss == r.id.starts_with("R003"));
+    const bool paddle = r.id.starts_with("R004");
+    CHECK(r.test_best == paddle);
+    CHECK(r.normalization == (paddle ? Normalization::cifar10 : Normalization::none));
+    CHECK(r.evaluate_every_steps == (paddle ? 3000 : 0));
+    CHECK(r.log_every_steps == (paddle ? 3000 : 0));
+    CHECK(r.loss_average == (paddle ? LossAverage::by_batches : LossAverage::by_samples));
+    CHECK((r.seed == 100) == paddle);
+    CHECK(r.shuffle);
+    CHECK(!r.augment);
+  }
+  CHECK(require_network("resnet34_transfer").recipe.classes == std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 9});
+  CHECK(require_network("resnet34_transfer_binary").recipe.classes == std::vector<std::int32_t>{7, 8});
+}
+
+TEST_CASE("weights remember the head, the classes and the normalization they were trained with") {
+  const golden::TemporaryFolder folder;
+  const auto device = Device::open({.device = "cpu", .options = {.threads = 1}});
+  RunConfig config;
+  config.network = "lenet5_relu";
+  config.network_options.outputs = 2;
+  config.recipe = require_network(config.network).recipe;
+  config.recipe.classes = {3, 5};
+  config.recipe.normalization = Normalization::cifar10;
+  const auto network = require_network(config.network).make(config.network_options);
+  const ParameterStore store(*network, device, 1);
+  const Metadata metadata = weights_metadata(config, network->outputs(), {"cat", "dog"});
+
+  const auto reread = [&](const Metadata& m) {
+    const std::filesystem::path path = folder.path / "weights.safetensors";
+    save_weights(path, store, m);
+    return config_of(Safetensors::read(path), "");
+  };
+  const RunConfig read = reread(metadata);
+  CHECK(read.network == "lenet5_relu");
+  CHECK(read.network_options.outputs == 2);
+  CHECK(read.recipe.classes == std::vector<std::int32_t>{3, 5});
+  CHECK(read.recipe.normalization == Normalization::cifar10);
+
+  const auto changed = [&](const char* key, const char* value) {
+    Metadata m = metadata;
+    m[key] = value;
+    return m;
+  };
+  CHECK(reread(changed("labels", "")).recipe.classes.empty());
+  CHECK_THROWS_AS(reread(changed("labels", "3,x")), WeightsError);
+  CHECK_THROWS_AS(reread(changed("labels", "-1")), WeightsError);
+  CHECK_THROWS_AS(reread(changed("outputs", "0")), WeightsError);
+  CHECK_THROWS_AS(reread(changed("residual", "false")), WeightsError);
+  CHECK_THROWS_AS(reread(changed("network", "lenet6")), WeightsError);
+}
