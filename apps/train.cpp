@@ -1,7 +1,5 @@
 // train_<network> DATA: trains one network of the catalogue with its own recipe. Built once per network.
 #include <CLI/CLI.hpp>
-#include <chrono>
-#include <ctime>
 
 #include "apps/options.h"
 #include "apps/program.h"
@@ -14,16 +12,6 @@ namespace {
 
 using namespace tessera;
 namespace fs = std::filesystem;
-
-fs::path new_run_folder(const std::string& network) {
-  const std::time_t now = std::time(nullptr);
-  char stamp[32];
-  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
-  const std::string base = "runs/" + network + "-" + stamp;
-  fs::path folder = base;
-  for (int i = 2; fs::exists(folder); ++i) folder = base + "-" + std::to_string(i);
-  return folder;
-}
 
 }  // namespace
 

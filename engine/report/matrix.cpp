@@ -54,7 +54,7 @@ std::string matrix(const Confusion& c) {
     html += "<tr><th>" + escape_html(c.classes()[i]) + "</th>";
     for (std::size_t j = 0; j < columns; ++j) {
       const double strength = i == j ? share(c, i, j) : largest > 0 ? 0.85 * share(c, i, j) / largest : 0;
-      html += std::string("<td class=\"") + (i == j ? "right" : "wrong") + (strength > 0.55 ? " strong" : "") +
+      html += std::string("<td class=\"") + (i == j ? "right" : "wrong") + (i == j && strength > 0.8 ? " strong" : "") +
               "\" style=\"--v:" + format_fixed(strength, 2) + "\" title=\"" + escape_html(c.classes()[i]) + " taken for " +
               escape_html(name_of(c, j)) + ": " + with_thousands(c.count(i, j)) + " of " + with_thousands(c.total(i)) +
               "\">" + (c.count(i, j) ? std::to_string(c.count(i, j)) : "·") + "</td>";

@@ -48,12 +48,7 @@ void Console::object(const std::string& json) const {
   if (verbosity_ == Verbosity::json) print(stdout, json + "\n");
 }
 
-void ConsoleProgress::on_start(const Fit& fit) {
-  shown_best_ = fit.host_state().best.value_or(0);
-  if (fit.host_state().step > 0)
-    console_.note("resuming after step " + with_thousands(fit.host_state().step) + " of " +
-                  with_thousands(fit.total_steps()));
-}
+void ConsoleProgress::on_start(const Fit& fit) { shown_best_ = fit.host_state().best.value_or(0); }
 
 void ConsoleProgress::clear_line() {
   if (drawn_) print(stderr, "\r\033[K");

@@ -1,59 +1,16 @@
 #include "engine/train/run.h"
 
+#include <chrono>
+
 #include "engine/files/csv.h"
 #include "engine/report/text.h"
 #include "engine/train/checkpointing.h"
+#include "engine/train/report_file.h"
+#include "engine/train/run_folder.h"
 #include "engine/train/weights.h"
 
 namespace tessera {
 namespace {
-
-namespace fs = std::filesystem;
-
-// history.csv: on a resume the rows of the checkpoint, then one row per evaluation.
-class HistoryFile : public FitObserver {
- public:
-  HistoryFile(fs::path path, bool top5) : path_(std::move(path)), top5_(top5) {}
-  void on_start(const Fit& fit) override {
-    CsvTable table{history_columns(top5_), {}};
-    for (const HistoryRow& row : fit.host_state().history) table.rows.push_back(to_csv_row(row, top5_));
-    writer_.emplace(path_, table);
-  }
-  void on_evaluation(const Fit&, const HistoryRow& row) override { writer_->append(to_csv_row(row, top5_)); }
-
- private:
-  fs::path path_;
-  bool top5_;
-  std::optional<CsvWriter> writer_;
-};
-
-class BestWeights : public FitObserver {
- public:
-  BestWeights(fs::path path, const ParameterStore& parameters, Metadata metadata)
-      : path_(std::move(path)), parameters_(parameters), metadata_(std::move(metadata)) {}
-  void on_best(const Fit&) override { save_weights(path_, parameters_, metadata_); }
-
- private:
-  fs::path path_;
-  const ParameterStore& parameters_;
-  Metadata metadata_;
-};
-
-FitPlan plan_of(const RunConfig& config, const std::atomic<bool>* stop) {
-  const Recipe& recipe = config.recipe;
-  return {.batch_size = recipe.batch_size,
-          .epochs = recipe.epochs,
-          .max_steps = config.max_steps,
-          .evaluate_every_steps = recipe.evaluate_every_steps,
-          .learning_rate = recipe.optimizer.learning_rate,
-          .label_smoothing = recipe.label_smoothing,
-          .seed = config.seed,
-          .shuffle = recipe.shuffle,
-          .best = recipe.best,
-          .loss_average = recipe.loss_average,
-          .stop = stop,
-          .max_seconds = config.max_minutes.value_or(0) * 60};
-}
 
 void describe(const RunRequest& request, const ParameterStore& parameters, const Split& split, const Console& console) {
   const RunConfig& config = request.config;
@@ -142,6 +99,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   const BatchSource* validate_on = split.validate_on_test ? &*test : validation ? &*validation : nullptr;
 
   Fit fit(network, parameters, *optimizer, train, validate_on, plan_of(config, request.stop), std::move(state));
+  if (fit.host_state().step > 0)
+    console.note("resuming after step " + with_thousands(fit.host_state().step) + " of " +
+                 with_thousands(fit.total_steps()));
   HistoryFile history(request.folder / "history.csv", recipe.top5);
   BestWeights best(request.folder / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console, recipe);
@@ -150,13 +110,28 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     fit.add(*observer);
 
   RunResult result{.end = fit.run(), .test = std::nullopt};
+  RunReport report(request.folder / "report.html", config, parameters);
+  report.add_training(fit, result.end);
+  report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
   save_weights(request.folder / "last.safetensors", parameters, metadata);
-  if (test) {
-    if (recipe.test_best) load_weights(Safetensors::read(request.folder / "best.safetensors"), parameters);
-    result.test =
-        evaluate(network, *test, {.batch_size = recipe.batch_size, .average = recipe.loss_average, .stop = request.stop});
-  }
+  if (recipe.test_best && (test || validation))
+    load_weights(Safetensors::read(request.folder / "best.safetensors"), parameters);
+  const auto close = [&](const BatchSource& source, const ImageSet& images, const char* kind) {
+    const auto start = std::chrono::steady_clock::now();
+    const Evaluation e = evaluate(network, source,
+                                  {.batch_size = recipe.batch_size,
+                                   .average = recipe.loss_average,
+                                   .stop = request.stop,
+                                   .on_batch = report.watch(images, kind, split.classes)});
+    report.add_evaluation(e, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    return e;
+  };
+  if (test)
+    result.test = close(*test, split.test, "test");
+  else if (validation)
+    close(*validation, split.validation, "validation");
+  report.write();
   return result;
 }
 

@@ -5,6 +5,7 @@
 //   RUN/last.safetensors      weights after the last step
 //   RUN/best.safetensors      by the recipe's rule
 //   RUN/checkpoints/          resumable
+//   RUN/report.html           curves, confusion matrix, mistakes (train/report_file.h)
 #pragma once
 
 #include <filesystem>
