@@ -64,7 +64,8 @@ int main(int argc, char** argv) {
       }
       return 0;
     } catch (const Interrupted&) {
-      console.note("stopped; go on with: " + app.get_name() + " --resume " + request.folder.string());
+      if (fs::exists(request.folder / "config.json"))  // else nothing had begun
+        console.note("stopped; go on with: " + app.get_name() + " --resume " + request.folder.string());
       return stop.exit_code();
     }
   });
