@@ -115,10 +115,11 @@ footer { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: 1rem;
 @media print {
   :root { --paper: #fff; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
-  body { font-size: 10pt; } main { max-width: none; padding: 0; }
-  h1 { font-size: 24pt; } h2 { font-size: 15pt; } section { margin-top: 1.6rem; }
-  .chart, .mistakes figure, .matrix, .bars tr, .figures { break-inside: avoid; } h2, h3, .note { break-after: avoid; }
-  .charts { grid-template-columns: repeat(2, 1fr); } .mistakes { grid-template-columns: repeat(8, 1fr); }
+  html { font-size: 68%; } body { font-size: 1rem; } main { max-width: none; padding: 0; }
+  section { margin-top: 2.25rem; } h2, h3, .note, section > header { break-after: avoid; }
+  .figures, .chart, .mistakes figure, .matrix, .sheet { break-inside: avoid; }
+  .charts { grid-template-columns: repeat(2, 1fr); } .classes { grid-template-columns: max-content 1fr; }
+  .mistakes { grid-template-columns: repeat(8, 1fr); } .sheets { columns: 2; }
   details { display: none; }
 }
 )css";
