@@ -49,8 +49,7 @@ Kernel widest() {
 
 }  // namespace
 
-Peak measure_cpu_peak(int threads) {
-  Peak peak;
+double measure_peak_flops(int threads) {
   const Kernel kernel = widest();
   float keep = 0;
   const Timing fma = measure(
@@ -59,20 +58,21 @@ Peak measure_cpu_peak(int threads) {
         for (int t = 0; t < threads; ++t) keep += kernel.run();
       },
       0.3);
-  peak.flops = 2.0 * 12 * rounds * kernel.lanes * threads / fma.fastest;
+  asm volatile("" : : "x"(keep));  // the sum has to be used
+  return 2.0 * 12 * rounds * kernel.lanes * threads / fma.fastest;
+}
 
-  const long count = 16L << 20;  // 64 MiB an array
+double measure_peak_bandwidth(int threads, double working_set) {
+  const long count = std::max(1024L, static_cast<long>(working_set / (3 * sizeof(float))));
   std::vector<float> a(static_cast<std::size_t>(count), 1.0f), b = a, c = a;
   float *pa = a.data(), *pb = b.data(), *pc = c.data();
   const Timing triad = measure(
       [&] {
-#pragma omp parallel for num_threads(threads) schedule(static)
+#pragma omp parallel for num_threads(threads) schedule(static) if (count > 20000)
         for (long i = 0; i < count; ++i) pa[i] = pb[i] + 0.5f * pc[i];
       },
-      0.3);
-  peak.bandwidth = 3.0 * sizeof(float) * static_cast<double>(count) / triad.fastest;
-  if (keep == 12345.0f) peak.flops = 0;  // never: the sum only has to be used
-  return peak;
+      0.2);
+  return 3.0 * sizeof(float) * static_cast<double>(count) / triad.fastest;
 }
 
 }  // namespace tessera::bench
