@@ -58,7 +58,7 @@ double measure_peak_flops(int threads) {
         for (int t = 0; t < threads; ++t) keep += kernel.run();
       },
       0.3);
-  asm volatile("" : : "x"(keep));  // the sum has to be used
+  asm volatile("" : : "m"(keep));  // the sum has to be used
   return 2.0 * 12 * rounds * kernel.lanes * threads / fma.fastest;
 }
 
