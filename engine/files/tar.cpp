@@ -9,6 +9,7 @@ constexpr std::size_t block = 512, piece = std::size_t{1} << 20;
 constexpr std::size_t name_at = 0, name_size = 100, size_at = 124, size_size = 12, checksum_at = 148, checksum_size = 8,
                       kind_at = 156, magic_at = 257, prefix_at = 345, prefix_size = 155;
 using Block = std::array<std::byte, block>;
+constexpr const char* too_much = "more than 1 GiB comes out of this archive; it is not CIFAR-10";
 
 // Text up to its field's end or the first zero.
 std::string text_at(const Block& header, std::size_t at, std::size_t size) {
@@ -64,7 +65,7 @@ void TarGzReader::broken(const std::string& reason) const {
 }
 
 void TarGzReader::take(std::span<std::byte> to) {
-  if (to.size() > most_bytes - offset_) broken("more than 1 GiB comes out of this archive; it is not CIFAR-10");
+  if (to.size() > most_bytes - offset_) broken(too_much);
   const std::size_t got = gzip_.read(to);
   if (got < to.size()) broken("the archive ends too early; it was cut, fetch it again");
   offset_ += got;
@@ -79,16 +80,28 @@ void TarGzReader::skip(std::uint64_t count) {
   }
 }
 
+void TarGzReader::drain() {
+  Bytes passed(piece);
+  while (const std::size_t got = gzip_.read(passed)) {
+    offset_ += got;
+    if (offset_ > most_bytes) broken(too_much);
+  }
+}
+
 std::optional<TarMember> TarGzReader::next() {
   skip(unread_ + padding_);
   unread_ = padding_ = 0;
   Block header;
   take(header);
-  if (is_zero(header)) return std::nullopt;
+  if (is_zero(header)) {
+    drain();
+    return std::nullopt;
+  }
   if (octal_at(header, checksum_at, checksum_size) != checksum_of(header))
     broken("no tar header, or a damaged one (the archive may be something else, or cut and repaired)");
   const std::optional<std::uint64_t> size = octal_at(header, size_at, size_size);
   if (!size) broken("a member whose size is not an octal number");
+  if (*size > most_bytes) broken(too_much);
 
   TarMember member{
       .name = text_at(header, name_at, name_size), .kind = kind_of(static_cast<char>(header[kind_at])), .size = *size};

@@ -40,6 +40,7 @@ class TarGzReader {
   [[noreturn]] void broken(const std::string& reason) const;
   void take(std::span<std::byte> to);
   void skip(std::uint64_t count);
+  void drain();  // to the end of the compressed stream, where its checksum stands
 
   std::string where_;
   GzipReader gzip_;
