@@ -32,6 +32,12 @@ std::string scores(const Evaluation& e, const std::string& prefix, bool top5, in
          format_fixed(e.accuracy, decimals) + (top5 ? "  " + prefix + "top-5 " + format_fixed(e.top5, decimals) : "");
 }
 
+// "epoch 4/30  step 3000/18750", both counted from 0.
+std::string step_of(const Fit& fit, std::int64_t epoch, std::int64_t step) {
+  return "epoch " + std::to_string(epoch) + "/" + std::to_string(fit.plan().epochs) + "  step " + std::to_string(step) +
+         "/" + std::to_string(fit.total_steps());
+}
+
 }  // namespace
 
 Console::Console(Verbosity verbosity)
@@ -61,8 +67,7 @@ void ConsoleProgress::log_step(const Fit& fit) {
   const double loss = fit.batch_loss();
   clear_line();
   if (console_.verbosity() == Verbosity::normal)
-    console_.note("epoch " + std::to_string(state.epoch) + "/" + std::to_string(fit.plan().epochs) + "  step " +
-                  std::to_string(step) + "/" + std::to_string(fit.total_steps()) + "  batch loss " + format_fixed(loss, 5));
+    console_.note(step_of(fit, state.epoch, step) + "  batch loss " + format_fixed(loss, 5));
   console_.object(step_json(state.epoch, step, loss));
 }
 
@@ -95,10 +100,10 @@ void ConsoleProgress::on_evaluation(const Fit& fit, const HistoryRow& row) {
     console_.warn(with_thousands(skipped - shown_skips_) + " steps had non-finite gradients and were skipped");
     shown_skips_ = skipped;
   }
-  std::string line = "epoch " + std::to_string(row.epoch) + "/" + std::to_string(fit.plan().epochs);
   const bool by_steps = fit.plan().evaluate_every_steps > 0;
   const int decimals = by_steps ? 5 : 4;
-  if (by_steps) line += "  step " + with_thousands(row.step);
+  std::string line = by_steps ? step_of(fit, row.epoch - 1, row.step - 1)
+                              : "epoch " + std::to_string(row.epoch) + "/" + std::to_string(fit.plan().epochs);
   line += "  " + scores(row.train, "", recipe_.top5, decimals);
   if (recipe_.last_batch_loss) line += "  last batch " + format_fixed(fit.batch_loss(), 4);
   if (row.validation) line += "  " + scores(*row.validation, "val ", recipe_.top5, decimals);
