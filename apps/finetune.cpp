@@ -38,18 +38,25 @@ void add_finetune_options(CLI::App& app, FinetuneOptions& o, const RunConfig& de
   app.add_option("--classes", o.classes,
                  "Names of the classes to tell apart, the first is label 0; two classes share one sigmoid output")
       ->delimiter(',')
+      ->allow_extra_args(false)  // what follows behind a blank is WEIGHTS
       ->required();
   const char* group = "Training";
   app.add_option("--epochs-frozen", o.epochs_frozen, "Epochs of the new head alone; 0: none")
+      ->capture_default_str()
       ->check(CLI::NonNegativeNumber)
       ->group(group);
   app.add_option("--epochs", o.epochs, "Epochs of all parameters after that; 0: none")
+      ->capture_default_str()
       ->check(CLI::NonNegativeNumber)
       ->group(group);
   app.add_option("--lr-frozen", o.lr_frozen, "Learning rate of the new head alone")
+      ->capture_default_str()
       ->check(CLI::PositiveNumber)
       ->group(group);
-  app.add_option("--lr", o.lr, "Learning rate of all parameters")->check(CLI::PositiveNumber)->group(group);
+  app.add_option("--lr", o.lr, "Learning rate of all parameters")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber)
+      ->group(group);
   for (const auto& [name, value, help] :
        {std::tuple{"--limit-train", &o.limit_train, "Use the first N training images of these classes"},
         std::tuple{"--limit-test", &o.limit_test, "Use the first N test images of these classes"}})

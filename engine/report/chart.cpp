@@ -101,7 +101,7 @@ std::string curve(const Series& series, const Chart& chart, const Axis& x, const
     const std::string px = place(x.at(chart.x[i])), py = place(y.at(series.values[i]));
     path += (begins ? "M" : "L") + px + " " + py;
     if (count <= most_marks || (begins && !finite(i + 1)))
-      marks += "<circle class=\"mark\" cx=\"" + px + "\" cy=\"" + py + "\" r=\"2.6\"/>";
+      marks += "<circle class=\"mark\" cx=\"" + px + "\" cy=\"" + py + "\" r=\"" + (count < 3 ? "4" : "2.6") + "\"/>";
   }
   return "<g class=\"" + series.style + "\"><path class=\"curve\" d=\"" + path + "\"/>" + marks + "</g>";
 }

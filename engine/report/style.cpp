@@ -45,7 +45,8 @@ dd small { display: block; margin-top: .2rem; font: .8rem/1.3 var(--text); color
 
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1.25rem; }
 figure { margin: 0; }
-.chart { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 1rem 1rem .75rem; }
+.chart { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 1rem 1rem .75rem;
+  display: flex; flex-direction: column; justify-content: space-between; }
 .chart figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: .1rem 1rem; margin-bottom: .6rem; }
 .keys { display: flex; flex-wrap: wrap; gap: 0 1rem; font-size: .82rem; color: var(--soft); }
 .keys b { color: var(--ink); font-weight: 600; font-variant-numeric: tabular-nums; }

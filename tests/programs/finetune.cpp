@@ -123,6 +123,16 @@ TEST_CASE("the order of --classes is the order of the labels") {
   }
 }
 
+TEST_CASE("finetune explains itself, with defaults") {
+  const Outcome help = run("finetune", {"--help"});
+  CHECK(help.code == 0);
+  for (const char* option : {"--epochs-frozen INT:NONNEGATIVE=5", "--epochs INT:NONNEGATIVE=10",
+                             "--lr-frozen FLOAT:POSITIVE=0.01", "--lr FLOAT:POSITIVE=0.01", "--batch-size INT:N > 0=32",
+                             "--network", "--limit-train", "--limit-test", "--out", "--quiet", "--json", "--device"})
+    CHECK_THAT(help.out, Contains(option));
+  CHECK(run("finetune", {"--version"}).code == 0);
+}
+
 TEST_CASE("finetune: mistakes say what is wrong") {
   Folder folder;
   make_cifar(folder / "data", 40, 20);
@@ -136,6 +146,7 @@ TEST_CASE("finetune: mistakes say what is wrong") {
     CHECK_FALSE(fs::exists(folder / "none"));
   };
   fails({weights, data}, 2, "--classes");
+  fails({"--classes", "horse,unicorn", weights, data}, 2, "unicorn");  // the option first: it takes one word
   fails({weights, data, "--classes", "horse"}, 2, "two or more");
   fails({weights, data, "--classes", "horse,horse"}, 2, "different");
   fails({weights, data, "--classes", "horse,unicorn"}, 2, "unicorn");
