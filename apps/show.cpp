@@ -105,7 +105,8 @@ int main(int argc, char** argv) {
   OutputOptions output;
   std::string data_path, out = "show.png", split = "train";
   std::int64_t count = 25, index = -1;
-  std::uint64_t seed = RunConfig{}.seed;
+  RunConfig defaults;
+  std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, "A data set, or the word synthetic; see the README")->required();
   app.add_option("--out", out, "The picture")->capture_default_str();
   app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
