@@ -163,6 +163,7 @@ void add_copy_columns(std::vector<SlotCase>& all) {
   one({9, 8}, {9, 8}, {4, 2, 0});    // offset that is no multiple of four
   one({67, 33}, {67, 95}, {31, 1, 64});
   one({32, 16, 16, 16}, {32, 16, 16, 64}, {16, 0, 48}, Size::medium);
+  one({1024, 16, 16, 16}, {1024, 16, 16, 64}, {16, 0, 48}, Size::bench);
 }
 
 }  // namespace
