@@ -278,3 +278,22 @@ TEST_CASE("export --names keras has tf.keras' names, layouts and order of flatte
   CHECK(flattened);
   CHECK(plain);
 }
+
+TEST_CASE("a folder of photos trains a network of one output, and predict knows its two classes") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  for (const std::string place : {"train/horse", "train/ship", "test/horse", "test/ship"}) {
+    fs::create_directories(folder / "photos" / place);
+    for (const int i : {1, 2, 3}) write_png(folder / "photos" / place / (std::to_string(i) + ".png"), 20 * i, 30);
+  }
+  const std::string data = (folder / "photos").string(), out = (folder / "run").string();
+  const Outcome training = run("train_lenet5_relu", {data, "--outputs", "1", "--steps", "2", "--out", out, "--quiet"});
+  INFO(training.err);
+  REQUIRE(training.code == 0);
+  const Outcome one = run("predict", {out + "/last.safetensors", data + "/test/ship/1.png"});
+  CHECK(one.code == 0);
+  CHECK_THAT(one.out, Contains("   horse  0.") && Contains("   ship   0."));
+  CHECK_THAT(run("predict", {out + "/last.safetensors", data, "--index", "3", "--json"}).out,
+             Contains("\"true_class\":\"ship\""));
+  CHECK_THAT(run("show", {data, "--out", (folder / "grid.png").string()}).out, Contains("(6, 32, 32, 3)"));
+}
