@@ -2,8 +2,8 @@
 //
 // Loop order: rows (threads take runs of them), then columns; both sides are contiguous within a row.
 // 8 bytes an element (accumulating 12): bound by memory.
-// Measured (1 thread of a Zen 4 server, other work beside it; 16 columns into 64): 32·16² rows in cache 0.06 ms, 1024·16² rows
-// in memory 4.6 to 6.2 ms (5 to 7 GB/s of its own bytes).
+// Measured (1 thread of a Zen 4 server, other work beside it; 16 columns into 64): 32·16² rows in cache 0.06 ms, 1024·16²
+// rows in memory 4.6 to 6.2 ms (5 to 7 GB/s of its own bytes).
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/launchers.h"
 
