@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
   app.add_option("--logits", logits_file, "Write the outputs before softmax: float32 [images, outputs]");
   add_network_options(app, options);
   RunConfig defaults;
-  defaults.recipe.batch_size = 128;
+  defaults.recipe.batch_size = 0;  // the recipe's: where losses are averaged by batches, its size matters
   add_compute_options(app, options, defaults);
   add_output_options(app, output);
 
@@ -50,7 +50,6 @@ int main(int argc, char** argv) {
     try {
       const Safetensors file = Safetensors::read(weights);
       RunConfig config = config_of(file, network_id);
-      config.recipe.batch_size = defaults.recipe.batch_size;
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
       Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});

@@ -64,7 +64,8 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
       ->group(group);
   add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.seed))->group(group);
-  add(app, "--batch-size", o.batch_size, "Images per step", std::to_string(d.recipe.batch_size))
+  add(app, "--batch-size", o.batch_size, "Images per step",
+      d.recipe.batch_size > 0 ? std::to_string(d.recipe.batch_size) : "the recipe's")
       ->check(positive_integer)
       ->group(group);
   add(app, "--normalize", o.normalize, "Of pixels, after /255", to_word(d.recipe.normalization))
