@@ -1,14 +1,17 @@
 #!/usr/bin/python3
-"""A resnet18 of PyTorch's own modules under torchvision's names: writes its state and its logits.
+"""A resnet18 of PyTorch's own modules under torchvision's names: writes its state and its logits, and takes ours.
 
-  torchvision_resnet18.py STATE.safetensors BATCH.safetensors
+  torchvision_resnet18.py OURS.safetensors STATE.safetensors BATCH.safetensors
 
-STATE is the whole state_dict, num_batches_tracked included. BATCH holds `images` (N,H,W,C) and `logits`, in evaluation mode
-after some training batches have moved the running statistics. torchvision's model where it is installed, else the same built
+OURS is loaded with strict=True. STATE is the whole state_dict of a fresh model, num_batches_tracked included, after some
+training batches have moved the running statistics. BATCH holds `images` (N,H,W,C) and the logits of both in evaluation mode:
+`logits` with STATE, `logits_of_ours` with OURS. torchvision's model where it is installed, else the same built
 here. Exit status 77: PyTorch is not installed.
 """
+import json
 import sys
 
+import numpy
 from oracle import torch, write_safetensors
 from torch import nn
 
@@ -46,20 +49,43 @@ class ResNet18(nn.Module):
         return self.fc(y.mean(dim=(2, 3)))
 
 
-def main():
-    torch.manual_seed(1)
+def new_model():
     try:
         from torchvision.models import resnet18
-        model = resnet18()
+        return resnet18()
     except ImportError:
-        model = ResNet18()
+        return ResNet18()
+
+
+def read_safetensors(path):
+    with open(path, "rb") as file:
+        content = file.read()
+    begin = 8 + int.from_bytes(content[:8], "little")
+    tensors = {}
+    for name, entry in json.loads(content[8:begin]).items():
+        if name == "__metadata__":
+            continue
+        assert entry["dtype"] == "F32", name
+        first, last = entry["data_offsets"]
+        values = numpy.frombuffer(content[begin + first:begin + last], "<f4").copy()
+        tensors[name] = torch.from_numpy(values).reshape(entry["shape"])
+    return tensors
+
+
+def main():
+    torch.manual_seed(1)
+    ours, state, batch = sys.argv[1:]
+    model = new_model()
     images = torch.rand(4, 3, 32, 32)
     with torch.no_grad():
         for _ in range(3):
             model(torch.rand(16, 3, 32, 32))
         logits = model.eval()(images)
-    write_safetensors(sys.argv[1], model.state_dict())
-    write_safetensors(sys.argv[2], {"images": images.permute(0, 2, 3, 1), "logits": logits})
+        fresh = new_model()
+        fresh.load_state_dict(read_safetensors(ours), strict=True)
+        logits_of_ours = fresh.eval()(images)
+    write_safetensors(state, model.state_dict())
+    write_safetensors(batch, {"images": images.permute(0, 2, 3, 1), "logits": logits, "logits_of_ours": logits_of_ours})
 
 
 main()
