@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <initializer_list>
 
+#include "kernels/bf16.h"
+
 namespace tessera::kernels {
 
 enum class DType : std::uint8_t { f32, f64, bf16, i32, i64, u8 };
@@ -43,6 +45,8 @@ template <>
 inline constexpr DType dtype_of<float> = DType::f32;
 template <>
 inline constexpr DType dtype_of<double> = DType::f64;
+template <>
+inline constexpr DType dtype_of<bf16> = DType::bf16;
 template <>
 inline constexpr DType dtype_of<std::int32_t> = DType::i32;
 template <>
