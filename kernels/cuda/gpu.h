@@ -11,7 +11,8 @@
 // Rules that keep the emulator's verdict meaningful (kernels/emulator/scheduler.h):
 //   * kernels in an anonymous namespace, no mutable variables outside functions, no __shared__ in functions of headers;
 //   * no return before a barrier (predicate instead); explicit masks; __syncwarp between lanes that talk through memory;
-//   * blocks never wait for one another;  inline assembly only below this header.
+//   * blocks never wait for one another;  inline assembly only in wrappers with an emulated body beside it (tensor_core.h,
+//     async_copy.h).
 #pragma once
 
 #include <cstddef>
@@ -42,6 +43,11 @@ struct LaunchOn {
 };
 
 #if defined(__CUDACC__)
+
+// The place of a call, which the emulator's reports name; a GPU makes none. Wrappers end in `Location = Location::here()`.
+struct Location {
+  __host__ __device__ static constexpr Location here() { return {}; }
+};
 
 // The same alignment for every type: all uses of dynamic shared memory in one file name one array.
 #define DYNAMIC_SHARED(T, name)                                            \

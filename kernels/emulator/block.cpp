@@ -14,6 +14,7 @@ void Block::begin(dim3 size, const Schedule& schedule, std::uint32_t seed) {
     threads[i] = Thread{};
     threads[i].index = {i % size.x, i / size.x % size.y, i / (size.x * size.y)};
     threads[i].number = i;
+    copies[i].clear();
     order_[i] = schedule.order == Order::reverse ? count - 1 - i : i;
   }
   for (unsigned w = 0; w * 32 < count; ++w) {

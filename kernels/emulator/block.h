@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <string>
 
+#include "kernels/emulator/copy_queue.h"
 #include "kernels/emulator/emulator.h"
 #include "kernels/emulator/fiber.h"
 #include "kernels/emulator/scheduler.h"
@@ -35,6 +36,7 @@ struct Thread {
 
 struct Block {
   std::array<Thread, max_block_threads> threads;
+  std::array<CopyQueue, max_block_threads> copies;  // of each thread
   unsigned count = 0;
   unsigned returned = 0;
 

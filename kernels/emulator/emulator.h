@@ -26,17 +26,23 @@ enum class Order : std::uint8_t { forward, reverse, random };
 // greedy: the first runnable thread, so that one warp runs as far ahead as barriers let it.
 enum class Policy : std::uint8_t { round_robin, greedy };
 
+// When an asynchronous copy (cuda/async_copy.h) happens. A GPU promises only that it is after its issue and before the end
+// of the wait that covers it. late: at that wait; who reads before finds what was there. early: at its issue; who still
+// needs what was there finds it gone.
+enum class Copies : std::uint8_t { late, early };
+
 struct Schedule {
   Order order = Order::forward;
   Policy policy = Policy::round_robin;
+  Copies copies = Copies::late;
   std::uint32_t seed = 1;   // of the random order
   bool write_sets = false;  // after every block: has it changed a byte that another block changed? (slow)
 };
 
 std::string describe(const Schedule& schedule);
 
-// Every order with every policy. A correct kernel gives the same bits under all of them; a kernel with a missing barrier
-// does not, save by luck.
+// Every order with every policy and every time of copies. A correct kernel gives the same bits under all of them; a kernel
+// with a missing barrier does not, save by luck.
 std::vector<Schedule> all_schedules();
 
 // In force until the end of its scope. Before and after: what was in force before (at first Schedule{}).
@@ -57,6 +63,7 @@ struct Counters {
   std::int64_t allocations = 0;
   std::int64_t releases = 0;
   std::int64_t synchronizations = 0;
+  std::int64_t copies = 0;  // asynchronous ones, by threads of kernels
 };
 Counters counters();
 

@@ -17,6 +17,8 @@ class Fiber {
   Fiber& operator=(const Fiber&) = delete;
 
   bool valid() const { return low_ != nullptr; }
+  // Is this address on the fiber's own stack?
+  bool holds(const void* address) const { return owned_ && address >= low_ && address < low_ + bytes_; }
 
   // Goes on in `to` where it last left off, until somebody jumps back here. `forever`: nobody will.
   void jump(Fiber& to, bool forever = false);

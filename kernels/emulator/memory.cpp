@@ -55,6 +55,13 @@ void DeviceMemory::require(const void* memory, std::size_t bytes, const char* wh
                       std::to_string(found->second.bytes));
 }
 
+bool DeviceMemory::holds(const void* memory, std::size_t bytes) {
+  const std::lock_guard lock(mutex_);
+  const auto found = find(memory);
+  if (found == live_.end()) return false;
+  return bytes <= found->second.bytes - static_cast<std::size_t>(static_cast<const char*>(memory) - found->first);
+}
+
 void DeviceMemory::begin_write_sets() {
   const std::lock_guard lock(mutex_);
   for (auto& [memory, allocation] : live_) {

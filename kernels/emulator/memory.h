@@ -22,6 +22,8 @@ class DeviceMemory {
   // Throws DeviceError where the range is not inside one live allocation; `what` names the operand.
   void require(const void* memory, std::size_t bytes, const char* what);
 
+  bool holds(const void* memory, std::size_t bytes);  // is all of it inside one live allocation?
+
   std::int64_t allocations() const { return allocations_; }
   std::int64_t releases() const { return releases_; }
 

@@ -36,17 +36,20 @@ class Emulator {
   }
 
   void run(const Launch& launch, void (*body)(void*), void* argument);
-  [[noreturn]] void fault(const char* what);
+  [[noreturn]] void fault(const char* what, Location at = {});
   void barrier(Location at, bool vote);
   bool warp_arrive(unsigned& mask, void* slot, const char* what, Location at, void** slots);
   void warp_depart(unsigned mask);
+  void require_shared(const void* memory, std::size_t bytes, Location at);
+  void start_copy(const CopyQueue::Copy& copy, Location at);
+  CopyQueue& own_copies() { return block_.copies[self_->number]; }
   Thread& self() { return *self_; }
   void* dynamic_shared() { return dynamic_shared_.get(); }
   bool write_sets() const { return schedule.write_sets; }
 
   std::mutex running;  // kernels run one at a time
   Schedule schedule;
-  std::int64_t launches = 0;
+  std::int64_t launches = 0, copies = 0;
   std::atomic<std::int64_t> synchronizations = 0;
 
  private:
@@ -174,6 +177,7 @@ void Emulator::fiber_main() {
     Fiber* const fiber = e.self_->fiber;
     e.self_->state = Thread::State::ready;
     e.body_(e.argument_);
+    if (!e.own_copies().idle()) e.fault("a thread returns before it has waited for all of its asynchronous copies");
     e.self_->state = Thread::State::returned;
     ++e.block_.returned;
     Thread* const thread = e.next();
@@ -239,6 +243,31 @@ bool Emulator::warp_arrive(unsigned& mask, void* slot, const char* what, Locatio
 
 void Emulator::warp_depart(unsigned mask) { block_.release_lanes(self_->warp(), mask, schedule); }
 
+// ---- asynchronous copies ----------------------------------------------------------------------------------------------
+
+void Emulator::require_shared(const void* memory, std::size_t bytes, Location at) {
+  const auto* const first = static_cast<const char*>(memory);
+  const auto* const dynamic = static_cast<const char*>(dynamic_shared_.get());
+  if (reinterpret_cast<std::uintptr_t>(memory) % bytes != 0)
+    fault("an address in shared memory that is not aligned to the bytes it stands for", at);
+  if (dynamic && first >= dynamic && first < dynamic + launch_.shared_bytes) {
+    if (bytes > static_cast<std::size_t>(dynamic + launch_.shared_bytes - first))
+      fault("beyond the end of dynamic shared memory", at);
+  } else if (self_->fiber->holds(memory) || DeviceMemory::instance().holds(memory, 1)) {
+    fault("an address in shared memory is needed, and this is not one", at);
+  }
+}
+
+void Emulator::start_copy(const CopyQueue::Copy& copy, Location at) {
+  ++copies;
+  require_shared(copy.to, copy.bytes, at);
+  if (reinterpret_cast<std::uintptr_t>(copy.from) % copy.bytes != 0)
+    fault("the source of an asynchronous copy is not aligned to the bytes it copies", at);
+  if (copy.valid && !DeviceMemory::instance().holds(copy.from, copy.bytes))
+    fault("the source of an asynchronous copy is not inside device memory", at);
+  own_copies().issue(copy, schedule.copies);
+}
+
 // ---- faults ----------------------------------------------------------------------------------------------------------
 
 std::string Emulator::headline(const std::string& what) const {
@@ -250,11 +279,11 @@ std::string Emulator::headline(const std::string& what) const {
          " threads, " + std::to_string(launch_.shared_bytes) + " bytes of dynamic shared memory: " + what;
 }
 
-void Emulator::fault(const char* what) {
+void Emulator::fault(const char* what, Location at) {
   const std::string block =
       "(" + std::to_string(blockIdx.x) + "," + std::to_string(blockIdx.y) + "," + std::to_string(blockIdx.z) + ")";
-  report_ = headline(what) + "\n  in block " + block + ", noticed by thread " + std::to_string(self_->number) +
-            describe_threads(block_);
+  report_ = headline(what) + (at.line != 0 ? std::string(" at ") + at.file + ":" + std::to_string(at.line) : "") +
+            "\n  in block " + block + ", noticed by thread " + std::to_string(self_->number) + describe_threads(block_);
   self_->fiber->jump(*main_, true);
   std::abort();  // nobody jumps back
 }
@@ -270,6 +299,7 @@ void run_grid(const Launch& launch, void (*body)(void*), void* argument) {
 }
 
 void fault(const char* what) { Emulator::instance().fault(what); }
+void fault(const char* what, Location at) { Emulator::instance().fault(what, at); }
 void* dynamic_shared_memory() { return Emulator::instance().dynamic_shared(); }
 int current_lane() { return static_cast<int>(Emulator::instance().self().lane()); }
 void block_barrier(Location at) { Emulator::instance().barrier(at, false); }
@@ -280,6 +310,14 @@ bool block_vote(bool vote, Location at) {
 void note_atomic(const void* address, std::size_t bytes) {
   if (Emulator::instance().write_sets()) DeviceMemory::instance().note_atomic(address, bytes);
 }
+void require_shared(const void* memory, std::size_t bytes, Location at) {
+  Emulator::instance().require_shared(memory, bytes, at);
+}
+void start_copy(void* shared, const void* global, std::size_t bytes, bool valid, Location at) {
+  Emulator::instance().start_copy({shared, global, bytes, valid}, at);
+}
+void commit_copies() { Emulator::instance().own_copies().commit(); }
+void wait_for_copies(int pending) { Emulator::instance().own_copies().wait(pending); }
 void count_synchronization() { ++Emulator::instance().synchronizations; }
 bool warp_arrive(unsigned& mask, void* slot, const char* what, Location at, void** slots) {
   return Emulator::instance().warp_arrive(mask, slot, what, at, slots);
@@ -291,13 +329,16 @@ void warp_depart(unsigned mask) { Emulator::instance().warp_depart(mask); }
 std::string describe(const Schedule& s) {
   const char* const order[] = {"forward", "reverse", "random"};
   return std::string(order[static_cast<int>(s.order)]) + (s.policy == Policy::greedy ? ", greedy" : ", round robin") +
+         (s.copies == Copies::late ? ", late copies" : ", early copies") +
          (s.order == Order::random ? ", seed " + std::to_string(s.seed) : "") + (s.write_sets ? ", write sets" : "");
 }
 
 std::vector<Schedule> all_schedules() {
   std::vector<Schedule> all;
   for (Order order : {Order::forward, Order::reverse, Order::random})
-    for (Policy policy : {Policy::round_robin, Policy::greedy}) all.push_back({.order = order, .policy = policy});
+    for (Policy policy : {Policy::round_robin, Policy::greedy})
+      for (Copies copies : {Copies::late, Copies::early})
+        all.push_back({.order = order, .policy = policy, .copies = copies});
   return all;
 }
 
@@ -314,7 +355,7 @@ Counters counters() {
   Emulator& emulator = Emulator::instance();
   const std::lock_guard lock(emulator.running);
   const DeviceMemory& memory = DeviceMemory::instance();
-  return {emulator.launches, memory.allocations(), memory.releases(), emulator.synchronizations};
+  return {emulator.launches, memory.allocations(), memory.releases(), emulator.synchronizations, emulator.copies};
 }
 
 }  // namespace tessera::kernels::emulated

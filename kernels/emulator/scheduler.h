@@ -49,6 +49,7 @@ void run_grid(const Launch& launch, Thread& thread) {
 
 // Ends the running kernel with a report of where each of the block's threads is.
 [[noreturn]] void fault(const char* what);
+[[noreturn]] void fault(const char* what, Location at);  // `at`: the line that is to blame
 
 void count_synchronization();  // for counters()
 
@@ -60,6 +61,16 @@ bool block_vote(bool vote, Location at);  // a barrier; true where any thread's 
 
 // The bytes at `address` were changed atomically: several blocks may do so.
 void note_atomic(const void* address, std::size_t bytes);
+
+// Faults unless these bytes can be read or written as shared memory: aligned to their number, and neither device memory nor
+// a thread's own.
+void require_shared(const void* memory, std::size_t bytes, Location at);
+
+// The running thread's asynchronous copies, device memory to shared memory (cuda/async_copy.h). They happen when the
+// Schedule says; a thread that returns before it has waited for all of its copies is a fault.
+void start_copy(void* shared, const void* global, std::size_t bytes, bool valid, Location at);
+void commit_copies();               // those since the last commit become one group
+void wait_for_copies(int pending);  // until at most the `pending` newest groups are still under way
 
 // The halves of warp_collective. arrive: true for the last lane of `mask` to come; it finds everyone's slot in slots[32],
 // does the work for all and then calls depart. The other lanes sleep in arrive until then.
