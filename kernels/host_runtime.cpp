@@ -65,6 +65,10 @@ constexpr Runtime table = {.device_count = device_count,
                            .copy = copy,
                            .zero = zero,
                            .synchronize = synchronize,
+                           .begin_recording = nullptr,
+                           .end_recording = nullptr,
+                           .replay = nullptr,
+                           .destroy_recording = nullptr,
                            .host_memory = true};
 
 }  // namespace

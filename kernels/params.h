@@ -20,6 +20,9 @@ struct Conv2dShape {
   bool operator==(const Conv2dShape&) const = default;
 };
 
+// Rows of a convolution's output per slice of the statistics that it may hand to batch normalisation.
+inline constexpr std::int64_t statistics_rows = 128;
+
 // Sizes of one 2-D pooling; cells outside the input never win.
 struct Pool2dShape {
   std::int64_t n, h, w, c;  // input  N,H,W,C

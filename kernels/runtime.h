@@ -32,6 +32,15 @@ struct Runtime {
   void (*zero)(void* stream, void* memory, std::size_t bytes);
   void (*synchronize)(void* stream);
 
+  // Recording: between begin_recording and end_recording the work issued to the stream is remembered instead of done;
+  // replay issues all of it again, with the same addresses. Waiting, allocating and copies from or to the host are errors
+  // meanwhile. end_recording(…) always ends the recording; where it throws there is none. Null where a runtime cannot
+  // record.
+  void (*begin_recording)(void* stream);
+  void* (*end_recording)(void* stream);
+  void (*replay)(void* stream, void* recording);
+  void (*destroy_recording)(void* recording);
+
   // True where device memory is ordinary host memory and kernels have finished when their call returns.
   bool host_memory;
 };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "kernels/runtime.h"
@@ -15,6 +16,7 @@ struct Options {
   int threads = 1;                  // CPU threads a kernel may use
   bool deterministic = false;       // same bits for any thread count; no plan chosen by timing
   bool direct_convolution = false;  // no Winograd or other algorithm that gives up accuracy for speed
+  bool tf32 = false;                // float32 products may round their operands to TF32 (10 bits of mantissa)
 };
 
 // Scratch memory of a stream: one block that a kernel borrows for the length of one slot call.
@@ -51,6 +53,7 @@ class Stream {
   const Options options;
   void* const native;  // the runtime's handle (a cudaStream_t); null on a CPU
   Workspace workspace;
+  std::shared_ptr<void> library;  // what a backend keeps with a stream: handles of a vendor's library, chosen plans
 };
 
 }  // namespace tessera::kernels

@@ -23,8 +23,8 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
   if (batch_statistics || wanted) rstd = running_var.like();
   if (batch_statistics) {
     mean = running_mean.like();
-    device.backend().batch_norm_training(device.stream(), params, x.value(), residual.value(), gamma.value(), beta.value(),
-                                         running_mean, running_var, y, mean, rstd);
+    device.backend().batch_norm_training(device.stream(), params, x.value(), {}, residual.value(), gamma.value(),
+                                         beta.value(), running_mean, running_var, y, mean, rstd);
   } else {
     device.backend().batch_norm_inference(device.stream(), params, x.value(), residual.value(), gamma.value(), beta.value(),
                                           running_mean, running_var, y, rstd);

@@ -38,7 +38,8 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
   Device& device = x.value().on();
   Tensor y = Tensor::empty(x.value().device(), {shape.n, shape.p, shape.q, shape.k}, x.value().dtype());
-  device.backend().conv2d_forward(device.stream(), shape, x.value(), w.value(), bias.value(), options.activation, y);
+  device.backend().conv2d_forward(device.stream(), shape, x.value(), w.value(),
+                                  {.shift = bias.value(), .activation = options.activation}, y);
 
   const bool activated = options.activation != Activation::none;
   return record("conv2d", y, {x, w, bias},

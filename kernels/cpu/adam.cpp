@@ -16,7 +16,8 @@
 namespace tessera::kernels::cpu {
 
 void adam_step(Stream& stream, const AdamParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
-               View weights, View moment1, View moment2) {
+               View weights, View moment1, View moment2, View copy) {
+  if (copy) throw MissingKernel("adam_step with a bf16 copy", "cpu");
   require_float32(stream, "adam_step", {gradient, weights, moment1, moment2});
   if (guard && guard->skip) return;
   const double t = static_cast<double>(state->step) + 1.0;

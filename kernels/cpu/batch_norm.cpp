@@ -99,8 +99,10 @@ void apply(Stream& stream, const SimdLoops& loops, const ColumnBlocks& cut, cons
 
 }  // namespace
 
-void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstView x, ConstView residual, ConstView gamma,
-                         ConstView beta, View running_mean, View running_var, View y, View mean, View rstd) {
+void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstView x, ConstView statistics_of_x,
+                         ConstView residual, ConstView gamma, ConstView beta, View running_mean, View running_var, View y,
+                         View mean, View rstd) {
+  if (statistics_of_x) throw MissingKernel("batch_norm_training with given statistics", "cpu");
   require_float32(stream, "batch_norm_training", {x, residual, gamma, beta, running_mean, running_var, y, mean, rstd});
   const std::int64_t channels = gamma.count(), rows = rows_of(x, channels);
   if (rows == 0) return;

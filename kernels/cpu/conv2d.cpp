@@ -20,11 +20,12 @@ bool use_winograd(const Stream& stream, const Conv2dShape& shape, Pass pass) {
 
 }  // namespace
 
-void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, ConstView bias,
-                    Activation activation, View y) {
+void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, const Conv2dEpilogue& epilogue,
+                    View y) {
   require_float32("conv2d_forward", y.dtype);
+  if (epilogue.scale || epilogue.residual) throw MissingKernel("conv2d_forward with a scale or a residual", "cpu");
   const auto run = use_winograd(stream, shape, Pass::forward) ? winograd_forward : direct_forward;
-  run(stream, shape, x.as<float>(), w.as<float>(), bias.as<float>(), activation, y.as<float>());
+  run(stream, shape, x.as<float>(), w.as<float>(), epilogue.shift.as<float>(), epilogue.activation, y.as<float>());
 }
 
 void conv2d_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy, ConstView w, Gradient dx) {

@@ -8,6 +8,7 @@ namespace tessera::kernels::cpu {
 
 // elementwise
 void add(Stream&, ConstView a, ConstView b, View y);
+void convert(Stream&, ConstView x, Gradient y);
 void scale(Stream&, double alpha, ConstView factor, ConstView x, Gradient y);
 void activation_forward(Stream&, Activation, ConstView x, View y);
 void activation_backward(Stream&, Activation, ConstView y, ConstView dy, Gradient dx);
@@ -24,7 +25,9 @@ void column_sums(Stream&, ConstView x, Gradient y);
 void matmul(Stream&, const MatmulParams&, ConstView a, ConstView b, ConstView bias, Gradient c);
 
 // convolution
-void conv2d_forward(Stream&, const Conv2dShape&, ConstView x, ConstView w, ConstView bias, Activation, View y);
+void conv2d_forward(Stream&, const Conv2dShape&, ConstView x, ConstView w, const Conv2dEpilogue&, View y);
+void conv2d_forward_statistics(Stream&, const Conv2dShape&, ConstView x, ConstView w, ConstView bias, View y,
+                               View statistics);
 void conv2d_backward_data(Stream&, const Conv2dShape&, ConstView dy, ConstView w, Gradient dx);
 void conv2d_backward_weights(Stream&, const Conv2dShape&, ConstView x, ConstView dy, Gradient dw);
 
@@ -35,10 +38,12 @@ void global_average_pool_forward(Stream&, ConstView x, View y);
 void global_average_pool_backward(Stream&, ConstView dy, Gradient dx);
 
 // batch normalisation
-void batch_norm_training(Stream&, const BatchNormParams&, ConstView x, ConstView residual, ConstView gamma, ConstView beta,
-                         View running_mean, View running_var, View y, View mean, View rstd);
+void batch_norm_training(Stream&, const BatchNormParams&, ConstView x, ConstView statistics, ConstView residual,
+                         ConstView gamma, ConstView beta, View running_mean, View running_var, View y, View mean, View rstd);
 void batch_norm_inference(Stream&, const BatchNormParams&, ConstView x, ConstView residual, ConstView gamma, ConstView beta,
                           ConstView running_mean, ConstView running_var, View y, View rstd);
+void batch_norm_fold(Stream&, const BatchNormParams&, ConstView bias, ConstView gamma, ConstView beta,
+                     ConstView running_mean, ConstView running_var, View scale, View shift);
 void batch_norm_backward(Stream&, const BatchNormParams&, bool batch_statistics, ConstView x, ConstView y, ConstView dy,
                          ConstView gamma, ConstView mean, ConstView rstd, Gradient dx, Gradient dresidual, Gradient dgamma,
                          Gradient dbeta);
@@ -54,9 +59,9 @@ void classification_metrics(Stream&, ConstView logits, ConstView labels, ConstVi
 // optimiser
 void check_finite(Stream&, ConstView x, StepGuard* guard);
 void sgd_step(Stream&, const SgdParams&, const StepState* state, const StepGuard* guard, ConstView gradient, View weights,
-              View velocity);
+              View velocity, View copy);
 void adam_step(Stream&, const AdamParams&, const StepState* state, const StepGuard* guard, ConstView gradient, View weights,
-               View moment1, View moment2);
+               View moment1, View moment2, View copy);
 
 // data
 void gather_batch(Stream&, const GatherParams&, const StepState* state, ConstView images, ConstView labels, ConstView order,

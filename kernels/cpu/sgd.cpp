@@ -9,7 +9,8 @@
 namespace tessera::kernels::cpu {
 
 void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
-              View weights, View velocity) {
+              View weights, View velocity, View copy) {
+  if (copy) throw MissingKernel("sgd_step with a bf16 copy", "cpu");
   require_float32(stream, "sgd_step", {gradient, weights, velocity});
   if (guard && guard->skip) return;
   const SimdLoops& loops = simd_loops();

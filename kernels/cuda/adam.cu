@@ -70,7 +70,8 @@ struct AdamStep {
 }  // namespace
 
 void adam_step(Stream& stream, const AdamParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
-               View weights, View moment1, View moment2) {
+               View weights, View moment1, View moment2, View copy) {
+  if (copy) throw MissingKernel("adam_step with a bf16 copy", backend_name(stream));
   require_float32(stream, weights);
   const AdamStep step{params,
                       state,

@@ -173,8 +173,10 @@ void launch_apply(LaunchOn on, const Matrix& matrix, const Apply& apply) {
 
 }  // namespace
 
-void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstView x, ConstView residual, ConstView gamma,
-                         ConstView beta, View running_mean, View running_var, View y, View mean, View rstd) {
+void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstView x, ConstView statistics,
+                         ConstView residual, ConstView gamma, ConstView beta, View running_mean, View running_var, View y,
+                         View mean, View rstd) {
+  if (statistics) throw MissingKernel("batch_norm_training with given statistics", backend_name(stream));
   require_float32(stream, x);
   Apply apply{};
   apply.x = x.as<float>();

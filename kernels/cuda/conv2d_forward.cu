@@ -56,14 +56,16 @@ __global__ void __launch_bounds__(gemm_threads)
 
 }  // namespace
 
-void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, ConstView bias,
-                    Activation activation, View y) {
+void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, const Conv2dEpilogue& epilogue,
+                    View y) {
+  if (epilogue.scale || epilogue.residual)
+    throw MissingKernel("conv2d_forward with a scale or a residual", backend_name(stream));
   require_float32(stream, x);
   const Conv2dSizes d(shape);
   const std::int64_t pixels = shape.n * shape.p * shape.q, inner = shape.r * shape.s * shape.c;
   launch(conv2d_forward_kernel, gemm_grid(pixels, shape.k), gemm_threads, 0, stream, WindowOperand{x.as<float>(), d},
          GemmMatrix<true>{w.as<float>(), shape.k, inner}, gemm_inner(inner),
-         GemmResult{y.as<float>(), pixels, shape.k, bias.as<float>(), activation, false});
+         GemmResult{y.as<float>(), pixels, shape.k, epilogue.shift.as<float>(), epilogue.activation, false});
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -177,6 +177,10 @@ const Runtime runtime = {.device_count = device_count,
                          .copy = copy,
                          .zero = zero,
                          .synchronize = synchronize,
+                         .begin_recording = nullptr,
+                         .end_recording = nullptr,
+                         .replay = nullptr,
+                         .destroy_recording = nullptr,
                          .host_memory = false};
 
 // ---- launches ------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ struct SgdStep {
 }  // namespace
 
 void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
-              View weights, View velocity) {
+              View weights, View velocity, View copy) {
+  if (copy) throw MissingKernel("sgd_step with a bf16 copy", backend_name(stream));
   require_float32(stream, weights);
   const float *g = gradient.as<float>(), momentum = static_cast<float>(params.momentum);
   float *w = weights.as<float>(), *v = velocity.as<float>();

@@ -1,4 +1,6 @@
 // Reference batch normalisation, one channel after another.
+#include <algorithm>
+
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -9,6 +11,38 @@ namespace {
 template <class Visit>
 void for_each_in_channel(const Dims& dims, std::int64_t c, Visit&& visit) {
   for (std::int64_t i = c; i < dims.count(); i += dims.last()) visit(i);
+}
+
+// Of one channel.
+struct Moments {
+  double mean, squares;  // Σ (x − mean)²
+};
+
+template <class T>
+Moments moments(ConstView x, std::int64_t c) {
+  double total = 0, squares = 0;
+  for_each_in_channel(x.dims, c, [&](std::int64_t i) { total += x.as<T>()[i]; });
+  const double mean = total / static_cast<double>(x.count() / x.dims.last());
+  for_each_in_channel(x.dims, c, [&](std::int64_t i) { squares += (x.as<T>()[i] - mean) * (x.as<T>()[i] - mean); });
+  return {mean, squares};
+}
+
+// The same from the means and squares of slices of statistics_rows rows.
+template <class T>
+Moments joined_moments(ConstView statistics, const Dims& dims, std::int64_t c) {
+  const std::int64_t channels = dims.last(), rows = dims.count() / channels;
+  const auto mean_of = [&](std::int64_t slice) -> double { return statistics.as<T>()[2 * slice * channels + c]; };
+  const auto squares_of = [&](std::int64_t slice) -> double { return statistics.as<T>()[(2 * slice + 1) * channels + c]; };
+  const auto rows_of = [&](std::int64_t slice) {
+    return static_cast<double>(std::min(statistics_rows, rows - slice * statistics_rows));
+  };
+  const std::int64_t slices = (rows + statistics_rows - 1) / statistics_rows;
+  double total = 0, squares = 0;
+  for (std::int64_t i = 0; i < slices; ++i) total += rows_of(i) * mean_of(i);
+  const double mean = total / static_cast<double>(rows);
+  for (std::int64_t i = 0; i < slices; ++i)
+    squares += squares_of(i) + rows_of(i) * (mean_of(i) - mean) * (mean_of(i) - mean);
+  return {mean, squares};
 }
 
 template <class T>
@@ -23,17 +57,14 @@ void normalise(const BatchNormParams& p, ConstView x, ConstView residual, ConstV
 
 }  // namespace
 
-void batch_norm_training(Stream&, const BatchNormParams& p, ConstView x, ConstView residual, ConstView gamma, ConstView beta,
-                         View running_mean, View running_var, View y, View mean, View rstd) {
+void batch_norm_training(Stream&, const BatchNormParams& p, ConstView x, ConstView statistics, ConstView residual,
+                         ConstView gamma, ConstView beta, View running_mean, View running_var, View y, View mean,
+                         View rstd) {
   with_real("batch_norm_training", x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const double m = static_cast<double>(x.count() / x.dims.last());
     for (std::int64_t c = 0; c < x.dims.last(); ++c) {
-      double total = 0, squares = 0;
-      for_each_in_channel(x.dims, c, [&](std::int64_t i) { total += x.as<T>()[i]; });
-      const double average = total / m;
-      for_each_in_channel(x.dims, c,
-                          [&](std::int64_t i) { squares += (x.as<T>()[i] - average) * (x.as<T>()[i] - average); });
+      const auto [average, squares] = statistics ? joined_moments<T>(statistics, x.dims, c) : moments<T>(x, c);
       const double var = squares / m, r = 1 / std::sqrt(var + p.epsilon);
       const double entering = p.unbiased_variance && m > 1 ? squares / (m - 1) : var;
       normalise<T>(p, x, residual, gamma, beta, c, average, r, y);
@@ -54,6 +85,19 @@ void batch_norm_inference(Stream&, const BatchNormParams& p, ConstView x, ConstV
       const double r = 1 / std::sqrt(running_var.as<T>()[c] + p.epsilon);
       normalise<T>(p, x, residual, gamma, beta, c, running_mean.as<T>()[c], r, y);
       if (rstd) write(rstd.as<T>()[c], r, false);
+    }
+  });
+}
+
+void batch_norm_fold(Stream&, const BatchNormParams& p, ConstView bias, ConstView gamma, ConstView beta,
+                     ConstView running_mean, ConstView running_var, View scale, View shift) {
+  with_real("batch_norm_fold", gamma.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t c = 0; c < gamma.count(); ++c) {
+      const double factor = gamma.as<T>()[c] / std::sqrt(running_var.as<T>()[c] + p.epsilon);
+      const double from = bias ? static_cast<double>(bias.as<T>()[c]) : 0;
+      write(scale.as<T>()[c], factor, false);
+      write(shift.as<T>()[c], beta.as<T>()[c] + (from - running_mean.as<T>()[c]) * factor, false);
     }
   });
 }

@@ -1,4 +1,6 @@
 // Reference convolutions. Each walks the elements of its own result and gathers what belongs there.
+#include <algorithm>
+
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -17,7 +19,7 @@ bool inside(std::int64_t i, std::int64_t extent) { return i >= 0 && i < extent; 
 
 }  // namespace
 
-void conv2d_forward(Stream&, const Conv2dShape& d, ConstView x, ConstView w, ConstView bias, Activation f, View y) {
+void conv2d_forward(Stream&, const Conv2dShape& d, ConstView x, ConstView w, const Conv2dEpilogue& epilogue, View y) {
   with_real("conv2d_forward", x.dtype, [&](auto zero) {
     using T = decltype(zero);
     const Index at{d};
@@ -25,7 +27,7 @@ void conv2d_forward(Stream&, const Conv2dShape& d, ConstView x, ConstView w, Con
       for (std::int64_t p = 0; p < d.p; ++p)
         for (std::int64_t q = 0; q < d.q; ++q)
           for (std::int64_t k = 0; k < d.k; ++k) {
-            double total = bias ? static_cast<double>(bias.as<T>()[k]) : 0;
+            double total = 0;
             for (std::int64_t r = 0; r < d.r; ++r)
               for (std::int64_t s = 0; s < d.s; ++s) {
                 const std::int64_t row = p * d.stride + r - d.pad_top, column = q * d.stride + s - d.pad_left;
@@ -34,8 +36,32 @@ void conv2d_forward(Stream&, const Conv2dShape& d, ConstView x, ConstView w, Con
                 const T* filter = w.as<T>() + at.w(k, r, s);
                 for (std::int64_t c = 0; c < d.c; ++c) total += static_cast<double>(pixel[c]) * filter[c];
               }
-            write(y.as<T>()[at.y(n, p, q) + k], activate(f, total), false);
+            const std::int64_t i = at.y(n, p, q) + k;
+            if (epilogue.scale) total *= epilogue.scale.as<T>()[k];
+            if (epilogue.shift) total += epilogue.shift.as<T>()[k];
+            if (epilogue.residual) total += epilogue.residual.as<T>()[i];
+            write(y.as<T>()[i], activate(epilogue.activation, total), false);
           }
+  });
+}
+
+void conv2d_forward_statistics(Stream& stream, const Conv2dShape& d, ConstView x, ConstView w, ConstView bias, View y,
+                               View statistics) {
+  conv2d_forward(stream, d, x, w, {.shift = bias}, y);
+  with_real("conv2d_forward_statistics", y.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const std::int64_t rows = d.n * d.p * d.q;
+    for (std::int64_t first = 0; first < rows; first += statistics_rows)
+      for (std::int64_t k = 0; k < d.k; ++k) {
+        const std::int64_t end = std::min(first + statistics_rows, rows);
+        double total = 0, squares = 0;
+        for (std::int64_t i = first; i < end; ++i) total += y.as<T>()[i * d.k + k];
+        const double mean = total / static_cast<double>(end - first);
+        for (std::int64_t i = first; i < end; ++i) squares += std::pow(y.as<T>()[i * d.k + k] - mean, 2);
+        T* slice = statistics.as<T>() + first / statistics_rows * 2 * d.k;
+        write(slice[k], mean, false);
+        write(slice[d.k + k], squares, false);
+      }
   });
 }
 

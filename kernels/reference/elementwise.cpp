@@ -12,6 +12,20 @@ void add(Stream&, ConstView a, ConstView b, View y) {
   });
 }
 
+void convert(Stream&, ConstView x, Gradient y) {
+  with_any_real("convert", x.dtype, [&](auto from) {
+    with_any_real("convert", y.view.dtype, [&](auto to) {
+      using From = decltype(from);
+      using To = decltype(to);
+      for (std::int64_t i = 0; i < x.count(); ++i) {
+        To& element = y.view.as<To>()[i];
+        const double value = as_double(x.as<From>()[i]);
+        element = rounded<To>(y.accumulate ? as_double(element) + value : value);
+      }
+    });
+  });
+}
+
 void scale(Stream&, double alpha, ConstView factor, ConstView x, Gradient y) {
   with_real("scale", x.dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -16,7 +16,7 @@ void check_finite(Stream&, ConstView x, StepGuard* guard) {
 }
 
 void sgd_step(Stream&, const SgdParams& p, const StepState* state, const StepGuard* guard, ConstView gradient, View weights,
-              View velocity) {
+              View velocity, View copy) {
   if (guard && guard->skip != 0) return;
   with_real("sgd_step", weights.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -29,12 +29,13 @@ void sgd_step(Stream&, const SgdParams& p, const StepState* state, const StepGua
         direction = p.nesterov ? g + p.momentum * v : v;
       }
       write(weights.as<T>()[i], w - state->learning_rate * direction, false);
+      if (copy) copy.as<bf16>()[i] = rounded<bf16>(weights.as<T>()[i]);
     }
   });
 }
 
 void adam_step(Stream&, const AdamParams& p, const StepState* state, const StepGuard* guard, ConstView gradient,
-               View weights, View moment1, View moment2) {
+               View weights, View moment1, View moment2, View copy) {
   if (guard && guard->skip != 0) return;
   with_real("adam_step", weights.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -50,6 +51,7 @@ void adam_step(Stream&, const AdamParams& p, const StepState* state, const StepG
       write(moment1.as<T>()[i], m, false);
       write(moment2.as<T>()[i], v, false);
       write(weights.as<T>()[i], w - change, false);
+      if (copy) copy.as<bf16>()[i] = rounded<bf16>(weights.as<T>()[i]);
     }
   });
 }

@@ -47,51 +47,84 @@ struct Forward {
   bool unbiased = true;
   bool want_rstd = true;  // inference only
   double tolerance = 1e-5;
+  bool statistics = false;  // training: given
 };
 
 std::string variant(const Forward& f) {
   return extents(f.x) + (f.residual ? " residual" : "") + (f.activation == Activation::relu ? " relu" : "") +
-         (f.mean == large_mean ? " mean 1000" : "") + (f.deviation == 0 ? " constant" : "") + (f.unbiased ? "" : " biased");
+         (f.mean == large_mean ? " mean 1000" : "") + (f.deviation == 0 ? " constant" : "") + (f.unbiased ? "" : " biased") +
+         (f.statistics ? " given statistics" : "");
 }
 
 void add_training(std::vector<SlotCase>& all, const Forward& f) {
   const Dims c{f.x.last()};
   const BatchNormParams p{.epsilon = 1e-5, .momentum = 0.1, .unbiased_variance = f.unbiased, .activation = f.activation};
-  SlotCase one{.slot = "batch_norm_training",
-               .variant = variant(f),
-               .operands = {input("x", f.x, normal(f.mean, f.deviation)), input("gamma", c, normal(1, 0.3)),
-                            input("beta", c), in_out("running_mean", c), in_out("running_var", c, uniform(0.5, 2)),
-                            output("y", f.x), output("mean", c), output("rstd", c)},
-               .call =
-                   [p](Stream& s, const Operands& o) {
-                     s.backend.batch_norm_training(s, p, o["x"], o.optional("residual"), o["gamma"], o["beta"],
-                                                   o["running_mean"], o["running_var"], o["y"], o["mean"], o["rstd"]);
-                   },
-               .tolerance = f.tolerance,
-               .flops = 8.0 * static_cast<double>(f.x.count()),
-               .size = f.size};
+  SlotCase one{
+      .slot = "batch_norm_training",
+      .variant = variant(f),
+      .operands = {input("x", f.x, normal(f.mean, f.deviation)), input("gamma", c, normal(1, 0.3), Element::parameter),
+                   input("beta", c, normal(), Element::parameter), in_out("running_mean", c, normal(), Element::parameter),
+                   in_out("running_var", c, uniform(0.5, 2), Element::parameter), output("y", f.x),
+                   output("mean", c, Element::parameter), output("rstd", c, Element::parameter)},
+      .call =
+          [p](Stream& s, const Operands& o) {
+            s.backend.batch_norm_training(s, p, o["x"], o.optional("statistics"), o.optional("residual"), o["gamma"],
+                                          o["beta"], o["running_mean"], o["running_var"], o["y"], o["mean"], o["rstd"]);
+          },
+      .tolerance = f.tolerance,
+      .flops = 8.0 * static_cast<double>(f.x.count()),
+      .size = f.size};
   if (f.residual) one.operands.push_back(input("residual", f.x));
+  if (f.statistics) {  // of x, nearly: a kernel must take them as they are
+    const std::int64_t rows = f.x.count() / f.x.last(), slices = (rows + statistics_rows - 1) / statistics_rows;
+    const Fill means_and_squares = [f](std::uint64_t stream, std::int64_t i) {
+      const bool squares = i / f.x.last() % 2 == 1;
+      return squares ? uniform(0.8, 1.2)(stream, i) * f.deviation * f.deviation * static_cast<double>(statistics_rows)
+                     : normal(f.mean, 0.2)(stream, i);
+    };
+    one.operands.push_back(input("statistics", {slices, 2, f.x.last()}, means_and_squares, Element::parameter));
+  }
+  all.push_back(std::move(one));
+}
+
+void add_fold(std::vector<SlotCase>& all, std::int64_t channels, bool bias) {
+  const Dims c{channels};
+  const BatchNormParams p{.epsilon = 1e-3, .momentum = 0.1, .unbiased_variance = true, .activation = Activation::none};
+  SlotCase one{
+      .slot = "batch_norm_fold",
+      .variant = std::to_string(channels) + (bias ? " bias" : ""),
+      .operands = {input("gamma", c, normal(1, 0.3), Element::parameter), input("beta", c, normal(), Element::parameter),
+                   input("running_mean", c, normal(), Element::parameter),
+                   input("running_var", c, uniform(0.5, 2), Element::parameter), output("scale", c, Element::parameter),
+                   output("shift", c, Element::parameter)},
+      .call = [](Stream& s, const Operands& o) {
+        s.backend.batch_norm_fold(s, p, o.optional("bias"), o["gamma"], o["beta"], o["running_mean"], o["running_var"],
+                                  o["scale"], o["shift"]);
+      }};
+  if (bias) one.operands.push_back(input("bias", c, normal(), Element::parameter));
   all.push_back(std::move(one));
 }
 
 void add_inference(std::vector<SlotCase>& all, const Forward& f) {
   const Dims c{f.x.last()};
   const BatchNormParams p{.epsilon = 1e-3, .momentum = 0.1, .unbiased_variance = f.unbiased, .activation = f.activation};
-  SlotCase one{.slot = "batch_norm_inference",
-               .variant = variant(f) + (f.want_rstd ? "" : " no rstd"),
-               .operands = {input("x", f.x, normal(f.mean, f.deviation)), input("gamma", c, normal(1, 0.3)),
-                            input("beta", c), input("running_mean", c, normal(f.mean, 0.5)),
-                            input("running_var", c, uniform(0.5, 2)), output("y", f.x)},
-               .call =
-                   [p](Stream& s, const Operands& o) {
-                     s.backend.batch_norm_inference(s, p, o["x"], o.optional("residual"), o["gamma"], o["beta"],
-                                                    o["running_mean"], o["running_var"], o["y"], o.optional("rstd"));
-                   },
-               .tolerance = f.tolerance,
-               .flops = 4.0 * static_cast<double>(f.x.count()),
-               .size = f.size};
+  SlotCase one{
+      .slot = "batch_norm_inference",
+      .variant = variant(f) + (f.want_rstd ? "" : " no rstd"),
+      .operands = {input("x", f.x, normal(f.mean, f.deviation)), input("gamma", c, normal(1, 0.3), Element::parameter),
+                   input("beta", c, normal(), Element::parameter),
+                   input("running_mean", c, normal(f.mean, 0.5), Element::parameter),
+                   input("running_var", c, uniform(0.5, 2), Element::parameter), output("y", f.x)},
+      .call =
+          [p](Stream& s, const Operands& o) {
+            s.backend.batch_norm_inference(s, p, o["x"], o.optional("residual"), o["gamma"], o["beta"], o["running_mean"],
+                                           o["running_var"], o["y"], o.optional("rstd"));
+          },
+      .tolerance = f.tolerance,
+      .flops = 4.0 * static_cast<double>(f.x.count()),
+      .size = f.size};
   if (f.residual) one.operands.push_back(input("residual", f.x));
-  if (f.want_rstd) one.operands.push_back(output("rstd", c));
+  if (f.want_rstd) one.operands.push_back(output("rstd", c, Element::parameter));
   all.push_back(std::move(one));
 }
 
@@ -115,8 +148,9 @@ void add_backward(std::vector<SlotCase>& all, const Backward& b) {
       .slot = "batch_norm_backward",
       .variant = extents(b.x) + (b.batch_statistics ? "" : " frozen") + (b.activation == Activation::relu ? " relu" : "") +
                  (b.mean == large_mean ? " mean 1000" : "") + gradients + (over.empty() ? "" : " over dy: " + over),
-      .operands = {input("x", b.x, normal(b.mean, 1)), input("gamma", c, normal(1, 0.3)),
-                   input("mean", c, normal(b.mean, 0.05)), input("rstd", c, uniform(0.8, 1.25))},
+      .operands = {input("x", b.x, normal(b.mean, 1)), input("gamma", c, normal(1, 0.3), Element::parameter),
+                   input("mean", c, normal(b.mean, 0.05), Element::parameter),
+                   input("rstd", c, uniform(0.8, 1.25), Element::parameter)},
       .call =
           [p, over, statistics = b.batch_statistics](Stream& s, const Operands& o) {
             const auto wanted = [&](const char* name) {
@@ -135,8 +169,8 @@ void add_backward(std::vector<SlotCase>& all, const Backward& b) {
   }
   if (b.dx && over != "dx") one.operands.push_back(gradient("dx", b.x));
   if (b.dresidual && over != "dresidual") one.operands.push_back(gradient("dresidual", b.x));
-  if (b.dgamma) one.operands.push_back(gradient("dgamma", c));
-  if (b.dbeta) one.operands.push_back(gradient("dbeta", c));
+  if (b.dgamma) one.operands.push_back(gradient("dgamma", c, Element::parameter));
+  if (b.dbeta) one.operands.push_back(gradient("dbeta", c, Element::parameter));
   all.push_back(std::move(one));
 }
 
@@ -157,6 +191,13 @@ void add_batch_norm_cases(std::vector<SlotCase>& all) {
   add_training(
       all,
       {.x = {64, 8, 8, 32}, .size = Size::medium, .mean = large_mean, .deviation = 1, .tolerance = large_mean_tolerance});
+
+  for (const Dims& x : {Dims{2, 5, 7, 16}, Dims{129, 31}, Dims{1025, 3}, Dims{3, 8, 8, 64}}) {
+    add_training(all, {.x = x, .statistics = true});
+    add_training(all, {.x = x, .residual = true, .activation = relu, .statistics = true});
+  }
+  for (std::int64_t channels : {1, 31, 64, 513})
+    for (bool bias : {false, true}) add_fold(all, channels, bias);
 
   for (const Shape& s : shapes()) {
     add_inference(all, {.x = s.x, .size = s.size, .want_rstd = false});

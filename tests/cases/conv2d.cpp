@@ -31,20 +31,53 @@ std::string text(const Conv2dShape& d) {
   return t;
 }
 
-void add_forward(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, bool bias, Activation f) {
+struct Epilogue {
+  bool shift = false, scale = false, residual = false;
+  Activation activation = Activation::none;
+};
+
+void add_forward(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, const Epilogue& e) {
+  const Activation f = e.activation;
   SlotCase c{
       .slot = "conv2d_forward",
-      .variant = text(d) + (bias ? " bias" : "") +
+      .variant = text(d) + (e.scale ? " scale" : "") + (e.shift ? " shift" : "") + (e.residual ? " residual" : "") +
                  (f == Activation::relu      ? " relu"
                   : f == Activation::sigmoid ? " sigmoid"
                                              : ""),
       .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c}), output("y", {d.n, d.p, d.q, d.k})},
-      .call = [d, f](Stream& s,
-                     const Operands& o) { s.backend.conv2d_forward(s, d, o["x"], o["w"], o.optional("bias"), f, o["y"]); },
+      .call =
+          [d, f](Stream& s, const Operands& o) {
+            s.backend.conv2d_forward(s, d, o["x"], o["w"],
+                                     {.scale = o.optional("scale"),
+                                      .shift = o.optional("shift"),
+                                      .residual = o.optional("residual"),
+                                      .activation = f},
+                                     o["y"]);
+          },
       .tolerance = 1e-5,
       .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
       .size = size};
-  if (bias) c.operands.push_back(input("bias", {d.k}));
+  if (e.scale) c.operands.push_back(input("scale", {d.k}, normal(1, 0.3), Element::parameter));
+  if (e.shift) c.operands.push_back(input("shift", {d.k}, normal(), Element::parameter));
+  if (e.residual) c.operands.push_back(input("residual", {d.n, d.p, d.q, d.k}));
+  all.push_back(std::move(c));
+}
+
+void add_statistics(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, bool bias) {
+  const std::int64_t slices = (d.n * d.p * d.q + statistics_rows - 1) / statistics_rows;
+  SlotCase c{.slot = "conv2d_forward_statistics",
+             .variant = text(d) + (bias ? " bias" : ""),
+             .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c}),
+                          output("y", {d.n, d.p, d.q, d.k}), output("statistics", {slices, 2, d.k}, Element::parameter)},
+             .call =
+                 [d](Stream& s, const Operands& o) {
+                   s.backend.conv2d_forward_statistics(s, d, o["x"], o["w"], o.optional("bias"), o["y"], o["statistics"]);
+                 },
+             .tolerance = 1e-5,
+             .bf16_tolerance = 4e-3,  // the slices' sums are of rounded values
+             .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+             .size = size};
+  if (bias) c.operands.push_back(input("bias", {d.k}, normal(), Element::parameter));
   all.push_back(std::move(c));
 }
 
@@ -65,7 +98,7 @@ void add_backward_weights(std::vector<SlotCase>& all, const Conv2dShape& d, Size
       {.slot = "conv2d_backward_weights",
        .variant = text(d),
        .operands = {input("x", {d.n, d.h, d.w, d.c}), input("dy", {d.n, d.p, d.q, d.k}),
-                    gradient("dw", {d.k, d.r, d.s, d.c})},
+                    gradient("dw", {d.k, d.r, d.s, d.c}, Element::parameter)},
        .call = [d](Stream& s,
                    const Operands& o) { s.backend.conv2d_backward_weights(s, d, o["x"], o["dy"], o.gradient("dw")); },
        .tolerance = 1e-5,
@@ -153,15 +186,23 @@ std::vector<Listed> shapes() {
 
 void add_conv2d_cases(std::vector<SlotCase>& all) {
   const std::vector<Listed> list = shapes();
-  for (const Listed& l : list) add_forward(all, l.shape, l.size, false, Activation::none);
+  for (const Listed& l : list) add_forward(all, l.shape, l.size, {});
   for (const Conv2dShape& d : {shape(2, 6, 6, 3, 5, 3, 1, 1, 1), shape(1, 5, 5, 33, 65, 3, 1, 1, 1),
                                shape(2, 12, 12, 3, 6, 5, 1, 0, 0), shape(2, 8, 8, 16, 32, 1, 2, 0, 0)}) {
-    add_forward(all, d, Size::quick, true, Activation::none);
-    add_forward(all, d, Size::quick, true, Activation::relu);
-    add_forward(all, d, Size::quick, true, Activation::sigmoid);
-    add_forward(all, d, Size::quick, false, Activation::relu);
+    add_forward(all, d, Size::quick, {.shift = true});
+    add_forward(all, d, Size::quick, {.shift = true, .activation = Activation::relu});
+    add_forward(all, d, Size::quick, {.shift = true, .activation = Activation::sigmoid});
+    add_forward(all, d, Size::quick, {.activation = Activation::relu});
+    add_forward(all, d, Size::quick, {.shift = true, .scale = true});
+    add_forward(all, d, Size::quick, {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
+    add_forward(all, d, Size::quick, {.residual = true});
+    add_statistics(all, d, Size::quick, false);
+    add_statistics(all, d, Size::quick, true);
   }
-  add_forward(all, shape(5, 8, 8, 64, 64, 3, 1, 1, 1), Size::medium, true, Activation::relu);
+  const Conv2dShape large = shape(5, 8, 8, 64, 64, 3, 1, 1, 1);
+  add_forward(all, large, Size::medium, {.shift = true, .activation = Activation::relu});
+  add_forward(all, large, Size::medium, {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
+  add_statistics(all, large, Size::medium, false);
   for (const Listed& l : list) add_backward_data(all, l.shape, l.size);
   for (const Listed& l : list) add_backward_weights(all, l.shape, l.size);
 }

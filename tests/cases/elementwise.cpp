@@ -53,7 +53,7 @@ void add_scale(std::vector<SlotCase>& all) {
                           const Operands& o) { s.backend.scale(s, -0.7, o.optional("factor"), o["x"], o.gradient("y")); },
                .flops = 2.0 * static_cast<double>(n),
                .size = size_for(n)};
-    if (factor) c.operands.push_back(input("factor", {}));
+    if (factor) c.operands.push_back(input("factor", {}, normal(), Element::parameter));
     all.push_back(std::move(c));
   };
   for (std::int64_t n : lengths) one(n, n % 4 == 3);
@@ -166,10 +166,40 @@ void add_copy_columns(std::vector<SlotCase>& all) {
   one({1024, 16, 16, 16}, {1024, 16, 16, 64}, {16, 0, 48}, Size::bench);
 }
 
+void add_convert(std::vector<SlotCase>& all) {
+  struct Kinds {
+    const char* what;
+    Element from, to;
+  };
+  const Kinds kinds[] = {{"to bf16", Element::parameter, Element::bf16},
+                         {"from bf16", Element::bf16, Element::parameter},
+                         {"bf16 to bf16", Element::bf16, Element::bf16}};
+  // Halves of the last place, which go to the even neighbour, and what has no neighbour.
+  const Fill edges = listed({1.00390625, 1.01171875, -1.00390625, 1.00390637, 3.4e38, -3.4e38, 1e-40, 0.0, -0.0,
+                             std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()});
+  for (const Kinds& k : kinds) {
+    for (std::int64_t n : {1, 7, 8, 67, 1031, 100'003})
+      all.push_back({.slot = "convert",
+                     .variant = std::string(k.what) + " n=" + std::to_string(n),
+                     .operands = {input("x", {n}, normal(), k.from), gradient("y", {n}, k.to)},
+                     .call = [](Stream& s, const Operands& o) { s.backend.convert(s, o["x"], o.gradient("y")); },
+                     .size = n > 10'000 ? Size::medium : Size::quick});
+    all.push_back({.slot = "convert",
+                   .variant = std::string(k.what) + " edges",
+                   .operands = {input("x", {5, 11}, edges, k.from), output("y", {5, 11}, k.to)},
+                   .call =
+                       [](Stream& s, const Operands& o) {
+                         s.backend.convert(s, o["x"], {o["y"], false});
+                       },
+                   .tolerance = 0});
+  }
+}
+
 }  // namespace
 
 void add_elementwise_cases(std::vector<SlotCase>& all) {
   add_add(all);
+  add_convert(all);
   add_scale(all);
   add_activation(all);
   add_dropout(all);

@@ -18,11 +18,11 @@ const Fill huge = listed({1e4, -1e4, 0, 1e4, 3, -9999, 9999.5});
 void add_softmax(std::vector<SlotCase>& all) {
   const auto one = [&](Shape d, double smoothing, const std::string& what, Fill fill) {
     const std::string variant = std::to_string(d.n) + "x" + std::to_string(d.k) + what + (smoothing > 0 ? " smoothing" : "");
-    const Operand logits = input("logits", {d.n, d.k}, std::move(fill)),
+    const Operand logits = input("logits", {d.n, d.k}, std::move(fill), Element::parameter),
                   labels = input("labels", {d.n}, integers(d.k), Element::i32);
     all.push_back({.slot = "softmax_cross_entropy_forward",
                    .variant = variant,
-                   .operands = {logits, labels, output("losses", {d.n})},
+                   .operands = {logits, labels, output("losses", {d.n}, Element::parameter)},
                    .call =
                        [=](Stream& s, const Operands& o) {
                          s.backend.softmax_cross_entropy_forward(s, smoothing, o["logits"], o["labels"], o["losses"]);
@@ -32,7 +32,8 @@ void add_softmax(std::vector<SlotCase>& all) {
                    .size = d.size});
     all.push_back({.slot = "softmax_cross_entropy_backward",
                    .variant = variant,
-                   .operands = {logits, labels, input("dloss", {}, constant(0.75)), gradient("dlogits", {d.n, d.k})},
+                   .operands = {logits, labels, input("dloss", {}, constant(0.75), Element::parameter),
+                                gradient("dlogits", {d.n, d.k}, Element::parameter)},
                    .call =
                        [=](Stream& s, const Operands& o) {
                          s.backend.softmax_cross_entropy_backward(s, smoothing, o["logits"], o["labels"], o["dloss"],
@@ -59,11 +60,11 @@ void add_softmax(std::vector<SlotCase>& all) {
 void add_sigmoid(std::vector<SlotCase>& all) {
   const auto one = [&](std::int64_t n, const std::string& what, Fill fill) {
     const std::string variant = "n=" + std::to_string(n) + what;
-    const Operand logits = input("logits", {n, 1}, std::move(fill)),
+    const Operand logits = input("logits", {n, 1}, std::move(fill), Element::parameter),
                   labels = input("labels", {n}, integers(2), Element::i32);
     all.push_back({.slot = "sigmoid_cross_entropy_forward",
                    .variant = variant,
-                   .operands = {logits, labels, output("losses", {n})},
+                   .operands = {logits, labels, output("losses", {n}, Element::parameter)},
                    .call =
                        [](Stream& s, const Operands& o) {
                          s.backend.sigmoid_cross_entropy_forward(s, o["logits"], o["labels"], o["losses"]);
@@ -72,7 +73,8 @@ void add_sigmoid(std::vector<SlotCase>& all) {
                    .flops = 6.0 * static_cast<double>(n)});
     all.push_back({.slot = "sigmoid_cross_entropy_backward",
                    .variant = variant,
-                   .operands = {logits, labels, input("dloss", {}, constant(0.75)), gradient("dlogits", {n, 1})},
+                   .operands = {logits, labels, input("dloss", {}, constant(0.75), Element::parameter),
+                                gradient("dlogits", {n, 1}, Element::parameter)},
                    .call =
                        [](Stream& s, const Operands& o) {
                          s.backend.sigmoid_cross_entropy_backward(s, o["logits"], o["labels"], o["dloss"],
@@ -93,8 +95,9 @@ void add_metrics(std::vector<SlotCase>& all) {
         {.slot = "classification_metrics",
          .variant = std::to_string(d.n) + "x" + std::to_string(d.k) + what,
          .operands =
-             {input("logits", {d.n, d.k}, std::move(fill)),
-              input("labels", {d.n}, integers(d.k == 1 ? 2 : d.k), Element::i32), input("loss", {}, constant(1.3125)),
+             {input("logits", {d.n, d.k}, std::move(fill), Element::parameter),
+              input("labels", {d.n}, integers(d.k == 1 ? 2 : d.k), Element::i32),
+              input("loss", {}, constant(1.3125), Element::parameter),
               metrics(
                   {.loss_sum = 10.5, .batch_loss_sum = 2.25, .correct = 3, .correct_top5 = 7, .samples = 9, .batches = 2})},
          .call =

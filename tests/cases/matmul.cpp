@@ -31,7 +31,7 @@ SlotCase matmul_case(Shape d, MatmulParams p, bool bias, Size size) {
       .tolerance = 1e-5,
       .flops = 2.0 * static_cast<double>(d.m) * static_cast<double>(d.n) * static_cast<double>(d.k),
       .size = size};
-  if (bias) one.operands.push_back(input("bias", {d.n}));
+  if (bias) one.operands.push_back(input("bias", {d.n}, normal(), Element::parameter));
   return one;
 }
 

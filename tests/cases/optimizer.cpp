@@ -25,7 +25,7 @@ void add_check_finite(std::vector<SlotCase>& all) {
     const Fill fill = [=](std::uint64_t stream, std::int64_t i) { return i == at ? value : normal()(stream, i); };
     all.push_back({.slot = "check_finite",
                    .variant = "n=" + std::to_string(n) + what,
-                   .operands = {input("x", {n}, fill), step_guard(guard, Role::in_out)},
+                   .operands = {input("x", {n}, fill, Element::parameter), step_guard(guard, Role::in_out)},
                    .call = [](Stream& s, const Operands& o) { s.backend.check_finite(s, o["x"], o.as<StepGuard>("guard")); },
                    .flops = static_cast<double>(n),
                    .size = size_for(n)});
@@ -49,46 +49,52 @@ struct Step {
   std::optional<StepGuard> guard = {};
   StepState state = {.step = 4, .learning_rate = 0.05};
   bool fresh = false;  // weights and moments zero, as at the start
+  bool copy = false;
 };
 
 std::string variant(const Step& c) {
-  return c.what + " n=" + std::to_string(c.n) + (c.guard && c.guard->skip ? " skipped" : "");
+  return c.what + " n=" + std::to_string(c.n) + (c.copy ? " with a copy" : "") +
+         (c.guard && c.guard->skip ? " skipped" : "");
 }
 
 void add_sgd(std::vector<SlotCase>& all, const Step& c, SgdParams p) {
   SlotCase one{.slot = "sgd_step",
                .variant = variant(c),
-               .operands = {step_state(c.state), input("gradient", {c.n}, fading),
-                            in_out("weights", {c.n}, c.fresh ? constant(0) : normal())},
+               .operands = {step_state(c.state), input("gradient", {c.n}, fading, Element::parameter),
+                            in_out("weights", {c.n}, c.fresh ? constant(0) : normal(), Element::parameter)},
                .call =
                    [p](Stream& s, const Operands& o) {
                      s.backend.sgd_step(s, p, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["gradient"],
-                                        o["weights"], o.optional("velocity"));
+                                        o["weights"], o.optional("velocity"), o.optional("copy"));
                    },
                .tolerance = 5e-7,
                .flops = (p.momentum > 0 ? 6.0 : 2.0) * static_cast<double>(c.n),
                .size = size_for(c.n)};
-  if (p.momentum > 0) one.operands.push_back(in_out("velocity", {c.n}, c.fresh ? constant(0) : normal()));
+  if (p.momentum > 0)
+    one.operands.push_back(in_out("velocity", {c.n}, c.fresh ? constant(0) : normal(), Element::parameter));
   if (c.guard) one.operands.push_back(step_guard(*c.guard));
+  if (c.copy) one.operands.push_back(in_out("copy", {c.n}, normal(), Element::bf16));
   all.push_back(std::move(one));
 }
 
 void add_adam(std::vector<SlotCase>& all, const Step& c, AdamParams p) {
   const auto begin = [&](Fill later) { return c.fresh ? constant(0) : later; };
-  SlotCase one{
-      .slot = "adam_step",
-      .variant = variant(c),
-      .operands = {step_state(c.state), input("gradient", {c.n}, fading), in_out("weights", {c.n}, begin(normal())),
-                   in_out("moment1", {c.n}, begin(normal(0, 0.1))), in_out("moment2", {c.n}, begin(uniform(0, 0.01)))},
-      .call =
-          [p](Stream& s, const Operands& o) {
-            s.backend.adam_step(s, p, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["gradient"], o["weights"],
-                                o["moment1"], o["moment2"]);
-          },
-      .tolerance = 1e-6,
-      .flops = 13.0 * static_cast<double>(c.n),
-      .size = size_for(c.n)};
+  SlotCase one{.slot = "adam_step",
+               .variant = variant(c),
+               .operands = {step_state(c.state), input("gradient", {c.n}, fading, Element::parameter),
+                            in_out("weights", {c.n}, begin(normal()), Element::parameter),
+                            in_out("moment1", {c.n}, begin(normal(0, 0.1)), Element::parameter),
+                            in_out("moment2", {c.n}, begin(uniform(0, 0.01)), Element::parameter)},
+               .call =
+                   [p](Stream& s, const Operands& o) {
+                     s.backend.adam_step(s, p, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["gradient"],
+                                         o["weights"], o["moment1"], o["moment2"], o.optional("copy"));
+                   },
+               .tolerance = 1e-6,
+               .flops = 13.0 * static_cast<double>(c.n),
+               .size = size_for(c.n)};
   if (c.guard) one.operands.push_back(step_guard(*c.guard));
+  if (c.copy) one.operands.push_back(in_out("copy", {c.n}, normal(), Element::bf16));
   all.push_back(std::move(one));
 }
 
@@ -115,11 +121,19 @@ void add_optimizer_cases(std::vector<SlotCase>& all) {
   add_sgd(all, {.n = 65, .what = "momentum", .guard = stop}, momentum);
   add_sgd(all, {.n = long_length, .what = "nesterov and decay", .guard = go}, nesterov);
 
+  for (std::int64_t n : {7, 65, 1025})
+    for (const StepGuard& guard : {go, stop}) {
+      add_sgd(all, {.n = n, .what = "plain", .guard = guard, .copy = true}, plain);
+      add_sgd(all, {.n = n, .what = "nesterov and decay", .guard = guard, .copy = true}, nesterov);
+    }
+
   const AdamParams keras{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-7, .weight_decay = 0, .form = AdamForm::keras};
   const AdamParams pytorch{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0, .form = AdamForm::pytorch};
   for (AdamParams p : {keras, pytorch}) {
     const std::string form = p.form == AdamForm::keras ? "keras" : "pytorch";
     for (std::int64_t n : lengths) add_adam(all, {.n = n, .what = form, .guard = go}, p);
+    for (std::int64_t n : {7, 65, 1025})
+      for (const StepGuard& guard : {go, stop}) add_adam(all, {.n = n, .what = form, .guard = guard, .copy = true}, p);
     add_adam(all, fresh(65, form + " first step"), p);
     add_adam(all, {.n = 65, .what = form + " late", .state = {.step = 100'000, .learning_rate = 1e-4}}, p);
     add_adam(all, {.n = 65, .what = form, .guard = stop}, p);

@@ -15,14 +15,14 @@ void add_sums(std::vector<SlotCase>& all) {
     const Size size = n > 10'000 ? Size::medium : Size::quick;
     all.push_back({.slot = "sum",
                    .variant = "n=" + std::to_string(n),
-                   .operands = {input("x", {n}, terms), gradient("y", {1})},
+                   .operands = {input("x", {n}, terms), gradient("y", {1}, Element::parameter)},
                    .call = [](Stream& s, const Operands& o) { s.backend.sum(s, 0.37, o["x"], o.gradient("y")); },
                    .tolerance = 1e-5,
                    .flops = static_cast<double>(n),
                    .size = size});
     all.push_back({.slot = "sum_of_squares",
                    .variant = "n=" + std::to_string(n),
-                   .operands = {input("x", {n}, terms), gradient("y", {1})},
+                   .operands = {input("x", {n}, terms), gradient("y", {1}, Element::parameter)},
                    .call = [](Stream& s, const Operands& o) { s.backend.sum_of_squares(s, 5e-4, o["x"], o.gradient("y")); },
                    .tolerance = 1e-5,
                    .flops = 2.0 * static_cast<double>(n),
@@ -34,7 +34,7 @@ void add_column_sums(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, Size size = Size::quick) {
     all.push_back({.slot = "column_sums",
                    .variant = extents(x),
-                   .operands = {input("x", x, terms), gradient("y", {x.last()})},
+                   .operands = {input("x", x, terms), gradient("y", {x.last()}, Element::parameter)},
                    .call = [](Stream& s, const Operands& o) { s.backend.column_sums(s, o["x"], o.gradient("y")); },
                    .tolerance = 1e-5,
                    .flops = static_cast<double>(x.count()),

@@ -9,6 +9,7 @@
 #include <sstream>
 #include <stdexcept>
 
+#include "kernels/backends.h"
 #include "kernels/philox.h"
 
 namespace tessera::cases {
@@ -22,6 +23,8 @@ bool is_struct(Element e) { return e == Element::step_state || e == Element::ste
 DType dtype(Element e, DType real) {
   switch (e) {
     case Element::real: return real;
+    case Element::parameter: return real == DType::bf16 ? DType::f32 : real;
+    case Element::bf16: return DType::bf16;
     case Element::i32: return DType::i32;
     default: return DType::u8;
   }
@@ -35,19 +38,34 @@ std::uint64_t stream_of(const std::string& text) {
 }
 
 template <class T>
+T element(double value) {
+  if constexpr (std::is_same_v<T, kernels::bf16>)
+    return kernels::to_bf16(static_cast<float>(value));
+  else
+    return static_cast<T>(value);
+}
+double number(kernels::bf16 x) { return static_cast<double>(kernels::to_float(x)); }
+template <class T>
+double number(T x) {
+  return static_cast<double>(x);
+}
+
+template <class T>
 void store(std::vector<std::byte>& to, std::int64_t i, double value) {
-  const T t = static_cast<T>(value);
+  const T t = element<T>(value);
   std::memcpy(to.data() + static_cast<std::size_t>(i) * sizeof(T), &t, sizeof(T));
 }
 
-std::vector<std::byte> filled(const Operand& o, std::uint64_t stream, DType real) {
+std::vector<std::byte> filled(const Operand& o, std::uint64_t stream, DType real, DType values) {
   if (is_struct(o.element)) return o.contents;
   std::vector<std::byte> to(o.bytes(real));
   for (std::int64_t i = 0; i < o.dims.count(); ++i) {
-    const double value = o.fill(stream, i);
+    double value = static_cast<double>(static_cast<float>(o.fill(stream, i)));
+    if (o.element == Element::real && values == DType::bf16) value = number(element<kernels::bf16>(value));
     switch (dtype(o.element, real)) {
       case DType::f32: store<float>(to, i, value); break;
-      case DType::f64: store<double>(to, i, static_cast<double>(static_cast<float>(value))); break;
+      case DType::f64: store<double>(to, i, value); break;
+      case DType::bf16: store<kernels::bf16>(to, i, value); break;
       case DType::i32: store<std::int32_t>(to, i, value); break;
       default: store<std::uint8_t>(to, i, value); break;
     }
@@ -61,7 +79,7 @@ std::vector<double> as_doubles(const std::vector<std::byte>& bytes) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     T t;
     std::memcpy(&t, bytes.data() + i * sizeof(T), sizeof(T));
-    values[i] = static_cast<double>(t);
+    values[i] = number(t);
   }
   return values;
 }
@@ -76,6 +94,7 @@ std::vector<double> decoded(const Operand& o, const std::vector<std::byte>& byte
   switch (dtype(o.element, real)) {
     case DType::f32: return as_doubles<float>(bytes);
     case DType::f64: return as_doubles<double>(bytes);
+    case DType::bf16: return as_doubles<kernels::bf16>(bytes);
     case DType::i32: return as_doubles<std::int32_t>(bytes);
     default: return as_doubles<std::uint8_t>(bytes);
   }
@@ -161,8 +180,9 @@ bool has_kernel(const SlotCase& c, const kernels::Backend& backend) {
   return found;
 }
 
-Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate)
+Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate, DType values)
     : case_(c), stream_(stream), real_(real) {
+  if (real == DType::bf16) values = DType::bf16;
   std::vector<Operands::Entry> entries;
   const kernels::Runtime& runtime = stream.backend.runtime;
   for (const Operand& o : c.operands) {
@@ -171,7 +191,7 @@ Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool 
     entries.push_back({&o, {memory_.back().get(), dtype(o.element, real), o.dims}});
     const bool poisoned = o.role == Role::output || (o.role == Role::gradient && !accumulate);
     initial_.push_back(poisoned ? std::vector<std::byte>(bytes, std::byte{0xFF})
-                                : filled(o, stream_of(c.name() + "." + o.name), real));
+                                : filled(o, stream_of(c.name() + "." + o.name), real, values));
   }
   operands_.emplace(std::move(entries), accumulate);
   reset();
@@ -211,14 +231,24 @@ Outputs run(const SlotCase& c, const kernels::Backend& backend, DType real, kern
   return prepared.outputs();
 }
 
-std::string compare(const SlotCase& c, const Outputs& got, const Outputs& expected) {
+Outputs expected(const SlotCase& c, DType real, bool accumulate) {
+  kernels::Stream stream(kernels::reference_backend(), 0, {});
+  Prepared prepared(c, stream, DType::f64, accumulate, real);
+  prepared.call();
+  return prepared.outputs();
+}
+
+std::string compare(const SlotCase& c, const Outputs& got, const Outputs& expected, DType real) {
+  constexpr double bf16_rounding = 1.0 / 256;
   for (std::size_t o = 0; o < expected.size(); ++o) {
     const std::vector<double>&g = got.at(o).values, &e = expected[o].values;
     if (g.size() != e.size()) return expected[o].name + ": different sizes";
     const double largest = std::max({largest_magnitude(e), expected[o].initial, c.magnitude});
     const auto operand = std::ranges::find(c.operands, expected[o].name, &Operand::name);
-    const bool exact = operand->element != Element::real && operand->element != Element::metrics;
-    const double allowed = exact ? 0 : c.tolerance * largest;
+    const Element made_of = operand->element;
+    const bool exact = made_of == Element::i32 || made_of == Element::u8 || made_of == Element::step_guard;
+    const double allowed = exact ? 0 : (c.tolerance + (real == DType::bf16 ? c.bf16_tolerance : 0)) * largest;
+    const bool rounded = dtype(made_of, real) == DType::bf16;
     std::size_t worst = 0, wrong = 0;
     double worst_error = -1;
     for (std::size_t i = 0; i < e.size(); ++i) {
@@ -226,7 +256,7 @@ std::string compare(const SlotCase& c, const Outputs& got, const Outputs& expect
       if (both_nan || g[i] == e[i]) continue;
       double error = std::abs(g[i] - e[i]);
       if (std::isnan(error)) error = std::numeric_limits<double>::infinity();
-      if (error <= allowed) continue;
+      if (error <= allowed + (rounded ? bf16_rounding * std::abs(e[i]) : 0)) continue;
       ++wrong;
       if (error > worst_error) worst_error = error, worst = i;
     }
@@ -305,8 +335,8 @@ Operand output(std::string name, kernels::Dims dims, Element element) {
   return {.name = std::move(name), .role = Role::output, .dims = dims, .fill = {}, .element = element};
 }
 
-Operand gradient(std::string name, kernels::Dims dims) {
-  return {.name = std::move(name), .role = Role::gradient, .dims = dims, .fill = normal()};
+Operand gradient(std::string name, kernels::Dims dims, Element element) {
+  return {.name = std::move(name), .role = Role::gradient, .dims = dims, .fill = normal(), .element = element};
 }
 
 Operand in_out(std::string name, kernels::Dims dims, Fill fill, Element element) {

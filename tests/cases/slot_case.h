@@ -24,8 +24,9 @@
 
 namespace tessera::cases {
 
-// What an operand is made of. `real` is the run's type T: float32, or float64 on the reference backend.
-enum class Element { real, i32, u8, step_state, step_guard, metrics };
+// What an operand is made of. `real` and `parameter` are the kinds T and P of kernels/backend.h: the run's type, float32
+// for parameters where that is bf16. `bf16` is bf16 in every run.
+enum class Element { real, parameter, bf16, i32, u8, step_state, step_guard, metrics };
 
 enum class Role {
   input,
@@ -83,9 +84,10 @@ struct SlotCase {
   std::string variant;  // what is particular about this case, e.g. "3x3 s1 c64 k64 8x8"
   std::vector<Operand> operands;
   std::function<void(kernels::Stream&, const Operands&)> call;
-  double tolerance = 2e-6;  // float32: largest error allowed, as a share of the output's largest magnitude …
-  double magnitude = 0;     // … or of this, where the output is a small difference of terms of this size
-  double flops = 0;         // floating-point operations of one call
+  double tolerance = 2e-6;    // float32: largest error allowed, as a share of the output's largest magnitude …
+  double bf16_tolerance = 0;  // the same where T is bf16, besides one rounding of each stored element
+  double magnitude = 0;       // … or of this, where the output is a small difference of terms of this size
+  double flops = 0;           // floating-point operations of one call
   Size size = Size::quick;
 
   std::string name() const { return slot + "/" + variant; }
@@ -115,7 +117,9 @@ using Outputs = std::vector<Output>;
 // A case with its operands in device memory: a benchmark prepares once and calls often.
 class Prepared {
  public:
-  Prepared(const SlotCase&, kernels::Stream&, kernels::DType real, bool accumulate);
+  // T is `real`; its values are rounded to `values` first, so that a run in float64 can start from bf16's numbers.
+  Prepared(const SlotCase&, kernels::Stream&, kernels::DType real, bool accumulate,
+           kernels::DType values = kernels::DType::f32);
 
   void reset();       // operands as they are before the first call
   void call();        // issues the slot to the stream; does not wait
@@ -138,11 +142,13 @@ class Prepared {
 // Prepare, call once, fetch.
 Outputs run(const SlotCase&, const kernels::Backend&, kernels::DType real, kernels::Options = {}, bool accumulate = false,
             int device = 0);
+// What run(…, real, …) should give: the reference in float64, from the same numbers.
+Outputs expected(const SlotCase&, kernels::DType real, bool accumulate = false);
 
 // The worst difference beyond the case's tolerance, in words; empty where there is none. Integers must be equal; NaN must
 // meet NaN and an infinity the same infinity. What an operand held before counts as its magnitude too: the new value may be
 // a small difference.
-std::string compare(const SlotCase&, const Outputs& got, const Outputs& expected);
+std::string compare(const SlotCase&, const Outputs& got, const Outputs& expected, kernels::DType real = kernels::DType::f32);
 // The first operand whose bytes differ, in words; empty where there is none.
 std::string compare_bits(const Outputs& first, const Outputs& second);
 
@@ -158,7 +164,7 @@ Fill listed(std::vector<double> values);  // repeated where there are more eleme
 
 Operand input(std::string name, kernels::Dims dims, Fill fill = normal(), Element element = Element::real);
 Operand output(std::string name, kernels::Dims dims, Element element = Element::real);
-Operand gradient(std::string name, kernels::Dims dims);
+Operand gradient(std::string name, kernels::Dims dims, Element element = Element::real);
 Operand in_out(std::string name, kernels::Dims dims, Fill fill = normal(), Element element = Element::real);
 Operand step_state(kernels::StepState);
 Operand step_guard(kernels::StepGuard, Role role = Role::input);

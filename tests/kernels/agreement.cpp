@@ -4,6 +4,7 @@
 // TESSERA_CASES    only these cases: shell patterns on "slot/variant" or on the slot, separated by commas ("conv2d*")
 // TESSERA_BACKEND  only this backend
 // TESSERA_SIZE     the largest cases: quick, medium (the default) or bench
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <set>
@@ -120,6 +121,21 @@ TEST_CASE("backends agree with the reference") {
               cases::compare(c, cases::run(c, *backend, DType::f32, options, accumulate), expected);
           if (!difference.empty()) FAIL_CHECK(difference);
         }
+      }
+      SUCCEED();
+    });
+}
+
+TEST_CASE("backends agree with the reference in bf16") {
+  for (const Backend* backend : backends_under_test())
+    for_each_case(*backend, [&](const SlotCase& c) {
+      if (!std::ranges::any_of(c.operands, [](const auto& o) { return o.element == cases::Element::real; })) return;
+      for (bool accumulate : {false, true}) {
+        if (accumulate && !c.has_gradient()) continue;
+        INFO((accumulate ? "accumulating" : "overwriting"));
+        const std::string difference = cases::compare(c, cases::run(c, *backend, DType::bf16, {}, accumulate),
+                                                      cases::expected(c, DType::bf16, accumulate), DType::bf16);
+        if (!difference.empty()) FAIL_CHECK(difference);
       }
       SUCCEED();
     });

@@ -114,7 +114,7 @@ TEST_CASE("gradients: convolution") {
     const Values x = random(xs, 1), w = random(ws, 2), bias = random(bs, 3), u = random(ys, 4);
     const auto loss = [&](const Values& x1, const Values& w1, const Values& b1) {
       Values y = zeros(ys);
-      backend().conv2d_forward(s, d, view(x1, xs), view(w1, ws), view(b1, bs), Activation::none, view(y, ys));
+      backend().conv2d_forward(s, d, view(x1, xs), view(w1, ws), {.shift = view(b1, bs)}, view(y, ys));
       return dot(u, y);
     };
     Values dx = zeros(xs), dw = zeros(ws), db = zeros(bs);
@@ -177,7 +177,7 @@ TEST_CASE("gradients: batch normalisation") {
       const auto forward = [&](const Values& x1, const Values& r1, const Values& g1, const Values& b1) {
         Values y = zeros(d), unused_mean = running_mean, unused_var = running_var;
         if (training)
-          backend().batch_norm_training(s, p, view(x1, d), view(r1, d), view(g1, c), view(b1, c), view(unused_mean, c),
+          backend().batch_norm_training(s, p, view(x1, d), {}, view(r1, d), view(g1, c), view(b1, c), view(unused_mean, c),
                                         view(unused_var, c), view(y, d), view(mean, c), view(rstd, c));
         else
           backend().batch_norm_inference(s, p, view(x1, d), view(r1, d), view(g1, c), view(b1, c), view(running_mean, c),

@@ -108,13 +108,13 @@ TEST_CASE("convolution by hand") {
   // Nine ones with padding: sums over neighbourhoods.
   backend().conv2d_forward(
       s, {.n = 1, .h = 3, .w = 3, .c = 1, .k = 1, .r = 3, .s = 3, .p = 3, .q = 3, .stride = 1, .pad_top = 1, .pad_left = 1},
-      view(x, {1, 3, 3, 1}), view(Values(9, 1.0), {1, 3, 3, 1}), {}, Activation::none, view(y, {1, 3, 3, 1}));
+      view(x, {1, 3, 3, 1}), view(Values(9, 1.0), {1, 3, 3, 1}), {}, view(y, {1, 3, 3, 1}));
   CHECK(y == Values{12, 21, 16, 27, 45, 33, 24, 39, 28});
   // A filter that tells cross-correlation from convolution and rows from columns.
   Values z(4);
   backend().conv2d_forward(
       s, {.n = 1, .h = 3, .w = 3, .c = 1, .k = 1, .r = 2, .s = 2, .p = 2, .q = 2, .stride = 1, .pad_top = 0, .pad_left = 0},
-      view(x, {1, 3, 3, 1}), view(Values{1, 10, 100, 1000}, {1, 2, 2, 1}), view(Values{0.5}, {1}), Activation::none,
+      view(x, {1, 3, 3, 1}), view(Values{1, 10, 100, 1000}, {1, 2, 2, 1}), {.shift = view(Values{0.5}, {1})},
       view(z, {1, 2, 2, 1}));
   CHECK(z == Values{5421.5, 6532.5, 8754.5, 9865.5});
 }
@@ -161,7 +161,7 @@ TEST_CASE("convolutions against explicit padding and scattering") {
     for_each_input([&](std::size_t i, std::size_t at) { dx[i] = dpadded[at]; });
 
     Values got_y = zeros(ys), got_dx = zeros(xs), got_dw = zeros(ws);
-    backend().conv2d_forward(s, d, view(x, xs), view(w, ws), {}, Activation::none, view(got_y, ys));
+    backend().conv2d_forward(s, d, view(x, xs), view(w, ws), {}, view(got_y, ys));
     backend().conv2d_backward_data(s, d, view(dy, ys), view(w, ws), gradient(got_dx, xs));
     backend().conv2d_backward_weights(s, d, view(x, xs), view(dy, ys), gradient(got_dw, ws));
     check_close(got_y, y);
@@ -212,7 +212,7 @@ TEST_CASE("batch normalisation: PyTorch's numbers") {
   const Dims d{3, 2}, c{2};
   const BatchNormParams p{.epsilon = 1e-5, .momentum = 0.1, .unbiased_variance = true, .activation = Activation::none};
   Values running_mean{0, 1}, running_var{1, 2}, y(6), mean(2), rstd(2);
-  backend().batch_norm_training(s, p, view(x, d), {}, view(gamma, c), view(beta, c), view(running_mean, c),
+  backend().batch_norm_training(s, p, view(x, d), {}, {}, view(gamma, c), view(beta, c), view(running_mean, c),
                                 view(running_var, c), view(y, d), view(mean, c), view(rstd, c));
   check_close(
       y, {-1.50356229717545, -0.482759156999213, -0.300890574293862, 0.70069004846609, 2.10445287146931, 0.382069108533123});
@@ -231,7 +231,7 @@ TEST_CASE("batch normalisation: PyTorch's numbers") {
   // A biased running variance (Keras), a residual and ReLU; by hand for x = 1, 2, 3, 4: mean 2.5, variance 1.25.
   const BatchNormParams keras{.epsilon = 0, .momentum = 0.1, .unbiased_variance = false, .activation = Activation::relu};
   Values m{0}, v{1}, out(4), batch_mean(1), batch_rstd(1);
-  backend().batch_norm_training(s, keras, view(Values{1, 2, 3, 4}, {4, 1}), view(Values{0, 1, 0, -1}, {4, 1}),
+  backend().batch_norm_training(s, keras, view(Values{1, 2, 3, 4}, {4, 1}), {}, view(Values{0, 1, 0, -1}, {4, 1}),
                                 view(Values{1}, {1}), view(Values{0}, {1}), view(m, {1}), view(v, {1}), view(out, {4, 1}),
                                 view(batch_mean, {1}), view(batch_rstd, {1}));
   const double r = 1 / std::sqrt(1.25);
@@ -243,8 +243,8 @@ TEST_CASE("batch normalisation: a single row has variance 0") {
   Stream s(backend(), 0, {});
   const BatchNormParams p{.epsilon = 0.01, .momentum = 0.5, .unbiased_variance = true, .activation = Activation::none};
   Values m{0}, v{1}, y(1), mean(1), rstd(1);
-  backend().batch_norm_training(s, p, view(Values{7}, {1, 1}), {}, view(Values{2}, {1}), view(Values{3}, {1}), view(m, {1}),
-                                view(v, {1}), view(y, {1, 1}), view(mean, {1}), view(rstd, {1}));
+  backend().batch_norm_training(s, p, view(Values{7}, {1, 1}), {}, {}, view(Values{2}, {1}), view(Values{3}, {1}),
+                                view(m, {1}), view(v, {1}), view(y, {1, 1}), view(mean, {1}), view(rstd, {1}));
   check_close({y[0], m[0], v[0], rstd[0]}, {3, 3.5, 0.5, 10});
 }
 
@@ -318,7 +318,7 @@ TEST_CASE("SGD: PyTorch's numbers after three steps") {
     StepState state{.learning_rate = 0.1};
     for (const Values& g : three_gradients) {
       backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}, &state, nullptr, view(g, {3}),
-                         view(w, {3}), view(v, {3}));
+                         view(w, {3}), view(v, {3}), {});
       ++state.step;
     }
     check_close(w, expected[nesterov]);
@@ -331,7 +331,7 @@ TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
   StepState state{.learning_rate = 0.01};
   const AdamParams p{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .form = AdamForm::pytorch};
   for (const Values& g : three_gradients) {
-    backend().adam_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), view(v, {3}));
+    backend().adam_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), view(v, {3}), {});
     ++state.step;
   }
   check_close(w, {0.490422869736918, -1.23956896548608, 1.97656908700819});
@@ -341,7 +341,7 @@ TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
   Values k{0, 0}, km(2), kv(2);
   const Values g{0.1, -1e-4};
   const StepState first{.learning_rate = 0.01};
-  backend().adam_step(s, keras, &first, nullptr, view(g, {2}), view(k, {2}), view(km, {2}), view(kv, {2}));
+  backend().adam_step(s, keras, &first, nullptr, view(g, {2}), view(k, {2}), view(km, {2}), view(kv, {2}), {});
   const double epsilon = 1e-3 / std::sqrt(0.001);
   check_close(k, {-0.01 * 0.1 / (0.1 + epsilon), 0.01 * 1e-4 / (1e-4 + epsilon)});
   check_close(km, {0.01, -1e-5});
@@ -356,9 +356,9 @@ TEST_CASE("the guard: non-finite gradients are found and change nothing") {
   const Values g{1, 1};
   const StepState state{.learning_rate = 1};
   backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0, .nesterov = false}, &state, &guard, view(g, {2}), view(w, {2}),
-                     view(m, {2}));
+                     view(m, {2}), {});
   backend().adam_step(s, {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1, .weight_decay = 0, .form = AdamForm::keras}, &state,
-                      &guard, view(g, {2}), view(w, {2}), view(m, {2}), view(v, {2}));
+                      &guard, view(g, {2}), view(w, {2}), view(m, {2}), view(v, {2}), {});
   CHECK(w == Values{1, 2});
   CHECK(m == Values{3, 4});
   CHECK(v == Values{5, 6});
