@@ -97,7 +97,7 @@ void add_fold(std::vector<SlotCase>& all, std::int64_t channels, bool bias) {
                    input("running_mean", c, normal(), Element::parameter),
                    input("running_var", c, uniform(0.5, 2), Element::parameter), output("scale", c, Element::parameter),
                    output("shift", c, Element::parameter)},
-      .call = [](Stream& s, const Operands& o) {
+      .call = [p](Stream& s, const Operands& o) {
         s.backend.batch_norm_fold(s, p, o.optional("bias"), o["gamma"], o["beta"], o["running_mean"], o["running_var"],
                                   o["scale"], o["shift"]);
       }};
