@@ -1,183 +1,183 @@
-// The matrix product that matmul and the three convolutions are made of: one 64×64 tile of C = A·B per block, float32.
+// The matrix product that matmul and the three convolutions are made of: one tile of C = A·B per block.
 //
-// A tile of C: 256 threads as 16×16, each with 4×4 neighbouring elements in registers. A step along the inner dimension k
-// brings 16 columns of A and 16 rows of B through shared memory, both stored k by k, so that a thread's 4 + 4 factors are
-// two 16-byte reads that feed 16 multiply-adds. The next step's elements are on their way in registers meanwhile.
+// Steps of the inner dimension go through a ring of three stages in shared memory: while one is multiplied, two are on their
+// way (cp.async). One barrier per step: it says that the step to be multiplied has landed for all threads, and that all have
+// done with the stage that is filled next. What a step holds: gemm_tile.h; how it comes there: gemm_operand.h; how it is
+// multiplied: gemm_arithmetic.h; what becomes of the sums: gemm_epilogue.h.
 //
-// What A and B *are* is an operand's business (a matrix, its transpose, the windows of an image …). An operand has
-//   static constexpr bool depth_fastest   neighbours along k are neighbours in memory (else neighbours along its lines are):
-//                                         decides which of the two a warp reads side by side
-//   Line line(std::int64_t i)             what can be worked out once about row i of A (column i of B)
-//   Step step(int k)                      what can be worked out once about position k
-//   float at(Line, Step)                  the element; 0 outside
-// Lines may lie beyond the end: at() answers 0 there. step() is called inside the given range of k only.
+// Where C has few tiles and the inner dimension is long, its range is split among blocks; the shares are written to the
+// workspace and a second kernel adds them in their order. How many there are depends on the sizes alone: the same order of
+// sums on every GPU. No atomics.
 //
-// Bytes per step and block: 2·64·16·4 = 8 KiB for 131 072 operations, 16 per byte: fp32 arithmetic bounds large products.
+// Bytes per step and block: 64·(rows + columns). For bf16 and 128×128, 16 KiB for 2²⁰ operations: 64 a byte, so that 100
+// TFLOP/s draw 1.6 TB/s from the L2 cache. Shared memory: three steps, or the staged sums if they are more: 48 KiB, two
+// blocks per multiprocessor.
+// Not here: wgmma and TMA (sm_90a), which a separate main loop would have to serve; larger steps and more stages are
+// constants to be tried on a GPU.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
+#include <type_traits>
 
+#include "kernels/cuda/gemm_arithmetic.h"
+#include "kernels/cuda/gemm_epilogue.h"
+#include "kernels/cuda/gemm_operand.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/launch_config.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
-inline constexpr int gemm_tile = 64;   // rows and columns of C per block
-inline constexpr int gemm_depth = 16;  // of k per step
-inline constexpr int gemm_threads = 256;
-inline constexpr int gemm_own = 4;                                        // rows and columns per thread
-inline constexpr int gemm_loads = gemm_tile * gemm_depth / gemm_threads;  // elements per thread, operand and step
+inline constexpr int gemm_stages = 3;
 
-// Shared memory of one block. Four floats of padding: rows stay aligned for float4, and stores along k meet in pairs only.
-struct alignas(16) GemmTiles {
-  float a[gemm_depth][gemm_tile + 4];
-  float b[gemm_depth][gemm_tile + 4];
+// What a product consists of. A problem has part(z): one of several products that are done by one launch.
+template <class A, class B, class Rows = SameRows>
+struct GemmPart {
+  A a;
+  B b;
+  int rows, inner;
+  Rows row_of = {};
+
+  __device__ const GemmPart& part(int) const { return *this; }
 };
 
-// Which rows and columns of C are this thread's.
-struct GemmPlace {
-  std::int64_t row, column;  // the first of four each
-};
-__device__ inline GemmPlace gemm_place(std::int64_t first_row, std::int64_t first_column) {
-  const int thread = static_cast<int>(threadIdx.x);
-  return {first_row + thread / 16 * gemm_own, first_column + thread % 16 * gemm_own};
-}
+namespace {
 
-// One operand's way from device memory through registers into shared memory.
-template <class Operand>
-class GemmStage {
- public:
-  __device__ GemmStage(const Operand& operand, std::int64_t first_line) : operand_(operand) {
-    for (int i = 0; i < line_count; ++i) lines_[i] = operand.line(first_line + line_of(i));
-  }
+// sums = Σ_{begin ≤ k < end} A(row, k)·B(k, column). All threads of the block call it.
+template <class Arithmetic, class Tile, bool chunked, class A, class B, class Sums>
+__device__ void gemm(const A& a, const B& b, int first_row, int first_column, int begin, int end,
+                     typename Arithmetic::Element* shared, Sums& sums) {
+  using T = typename Arithmetic::Element;
+  using LayoutA = typename Arithmetic::template Layout<A::major, Tile::rows>;
+  using LayoutB = typename Arithmetic::template Layout<B::major, Tile::columns>;
+  constexpr int stage_size = LayoutA::size + LayoutB::size;
+  const GemmCopy<A, LayoutA, T, Tile::rows, Tile::threads, chunked> copy_a(a, first_row);
+  const GemmCopy<B, LayoutB, T, Tile::columns, Tile::threads, chunked> copy_b(b, first_column);
 
-  __device__ void load(int k, int end) {
-    if constexpr (Operand::depth_fastest) {
-      const bool inside = k + depth_of(0) < end;
-      const auto step = operand_.step(inside ? k + depth_of(0) : k);
-#pragma unroll
-      for (int i = 0; i < gemm_loads; ++i) values_[i] = inside ? operand_.at(lines_[i], step) : 0.0f;
-    } else {
-#pragma unroll
-      for (int i = 0; i < gemm_loads; ++i)
-        values_[i] = k + depth_of(i) < end ? operand_.at(lines_[0], operand_.step(k + depth_of(i))) : 0.0f;
+  const int steps = end > begin ? ceil_div(end - begin, gemm_depth<T>) : 0;
+  const auto load = [&](int step, int stage) {
+    if (step < steps) {
+      T* const to = shared + stage * stage_size;
+      copy_a.load(to, begin + step * gemm_depth<T>, end);
+      copy_b.load(to + LayoutA::size, begin + step * gemm_depth<T>, end);
     }
-  }
-
-  __device__ void store(float (&tile)[gemm_depth][gemm_tile + 4]) const {
-#pragma unroll
-    for (int i = 0; i < gemm_loads; ++i) tile[depth_of(i)][line_of(i)] = values_[i];
-  }
-
- private:
-  static constexpr int line_count = Operand::depth_fastest ? gemm_loads : 1;
-
-  __device__ static int line_of(int i) {
-    const int thread = static_cast<int>(threadIdx.x);
-    return Operand::depth_fastest ? thread / gemm_depth + i * (gemm_threads / gemm_depth) : thread % gemm_tile;
-  }
-  __device__ static int depth_of(int i) {
-    const int thread = static_cast<int>(threadIdx.x);
-    return Operand::depth_fastest ? thread % gemm_depth : thread / gemm_tile + i * (gemm_threads / gemm_tile);
-  }
-
-  const Operand& operand_;
-  decltype(operand_.line(0)) lines_[line_count];
-  float values_[gemm_loads];
-};
-
-// sum[i][j] = Σ_{begin ≤ k < end} A(row + i, k) · B(k, column + j) for this thread's place. All threads of the block call
-// it.
-template <class A, class B>
-__device__ void gemm(const A& a, const B& b, std::int64_t first_row, std::int64_t first_column, int begin, int end,
-                     GemmTiles& tiles, float (&sum)[gemm_own][gemm_own]) {
-  const int row = static_cast<int>(threadIdx.x) / 16 * gemm_own, column = static_cast<int>(threadIdx.x) % 16 * gemm_own;
-#pragma unroll
-  for (int i = 0; i < gemm_own; ++i)
-#pragma unroll
-    for (int j = 0; j < gemm_own; ++j) sum[i][j] = 0.0f;
-
-  GemmStage<A> stage_a(a, first_row);
-  GemmStage<B> stage_b(b, first_column);
-  if (begin < end) {
-    stage_a.load(begin, end);
-    stage_b.load(begin, end);
-  }
-  for (int k = begin; k < end; k += gemm_depth) {
-    stage_a.store(tiles.a);
-    stage_b.store(tiles.b);
+    cp_async_commit();
+  };
+  for (int step = 0; step < gemm_stages - 1; ++step) load(step, step);
+  int stage = 0, next = gemm_stages - 1;
+  for (int step = 0; step < steps; ++step) {
+    cp_async_wait<gemm_stages - 2>();
     __syncthreads();
-    if (end - k > gemm_depth) {
-      stage_a.load(k + gemm_depth, end);
-      stage_b.load(k + gemm_depth, end);
-    }
-#pragma unroll
-    for (int d = 0; d < gemm_depth; ++d) {
-      const float4 x = *reinterpret_cast<const float4*>(&tiles.a[d][row]);
-      const float4 y = *reinterpret_cast<const float4*>(&tiles.b[d][column]);
-      const float xs[gemm_own] = {x.x, x.y, x.z, x.w}, ys[gemm_own] = {y.x, y.y, y.z, y.w};
-#pragma unroll
-      for (int i = 0; i < gemm_own; ++i)
-#pragma unroll
-        for (int j = 0; j < gemm_own; ++j) sum[i][j] += xs[i] * ys[j];
-    }
-    __syncthreads();  // all have read the tiles: they may be overwritten
+    load(step + gemm_stages - 1, next);
+    next = stage;
+    const T* const from = shared + stage * stage_size;
+    sums.template add<LayoutA, LayoutB>(from, from + LayoutA::size);
+    stage = stage == gemm_stages - 1 ? 0 : stage + 1;
   }
+  cp_async_wait<0>();
 }
 
-// A matrix in memory. DepthFastest: element (line i, position k) is data[i·stride + k], otherwise data[k·stride + i].
-template <bool DepthFastest>
-struct GemmMatrix {
-  static constexpr bool depth_fastest = DepthFastest;
-  const float* data;
-  std::int64_t lines, stride;
+// Block x is a tile, columns fastest: neighbouring blocks share their part of A, the larger operand. z: part, then split.
+template <class Arithmetic, class Tile, bool chunked, class Problem>
+__global__ void __launch_bounds__(Tile::threads, 512 / Tile::threads)
+    gemm_kernel(Problem problem, int splits, int share, GemmResult<typename Arithmetic::Element> result) {
+  DYNAMIC_SHARED(unsigned char, shared);
+  const int tiles_across = ceil_div(result.columns, Tile::columns);
+  const int first_row = static_cast<int>(blockIdx.x) / tiles_across * Tile::rows;
+  const int first_column = static_cast<int>(blockIdx.x) % tiles_across * Tile::columns;
+  const int split = static_cast<int>(blockIdx.z) % splits;
+  const auto& part = problem.part(static_cast<int>(blockIdx.z) / splits);
+  const int begin = split * share, end = part.inner - begin < share ? part.inner : begin + share;
 
-  using Line = std::int64_t;  // offset of the line's first element; negative: beyond the end
-  using Step = std::int64_t;
-  __device__ Line line(std::int64_t i) const { return i < lines ? (depth_fastest ? i * stride : i) : -1; }
-  __device__ Step step(int k) const { return depth_fastest ? k : k * stride; }
-  __device__ float at(Line line, Step step) const { return line < 0 ? 0.0f : __ldg(data + line + step); }
-};
-
-// What becomes of the sums: C[row, column] = f(sum + bias[column]), or C[row, column] += sum.
-struct GemmResult {
-  float* data;  // row-major
-  std::int64_t rows, columns;
-  const float* bias;  // null: none
-  Activation activation;
-  bool accumulate;
-
-  __device__ void store(GemmPlace place, const float (&sum)[gemm_own][gemm_own]) const {
-#pragma unroll
-    for (int i = 0; i < gemm_own; ++i)
-#pragma unroll
-      for (int j = 0; j < gemm_own; ++j) {
-        const std::int64_t row = place.row + i, column = place.column + j;
-        if (row >= rows || column >= columns) continue;
-        float& element = data[row * columns + column];
-        float value = sum[i][j];
-        if (accumulate) value += element;
-        if (bias) value += __ldg(bias + column);
-        if (activation == Activation::relu) value = value < 0.0f ? 0.0f : value;  // NaN stays NaN
-        if (activation == Activation::sigmoid) value = 1.0f / (1.0f + expf(-value));
-        element = value;
-      }
-  }
-};
-
-// Tiles along x, where a grid may be long, are rows; along y columns. Throws DeviceError where the columns are too many.
-inline dim3 gemm_grid(std::int64_t rows, std::int64_t columns, unsigned layers = 1) {
-  const std::int64_t across = ceil_div<std::int64_t>(columns, gemm_tile);
-  if (across > 65535)
-    throw DeviceError("a matrix product with " + std::to_string(columns) + " columns is too wide (at most 4194240)");
-  return dim3(block_count(rows, gemm_tile), static_cast<unsigned>(across), layers);
+  typename Arithmetic::template Sums<Tile> sums;
+  gemm<Arithmetic, Tile, chunked>(part.a, part.b, first_row, first_column, begin, end,
+                                  reinterpret_cast<typename Arithmetic::Element*>(shared), sums);
+  if (splits > 1) result.data = static_cast<float*>(result.data) + split * result.elements;
+  result.rows = part.rows;
+  gemm_store<Tile>(sums, reinterpret_cast<float*>(shared), part.row_of, result, first_row, first_column);
 }
 
-// The inner dimension as an int. Throws DeviceError where it is too long (the sum would be worthless in float32 long
-// before).
-inline int gemm_inner(std::int64_t k) {
-  if (k > 0x7fffffff - gemm_depth) throw DeviceError("a matrix product with an inner dimension of " + std::to_string(k));
-  return static_cast<int>(k);
+// How many shares a sum is split into: as many as fill 132 multiprocessors (an H100 or H200) with two blocks each, but at
+// least 16 steps for each share and at most 64 MiB of workspace.
+inline int split_count(std::int64_t blocks, std::int64_t steps, std::int64_t elements) {
+  constexpr std::int64_t wanted = 2 * 132, steps_each = 16, workspace = (64 << 20) / sizeof(float);
+  const std::int64_t splits =
+      std::min({wanted / std::max<std::int64_t>(blocks, 1), steps / steps_each, workspace / elements});
+  return static_cast<int>(std::max<std::int64_t>(splits, 1));
+}
+
+// Computes a problem of `parts` products, each of at most `rows` rows and an inner dimension of at most `inner`.
+// result.elements: all that is written, by all parts.
+template <class Arithmetic, class Tile, bool chunked, class Problem>
+void launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts, std::int64_t rows, int inner,
+                 GemmResult<typename Arithmetic::Element> result) {
+  using T = typename Arithmetic::Element;
+  constexpr int step_elements = Arithmetic::template Layout<Major::line, Tile::rows>::size +
+                                Arithmetic::template Layout<Major::line, Tile::columns>::size;
+  constexpr std::size_t shared = std::max(gemm_stages * step_elements * sizeof(T), gemm_store_floats<Tile> * sizeof(float));
+  const std::int64_t tiles =
+      ceil_div<std::int64_t>(rows, Tile::rows) * ceil_div<std::int64_t>(result.columns, Tile::columns);
+  const int steps = std::max(ceil_div(inner, gemm_depth<T>), 1);
+  const int share = ceil_div(steps, split_count(tiles * parts, steps, result.elements)) * gemm_depth<T>;
+  const int splits = std::max(ceil_div(inner, share), 1);
+  const dim3 grid(block_count(tiles, 1), 1, static_cast<unsigned>(parts * splits));
+  if (splits == 1) {
+    launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, Tile::threads, shared, on, problem, splits, share, result);
+    return;
+  }
+  GemmResult<T> shares{.rows = result.rows, .columns = result.columns, .elements = result.elements};
+  shares.data = stream.workspace.borrow(static_cast<std::size_t>(splits * result.elements) * sizeof(float));
+  shares.align();
+  launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, Tile::threads, shared, on, problem, splits, share, shares);
+  launch(join_kernel<T>, block_count(result.elements, join_threads * (result.columns % 4 == 0 ? 4 : 1)), join_threads, 0, on,
+         static_cast<const float*>(shares.data), splits, result.elements, result);
+  if (!result.statistics) return;
+  const int slices = ceil_div(result.rows, static_cast<int>(statistics_rows));
+  launch(slice_statistics_kernel<T>, block_count(std::int64_t{slices} * ceil_div(result.columns, slice_columns), 1),
+         slice_columns * slice_groups, slice_columns * slice_groups * sizeof(float), on, static_cast<const T*>(result.data),
+         result.rows, result.columns, result.statistics);
+}
+
+// Calls body(arithmetic) with the arithmetic of the operands' type. Throws MissingKernel, named after the caller, where
+// there is none.
+template <class Body>
+void with_arithmetic(const Stream& stream, const ConstView& operand, Body&& body, const char* op = __builtin_FUNCTION()) {
+  if (operand.dtype == DType::bf16)
+    body(Bf16Mma{});
+  else if (operand.dtype == DType::f32 && stream.options.tf32)
+    body(Tf32Mma{});
+  else if (operand.dtype == DType::f32)
+    body(Fma{});
+  else
+    throw MissingKernel(op, backend_name(stream), name_of(operand.dtype));
+}
+
+// Calls body(tile, chunked) with the wide tile where `lines` fill whole wide ones, the last to half at least. What is copied
+// element by element has small tiles only.
+template <class Wide, class Narrow, class Body>
+void with_tile(std::int64_t lines, bool chunked, Body&& body) {
+  if (chunked && ceil_div<std::int64_t>(lines, 64) % 2 == 0)
+    body(Wide{}, std::true_type{});
+  else if (chunked)
+    body(Narrow{}, std::true_type{});
+  else
+    body(Narrow{}, std::false_type{});
+}
+
+// Are these addresses and numbers of elements multiples of what is copied at a time?
+template <class T, class... Counts>
+bool chunks(const void* a, const void* b, Counts... counts) {
+  const auto whole = [](std::int64_t count) { return count % gemm_chunk<T> == 0; };
+  const auto aligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % gemm_chunk_bytes == 0; };
+  return aligned(a) && aligned(b) && (whole(counts) && ...);
+}
+
+}  // namespace
+
+// A number of rows, columns or inner elements as an int. Throws DeviceError where there are too many.
+inline int gemm_size(std::int64_t n) {
+  if (n > 0x7fffff00) throw DeviceError("a matrix product with a dimension of " + std::to_string(n) + " is too large");
+  return static_cast<int>(n);
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

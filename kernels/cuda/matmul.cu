@@ -1,48 +1,49 @@
-// matmul: c (+)= f(op(a)·op(b) + bias);  op(a): [m,k], op(b): [k,n], c: [m,n], row-major, float32.
+// matmul: c (+)= f(op(a)·op(b) + bias);  op(a): [m,k], op(b): [k,n], c: [m,n], row-major; a, b: float32 (also by TF32) or
+// bf16; c: as they are or float32; bias: float32.
+// expects: mma.sync.aligned.m16n8k16 mma.sync.aligned.m16n8k8 ldmatrix.sync cp.async.cg cp.async.ca
 //
-// One block per 64×64 tile of c (gemm.h). The four combinations of transposes are four kernels: they differ in which axis of
-// an operand is contiguous, hence in which way a warp reads it.
-// 2·m·n·k FLOPs; bytes at least 4·(m·k + k·n + m·n), and each operand is read once per tile of the other: large products are
-// bound by fp32 arithmetic, a few rows (m ≤ 64: a classifier) by reading b.
-// Variants not here yet: tensor cores; splitting k where c has too few tiles to fill the GPU.
-#include <type_traits>
-
+// One block of 128 threads per 64×64 tile of c (gemm.h); where c has few tiles and k is long (gradients of weights), the sum
+// is split among blocks. The four combinations of transposes are four kernels: they differ in which axis of an operand is
+// contiguous.
+// 2·m·n·k FLOPs; bytes at least size·(m·k + k·n + m·n), and each operand is read once per 64 rows or columns of the other:
+// bf16 is bound by the L2 cache, float32 by arithmetic, a few rows or columns (a classifier) by latency.
+// Variants not here: larger tiles (the networks' large products are convolutions), a kernel for one row.
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
-namespace {
-
-// Two blocks per multiprocessor are asked for: left alone, ptxas aims at 64 registers and spills some of the four.
-template <class A, class B>
-__global__ void __launch_bounds__(gemm_threads, 2) matmul_kernel(A a, B b, int inner, GemmResult c) {
-  __shared__ GemmTiles tiles;
-  const std::int64_t row = static_cast<std::int64_t>(blockIdx.x) * gemm_tile, column = blockIdx.y * std::int64_t{gemm_tile};
-  float sum[gemm_own][gemm_own];
-  gemm(a, b, row, column, 0, inner, tiles, sum);
-  c.store(gemm_place(row, column), sum);
-}
-
-}  // namespace
 
 void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b, ConstView bias, Gradient c) {
-  require_float32(stream, a);
-  const std::int64_t m = c.view.dims[0], n = c.view.dims[1], k = params.transpose_a ? a.dims[0] : a.dims[1];
-  const GemmResult result{c.view.as<float>(), m, n, bias.as<float>(), params.activation, c.accumulate};
-  const dim3 grid = gemm_grid(m, n);
   const LaunchOn on(stream);
-  const auto with = [&](const auto& x, const auto& y) {
-    using X = std::remove_cvref_t<decltype(x)>;
-    using Y = std::remove_cvref_t<decltype(y)>;
-    launch(matmul_kernel<X, Y>, grid, gemm_threads, 0, on, x, y, gemm_inner(k), result);
-  };
-  const GemmMatrix<true> rows_of_a{a.as<float>(), m, k}, columns_of_b{b.as<float>(), n, k};
-  const GemmMatrix<false> columns_of_a{a.as<float>(), m, m}, rows_of_b{b.as<float>(), n, n};
-  if (params.transpose_a) {
-    params.transpose_b ? with(columns_of_a, columns_of_b) : with(columns_of_a, rows_of_b);
-  } else {
-    params.transpose_b ? with(rows_of_a, columns_of_b) : with(rows_of_a, rows_of_b);
-  }
+  const bool ta = params.transpose_a, tb = params.transpose_b;
+  const int m = gemm_size(c.view.dims[0]), n = gemm_size(c.view.dims[1]), k = gemm_size(ta ? a.dims[0] : a.dims[1]);
+  with_arithmetic(stream, a, [&](auto arithmetic) {
+    using T = typename decltype(arithmetic)::Element;
+    GemmResult<T> result{.data = c.view.data,
+                         .rows = m,
+                         .columns = n,
+                         .elements = std::int64_t{m} * n,
+                         .wide = c.view.dtype == DType::f32,
+                         .accumulate = c.accumulate,
+                         .shift = bias.as<float>(),
+                         .activation = params.activation};
+    result.align();
+    const auto run = [&](const auto& x, const auto& y) {
+      const GemmPart<std::remove_cvref_t<decltype(x)>, std::remove_cvref_t<decltype(y)>> problem{x, y, m, k};
+      using Tile = GemmTile<64, 64, 4>;
+      if (chunks<T>(a.data, b.data, ta ? m : k, tb ? k : n))
+        launch_gemm<decltype(arithmetic), Tile, true>(stream, on, problem, 1, m, k, result);
+      else
+        launch_gemm<decltype(arithmetic), Tile, false>(stream, on, problem, 1, m, k, result);
+    };
+    const GemmMatrix<T, Major::depth> rows_of_a{a.as<T>(), m, k}, columns_of_b{b.as<T>(), n, k};
+    const GemmMatrix<T, Major::line> columns_of_a{a.as<T>(), m, m}, rows_of_b{b.as<T>(), n, n};
+    if (ta) {
+      tb ? run(columns_of_a, columns_of_b) : run(columns_of_a, rows_of_b);
+    } else {
+      tb ? run(rows_of_a, columns_of_b) : run(rows_of_a, rows_of_b);
+    }
+  });
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -1,0 +1,265 @@
+// What becomes of the sums of a matrix product:  c = f(scale·sum + shift + residual)  or  c += sum, stored as float32 or
+// bf16; and, for the convolution in front of a batch normalisation, what that needs to know of c.
+//
+// The sums lie scattered over the block's registers. They are staged in shared memory, 64 columns at a time, and taken from
+// there four neighbouring columns by a thread, 64 columns by 16 threads: every access to device memory is of whole sectors.
+//
+// A product whose sum was split (gemm.h) writes each share as it is; join_kernel adds the shares in their order and does the
+// rest.
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/bf16.h"
+#include "kernels/cuda/gemm_arithmetic.h"
+#include "kernels/cuda/gpu.h"
+#include "kernels/cuda/launch_config.h"
+#include "kernels/params.h"
+
+namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
+
+__device__ inline void load_four(float (&to)[4], const float* from) {
+  const float4 v = *reinterpret_cast<const float4*>(from);
+  to[0] = v.x, to[1] = v.y, to[2] = v.z, to[3] = v.w;
+}
+__device__ inline void load_four(float (&to)[4], const bf16* from) {
+  const uint2 v = *reinterpret_cast<const uint2*>(from);
+  to[0] = __uint_as_float(v.x << 16), to[1] = __uint_as_float(v.x & 0xffff0000u);
+  to[2] = __uint_as_float(v.y << 16), to[3] = __uint_as_float(v.y & 0xffff0000u);
+}
+__device__ inline void store_four(float* to, const float (&v)[4]) {
+  *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
+}
+__device__ inline void store_four(bf16* to, const float (&v)[4]) {
+  const auto pair = [](float low, float high) {
+    return static_cast<unsigned>(to_bf16(low).bits) | static_cast<unsigned>(to_bf16(high).bits) << 16;
+  };
+  *reinterpret_cast<uint2*>(to) = make_uint2(pair(v[0], v[1]), pair(v[2], v[3]));
+}
+__device__ inline float as_float(float x) { return x; }
+__device__ inline float as_float(bf16 x) { return to_float(x); }
+__device__ inline void set(float& to, float x) { to = x; }
+__device__ inline void set(bf16& to, float x) { to = to_bf16(x); }
+
+// T is the operands' type. c is of T, or of float32 where `wide`.
+template <class T>
+struct GemmResult {
+  void* data = nullptr;  // row-major
+  int rows = 0, columns = 0;
+  std::int64_t elements = 0;  // of the whole result
+  bool wide = true;
+  bool accumulate = false;
+  const float* scale = nullptr;  // null: 1
+  const float* shift = nullptr;  // null: 0
+  const T* residual = nullptr;   // null: 0
+  Activation activation = Activation::none;
+  float* statistics = nullptr;  // null, or [slices of 128 rows, 2, columns]: mean, Σ(c − mean)²
+  bool fours = false;           // four neighbouring columns may be read and written at once: call align()
+
+  void align() {
+    const auto aligned = [](const void* p, std::size_t element) {
+      return reinterpret_cast<std::uintptr_t>(p) % (4 * element) == 0;
+    };
+    fours = columns % 4 == 0 && aligned(data, wide ? sizeof(float) : sizeof(T)) && aligned(residual, sizeof(T));
+  }
+
+  // Four columns' constants.
+  struct Columns {
+    float scale[4], shift[4];
+  };
+  __device__ Columns columns_from(int column) const {
+    Columns c;
+#pragma unroll
+    for (int j = 0; j < 4; ++j) {
+      const bool inside = column + j < columns;
+      c.scale[j] = scale && inside ? __ldg(scale + column + j) : 1.0f;
+      c.shift[j] = shift && inside ? __ldg(shift + column + j) : 0.0f;
+    }
+    return c;
+  }
+
+  // Finishes elements c[at …] of four columns (`count` < 4 where the row ends), and leaves in v what was stored.
+  __device__ void finish(std::int64_t at, int count, const Columns& constants, float (&v)[4]) const {
+    if (std::is_same_v<T, float> || wide)
+      finish(static_cast<float*>(data) + at, at, count, constants, v);
+    else
+      finish(static_cast<T*>(data) + at, at, count, constants, v);
+  }
+
+ private:
+  template <class Out>
+  __device__ void finish(Out* to, std::int64_t at, int count, const Columns& constants, float (&v)[4]) const {
+    if (accumulate) {
+      float old[4];
+      read(old, to, count);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] += old[j];
+    }
+#pragma unroll
+    for (int j = 0; j < 4; ++j) v[j] = v[j] * constants.scale[j] + constants.shift[j];
+    if (residual) {
+      float more[4];
+      read(more, residual + at, count);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] += more[j];
+    }
+    if (activation == Activation::relu)
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] = v[j] < 0.0f ? 0.0f : v[j];  // NaN stays NaN
+    if (activation == Activation::sigmoid)
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] = 1.0f / (1.0f + expf(-v[j]));
+    if (fours) {
+      store_four(to, v);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j)
+        if (j < count) set(to[j], v[j]);
+    }
+    if constexpr (std::is_same_v<Out, bf16>)
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] = to_float(to_bf16(v[j]));
+  }
+  template <class In>
+  __device__ void read(float (&v)[4], const In* from, int count) const {
+    if (fours) {
+      load_four(v, from);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] = j < count ? as_float(from[j]) : 0.0f;
+    }
+  }
+};
+
+// Rows of C are rows of the result.
+struct SameRows {
+  __device__ std::int64_t operator()(int row) const { return row; }
+};
+
+// Floats of shared memory that gemm_store needs, besides the staged sums 64 numbers for each 16 threads.
+template <class Tile>
+inline constexpr int gemm_store_floats = Tile::rows* stage_stride + Tile::threads / 16 * stage_columns;
+
+// Adds up, over the threads that have the same four columns, what each brings; in order of the rows. All threads call it.
+template <class Tile>
+__device__ void add_over_rows(float* partial, float (&v)[4]) {
+  constexpr int groups = Tile::threads / 16;
+  const int own = static_cast<int>(threadIdx.x) / 16, column = static_cast<int>(threadIdx.x) % 16 * 4;
+  __syncthreads();  // the last result has been read
+  store_four(partial + own * stage_columns + column, v);
+  __syncthreads();
+#pragma unroll
+  for (int j = 0; j < 4; ++j) {
+    v[j] = 0.0f;
+    for (int g = 0; g < groups; ++g) v[j] += partial[g * stage_columns + column + j];
+  }
+}
+
+// Finishes the block's tile. All threads call it; `staged` may still be read by others when they do.
+template <class Tile, class Sums, class Rows, class T>
+__device__ void gemm_store(const Sums& sums, float* staged, const Rows& row_of, const GemmResult<T>& result, int first_row,
+                           int first_column) {
+  constexpr int groups = Tile::threads / 16;
+  float* const partial = staged + Tile::rows * stage_stride;
+  const int group = static_cast<int>(threadIdx.x) / 16, place = static_cast<int>(threadIdx.x) % 16 * 4;
+  const int rows = result.rows - first_row < Tile::rows ? result.rows - first_row : Tile::rows;
+  for (int half = 0; half < Tile::columns; half += stage_columns) {
+    __syncthreads();
+    sums.stage(staged, half);
+    __syncthreads();
+    const int column = first_column + half + place, count = result.columns - column;
+    const auto constants = result.columns_from(column);
+    float total[4] = {};
+    for (int row = group; row < rows; row += groups) {
+      if (count <= 0) break;
+      float* const from = staged + row * stage_stride + place;
+      float v[4];
+      load_four(v, from);
+      result.finish(row_of(first_row + row) * result.columns + column, count, constants, v);
+      store_four(from, v);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) total[j] += v[j];
+    }
+    if constexpr (Tile::rows == statistics_rows) {
+      if (!result.statistics) continue;
+      add_over_rows<Tile>(partial, total);
+      float mean[4], squares[4] = {};
+#pragma unroll
+      for (int j = 0; j < 4; ++j) mean[j] = total[j] / static_cast<float>(rows);
+      for (int row = group; row < rows; row += groups) {
+        float v[4];
+        load_four(v, staged + row * stage_stride + place);
+#pragma unroll
+        for (int j = 0; j < 4; ++j) squares[j] += (v[j] - mean[j]) * (v[j] - mean[j]);
+      }
+      add_over_rows<Tile>(partial, squares);
+      float* const slice = result.statistics + static_cast<std::int64_t>(first_row / Tile::rows) * 2 * result.columns;
+      for (int j = 0; j < 4; ++j)
+        if (group == 0 && j < count) slice[column + j] = mean[j], slice[result.columns + column + j] = squares[j];
+    }
+  }
+}
+
+namespace {
+
+inline constexpr int join_threads = 256;
+
+// c = what is made of Σ_z shares[z], z in order. Four neighbouring elements a thread; one where rows are not whole fours.
+template <class T>
+__global__ void __launch_bounds__(join_threads)
+    join_kernel(const float* shares, int splits, std::int64_t elements, GemmResult<T> result) {
+  const int width = result.columns % 4 == 0 ? 4 : 1;
+  const std::int64_t at = (static_cast<std::int64_t>(blockIdx.x) * join_threads + threadIdx.x) * width;
+  if (at >= elements) return;
+  float v[4] = {};
+  for (int z = 0; z < splits; ++z) {
+    const float* const from = shares + z * elements + at;
+    if (width == 4) {
+      float more[4];
+      load_four(more, from);
+      for (int j = 0; j < 4; ++j) v[j] += more[j];
+    } else {
+      v[0] += *from;
+    }
+  }
+  const int column = static_cast<int>(at % result.columns);
+  result.finish(at, width, result.columns_from(column), v);
+}
+
+inline constexpr int slice_columns = 32, slice_groups = 8;
+
+// The statistics of c where no block has a slice in its hands: 32 columns of one slice per block, thread (column, group)
+// takes each eighth row. c is read from where it was just written, twice.
+template <class T>
+__global__ void __launch_bounds__(slice_columns* slice_groups)
+    slice_statistics_kernel(const T* c, int rows, int columns, float* statistics) {
+  DYNAMIC_SHARED(float, partial);  // [groups][columns]
+  const int across = ceil_div(columns, slice_columns);
+  const int slice = static_cast<int>(blockIdx.x) / across, place = static_cast<int>(threadIdx.x) % slice_columns;
+  const int column = static_cast<int>(blockIdx.x) % across * slice_columns + place;
+  const int group = static_cast<int>(threadIdx.x) / slice_columns, first = slice * static_cast<int>(statistics_rows);
+  const int own = rows - first < statistics_rows ? rows - first : static_cast<int>(statistics_rows);
+  const auto value = [&](int row) { return as_float(c[static_cast<std::int64_t>(first + row) * columns + column]); };
+  const auto add = [&](float v) {
+    __syncthreads();
+    partial[group * slice_columns + place] = v;
+    __syncthreads();
+    float sum = 0.0f;
+    for (int g = 0; g < slice_groups; ++g) sum += partial[g * slice_columns + place];
+    return sum;
+  };
+  float sum = 0.0f, squares = 0.0f;
+  for (int row = group; row < own && column < columns; row += slice_groups) sum += value(row);
+  const float mean = add(sum) / static_cast<float>(own);
+  for (int row = group; row < own && column < columns; row += slice_groups)
+    squares += (value(row) - mean) * (value(row) - mean);
+  squares = add(squares);
+  if (group == 0 && column < columns) {
+    float* const to = statistics + static_cast<std::int64_t>(slice) * 2 * columns + column;
+    to[0] = mean, to[columns] = squares;
+  }
+}
+
+}  // namespace
+
+}  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE
