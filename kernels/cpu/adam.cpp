@@ -4,7 +4,7 @@
 // Both forms are w −= a · m/(√v·b + ε) with constants of the step, worked out once in double:
 //   keras    a = lr·√(1−β2^t)/(1−β1^t),  b = 1
 //   pytorch  a = lr/(1−β1^t),            b = 1/√(1−β2^t)
-// Loop order: flat; threads get runs of blocks of 4096 weights.
+// Loop order: flat; threads get runs of blocks of 4096 weights. A block is rounded into the bf16 copy while it is in L1.
 // 28 bytes and 13 FLOPs a weight, one of them a square root and one a division: bound by memory.
 // Measured (1 thread of a Zen 4 server): 61 706 weights in L2 0.018 ms (98 GB/s).
 #include <cmath>
@@ -17,7 +17,6 @@ namespace tessera::kernels::cpu {
 
 void adam_step(Stream& stream, const AdamParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
                View weights, View moment1, View moment2, View copy) {
-  if (copy) throw MissingKernel("adam_step with a bf16 copy", "cpu");
   require_float32(stream, "adam_step", {gradient, weights, moment1, moment2});
   if (guard && guard->skip) return;
   const double t = static_cast<double>(state->step) + 1.0;
@@ -35,8 +34,10 @@ void adam_step(Stream& stream, const AdamParams& params, const StepState* state,
   const SimdLoops& loops = simd_loops();
   const float* g = gradient.as<float>();
   float *w = weights.as<float>(), *m = moment1.as<float>(), *v = moment2.as<float>();
-  for_elements(stream, weights.count(),
-               [&](std::int64_t i, std::int64_t count) { loops.adam(constants, g + i, w + i, m + i, v + i, count); });
+  for_blocks(stream, weights.count(), [&](std::int64_t, std::int64_t i, std::int64_t count) {
+    loops.adam(constants, g + i, w + i, m + i, v + i, count);
+    if (copy) loops.narrow(w + i, count, copy.as<bf16>() + i);
+  });
 }
 
 }  // namespace tessera::kernels::cpu

@@ -1,4 +1,4 @@
-// What the memory-bound kernels of this backend share: the float32 check, and the cutting of flat arrays into blocks.
+// What the memory-bound kernels of this backend share: the cutting of flat arrays into blocks.
 //
 // A block is a fixed number of elements. Threads get whole blocks, so which elements meet in one partial sum, or fall into a
 // loop's scalar tail, depends on the size alone: every result here is the same for any number of threads.
@@ -6,18 +6,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <initializer_list>
 
 #include "kernels/backend.h"
 #include "kernels/cpu/parallel.h"
+#include "kernels/cpu/types.h"
 
 namespace tessera::kernels::cpu {
-
-// Throws MissingKernel unless every operand that is there is float32.
-inline void require_float32(const Stream& stream, const char* op, std::initializer_list<ConstView> operands) {
-  for (const ConstView& operand : operands)
-    if (operand && operand.dtype != DType::f32) throw MissingKernel(op, backend_name(stream), name_of(operand.dtype));
-}
 
 // 16 KiB of float32: with two or three operands still within L1, and large beside the cost of a call.
 inline constexpr std::int64_t block_elements = 4096;

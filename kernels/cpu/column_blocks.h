@@ -30,6 +30,11 @@ struct ColumnBlocks {
   std::int64_t end(std::int64_t block) const { return block + 1 == blocks ? rows * columns : begin(block + 1); }
   std::int64_t count(std::int64_t block) const { return end(block) - begin(block); }
 
+  // Elements to take at a time, whole folded rows: all of a block or, where they are widened into a buffer, about 4096.
+  std::int64_t piece(bool buffered) const {
+    return buffered ? std::max<std::int64_t>(4096 / period, 1) * period : 1ll << 62;
+  }
+
   // How many elements of the block have position i of the period.
   std::int64_t rows_at(std::int64_t block, std::int64_t i) const {
     const std::int64_t whole = first_row(block + 1) - first_row(block);

@@ -6,13 +6,10 @@
 #include "kernels/cpu/conv2d.h"
 
 #include "kernels/cpu/launchers.h"
+#include "kernels/cpu/types.h"
 
 namespace tessera::kernels::cpu {
 namespace {
-
-void require_float32(const char* op, DType type) {
-  if (type != DType::f32) throw MissingKernel(op, "cpu", name_of(type));
-}
 
 bool use_winograd(const Stream& stream, const Conv2dShape& shape, Pass pass) {
   return !stream.options.direct_convolution && winograd_wins(shape, pass);
@@ -22,24 +19,36 @@ bool use_winograd(const Stream& stream, const Conv2dShape& shape, Pass pass) {
 
 void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, const Conv2dEpilogue& epilogue,
                     View y) {
-  require_float32("conv2d_forward", y.dtype);
-  if (epilogue.scale || epilogue.residual) throw MissingKernel("conv2d_forward with a scale or a residual", "cpu");
-  const auto run = use_winograd(stream, shape, Pass::forward) ? winograd_forward : direct_forward;
-  run(stream, shape, x.as<float>(), w.as<float>(), epilogue.shift.as<float>(), epilogue.activation, y.as<float>());
+  with_type(stream, "conv2d_forward", {x, w, epilogue.residual, y}, [&](auto zero) {
+    using E = decltype(zero);
+    const auto run = use_winograd(stream, shape, Pass::forward) ? winograd_forward<E> : direct_forward<E>;
+    run(stream, shape, x.as<E>(), w.as<E>(),
+        {.scale = epilogue.scale.as<float>(),
+         .shift = epilogue.shift.as<float>(),
+         .residual = epilogue.residual.as<E>(),
+         .activation = epilogue.activation},
+        y.as<E>());
+  });
 }
 
 void conv2d_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy, ConstView w, Gradient dx) {
   if (!dx) return;
-  require_float32("conv2d_backward_data", dx.view.dtype);
-  const auto run = use_winograd(stream, shape, Pass::backward_data) ? winograd_backward_data : direct_backward_data;
-  run(stream, shape, dy.as<float>(), w.as<float>(), dx.view.as<float>(), dx.accumulate);
+  with_type(stream, "conv2d_backward_data", {dy, w, dx.view}, [&](auto zero) {
+    using E = decltype(zero);
+    const auto run = use_winograd(stream, shape, Pass::backward_data) ? winograd_backward_data<E> : direct_backward_data<E>;
+    run(stream, shape, dy.as<E>(), w.as<E>(), dx.view.as<E>(), dx.accumulate);
+  });
 }
 
 void conv2d_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView dy, Gradient dw) {
   if (!dw) return;
-  require_float32("conv2d_backward_weights", dw.view.dtype);
-  const auto run = use_winograd(stream, shape, Pass::backward_weights) ? winograd_backward_weights : direct_backward_weights;
-  run(stream, shape, x.as<float>(), dy.as<float>(), dw.view.as<float>(), dw.accumulate);
+  require_float32(stream, "conv2d_backward_weights", {dw.view});
+  with_type(stream, "conv2d_backward_weights", {x, dy}, [&](auto zero) {
+    using E = decltype(zero);
+    const auto run =
+        use_winograd(stream, shape, Pass::backward_weights) ? winograd_backward_weights<E> : direct_backward_weights<E>;
+    run(stream, shape, x.as<E>(), dy.as<E>(), dw.view.as<float>(), dw.accumulate);
+  });
 }
 
 }  // namespace tessera::kernels::cpu

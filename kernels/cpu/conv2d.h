@@ -1,20 +1,27 @@
-// The algorithms behind the three convolution slots of the `cpu` backend.
+// The algorithms behind the three convolution slots of the `cpu` backend, for images and filters of type E: float or bf16.
 #pragma once
 
 #include "kernels/backend.h"
+#include "kernels/cpu/isa/kernels.h"
 
 namespace tessera::kernels::cpu {
 
 // Every shape.  conv2d_direct.cpp, conv2d_direct_weights.cpp
-void direct_forward(Stream&, const Conv2dShape&, const float* x, const float* w, const float* bias, Activation, float* y);
-void direct_backward_data(Stream&, const Conv2dShape&, const float* dy, const float* w, float* dx, bool accumulate);
-void direct_backward_weights(Stream&, const Conv2dShape&, const float* x, const float* dy, float* dw, bool accumulate);
+template <class E>
+void direct_forward(Stream&, const Conv2dShape&, const E* x, const E* w, const isa::Epilogue<E>&, E* y);
+template <class E>
+void direct_backward_data(Stream&, const Conv2dShape&, const E* dy, const E* w, E* dx, bool accumulate);
+template <class E>
+void direct_backward_weights(Stream&, const Conv2dShape&, const E* x, const E* dy, float* dw, bool accumulate);
 
 // Stride 1, 3×3 filters, c and k multiples of 16, any padding up to 2.  conv2d_winograd.cpp, conv2d_winograd_weights.cpp
 enum class Pass { forward, backward_data, backward_weights };
 bool winograd_wins(const Conv2dShape&, Pass);  // possible for this shape, and faster than direct
-void winograd_forward(Stream&, const Conv2dShape&, const float* x, const float* w, const float* bias, Activation, float* y);
-void winograd_backward_data(Stream&, const Conv2dShape&, const float* dy, const float* w, float* dx, bool accumulate);
-void winograd_backward_weights(Stream&, const Conv2dShape&, const float* x, const float* dy, float* dw, bool accumulate);
+template <class E>
+void winograd_forward(Stream&, const Conv2dShape&, const E* x, const E* w, const isa::Epilogue<E>&, E* y);
+template <class E>
+void winograd_backward_data(Stream&, const Conv2dShape&, const E* dy, const E* w, E* dx, bool accumulate);
+template <class E>
+void winograd_backward_weights(Stream&, const Conv2dShape&, const E* x, const E* dy, float* dw, bool accumulate);
 
 }  // namespace tessera::kernels::cpu

@@ -8,7 +8,7 @@
 //
 // Both are *correlations*: a window of R rows slides over an image; each of its rows is S·C contiguous floats in NHWC, so
 // the reduction runs over R taps of S·C floats and no window is ever copied (isa/rows.h). Only the zero padding is made
-// real, in a copy of the image rows at hand that stays in L2.
+// real, in a copy of the image rows at hand that stays in L2; bf16 images are widened in such a copy.
 //
 // Threads: items are blocks of output rows (a few images together where maps are small) × groups of panels; each output
 // is computed by one thread in one order: the same bits for any number of threads.
@@ -29,19 +29,18 @@
 namespace tessera::kernels::cpu {
 namespace {
 
-// out[i,u,v,k] = f(Σ_{r,s,c} in[i, origin_row + u·stride + r, origin_column + v·stride + s, c] · panels[…] + bias[k])
+// out[i,u,v,k] = epilogue(Σ_{r,s,c} in[i, origin_row + u·stride + r, origin_column + v·stride + s, c] · panels[…])
+template <class E>
 struct Correlation {
   std::int64_t images, height, width, depth;  // input
   std::int64_t taps_r, taps_s;
   std::int64_t rows, columns, channels;  // output
   std::int64_t stride, origin_row, origin_column;
-  const float* in;
-  float* out;
-  std::int64_t out_image, out_row, out_column;  // steps in floats
+  const E* in;
+  E* out;
+  std::int64_t out_image, out_row, out_column;  // steps in elements
   const float* panels;                          // [channels / panel_width][taps_r][taps_s][depth][panel_width]
-  const float* bias;
-  Activation activation;
-  bool accumulate;
+  isa::Epilogue<E> epilogue;
 
   std::int64_t reduction() const { return taps_r * taps_s * depth; }
 };
@@ -55,7 +54,8 @@ struct Cut {
   std::int64_t images, rows, panel_groups, items;
 };
 
-Window window_of(const Correlation& job, std::int64_t images, std::int64_t first_row, std::int64_t rows) {
+template <class E>
+Window window_of(const Correlation<E>& job, std::int64_t images, std::int64_t first_row, std::int64_t rows) {
   return {job.height,
           job.width,
           job.depth,
@@ -66,7 +66,8 @@ Window window_of(const Correlation& job, std::int64_t images, std::int64_t first
           (job.columns - 1) * job.stride + job.taps_s};
 }
 
-Cut cut_of(const Correlation& job, int threads, int panel_width) {
+template <class E>
+Cut cut_of(const Correlation<E>& job, int threads, int panel_width) {
   Cut cut{1, job.rows, 1, 1};
   while (cut.rows > 1 && window_of(job, 1, 0, cut.rows).floats() > window_budget) cut.rows = (cut.rows + 1) / 2;
   if (cut.rows == job.rows) {
@@ -83,11 +84,14 @@ Cut cut_of(const Correlation& job, int threads, int panel_width) {
 }
 
 // Floats of scratch per thread.
-std::int64_t window_floats(const Correlation& job, const Cut& cut) {
+template <class E>
+std::int64_t window_floats(const Correlation<E>& job, const Cut& cut) {
   return whole_lines(window_of(job, cut.images, 0, cut.rows).floats());
 }
 
-void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlation& job, const Cut& cut, float* windows) {
+template <class E>
+void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlation<E>& job, const Cut& cut,
+               float* windows) {
   const std::int64_t width = kernels.panel_width, panels = (job.channels + width - 1) / width;
   const std::int64_t row_blocks = (job.rows + cut.rows - 1) / cut.rows;
   const std::int64_t flops = 2 * job.images * job.rows * job.columns * job.channels * job.reduction();
@@ -103,36 +107,42 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
       const std::int64_t channel = first_panel * width, channels = std::min(last_panel * width, job.channels) - channel;
 
       const Window window = window_of(job, images, row, rows);
-      const float* in = job.in + image * job.height * job.width * job.depth;
+      const E* from = job.in + image * job.height * job.width * job.depth;
+      const float* in = nullptr;
       std::int64_t line = job.width * job.depth, in_image = job.height * line;
-      if (window.inside()) {
-        in += (window.row * job.width + window.column) * job.depth;
-      } else {
+      if constexpr (std::is_same_v<E, float>)
+        if (window.inside()) in = from + (window.row * job.width + window.column) * job.depth;
+      if (!in) {
         float* copy = windows + part * scratch;
-        window.copy(in, copy);
+        window.copy(from, copy);
         in = copy;
         line = window.columns * job.depth, in_image = window.rows * line;
       }
-      kernels.rows({.in = in,
-                    .in_image = in_image,
-                    .in_row = job.stride * line,
-                    .in_column = job.stride * job.depth,
-                    .out = job.out + image * job.out_image + row * job.out_row + channel,
-                    .out_image = job.out_image,
-                    .out_row = job.out_row,
-                    .out_column = job.out_column,
-                    .images = images,
-                    .rows = rows,
-                    .columns = job.columns,
-                    .taps = job.taps_r,
-                    .tap_step = line,
-                    .length = job.taps_s * job.depth,
-                    .panels = job.panels + channel * job.reduction(),
-                    .panel_floats = width * job.reduction(),
-                    .channels = channels,
-                    .bias = job.bias ? job.bias + channel : nullptr,
-                    .activation = job.activation,
-                    .accumulate = job.accumulate});
+      const std::int64_t out = image * job.out_image + row * job.out_row + channel;
+      const isa::Epilogue<E>& e = job.epilogue;
+      const auto at = [](auto* array, std::int64_t offset) { return array ? array + offset : nullptr; };
+      kernels.of<E>().rows({.in = in,
+                            .in_image = in_image,
+                            .in_row = job.stride * line,
+                            .in_column = job.stride * job.depth,
+                            .out = job.out + out,
+                            .out_image = job.out_image,
+                            .out_row = job.out_row,
+                            .out_column = job.out_column,
+                            .images = images,
+                            .rows = rows,
+                            .columns = job.columns,
+                            .taps = job.taps_r,
+                            .tap_step = line,
+                            .length = job.taps_s * job.depth,
+                            .panels = job.panels + channel * job.reduction(),
+                            .panel_floats = width * job.reduction(),
+                            .channels = channels,
+                            .epilogue = {.scale = at(e.scale, channel),
+                                         .shift = at(e.shift, channel),
+                                         .residual = at(e.residual, out),
+                                         .activation = e.activation,
+                                         .accumulate = e.accumulate}});
     }
   });
 }
@@ -155,46 +165,44 @@ Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, st
 
 }  // namespace
 
-void direct_forward(Stream& stream, const Conv2dShape& s, const float* x, const float* w, const float* bias,
-                    Activation activation, float* y) {
+template <class E>
+void direct_forward(Stream& stream, const Conv2dShape& s, const E* x, const E* w, const isa::Epilogue<E>& epilogue, E* y) {
   if (s.n * s.p * s.q * s.k == 0) return;
   const isa::Kernels& kernels = isa::kernels();
   const std::int64_t width = kernels.panel_width, panels = (s.k + width - 1) / width, reduction = s.r * s.s * s.c;
-  Correlation job{.images = s.n,
-                  .height = s.h,
-                  .width = s.w,
-                  .depth = s.c,
-                  .taps_r = s.r,
-                  .taps_s = s.s,
-                  .rows = s.p,
-                  .columns = s.q,
-                  .channels = s.k,
-                  .stride = s.stride,
-                  .origin_row = -s.pad_top,
-                  .origin_column = -s.pad_left,
-                  .in = x,
-                  .out = y,
-                  .out_image = s.p * s.q * s.k,
-                  .out_row = s.q * s.k,
-                  .out_column = s.k,
-                  .panels = nullptr,
-                  .bias = bias,
-                  .activation = activation,
-                  .accumulate = false};
+  Correlation<E> job{.images = s.n,
+                     .height = s.h,
+                     .width = s.w,
+                     .depth = s.c,
+                     .taps_r = s.r,
+                     .taps_s = s.s,
+                     .rows = s.p,
+                     .columns = s.q,
+                     .channels = s.k,
+                     .stride = s.stride,
+                     .origin_row = -s.pad_top,
+                     .origin_column = -s.pad_left,
+                     .in = x,
+                     .out = y,
+                     .out_image = s.p * s.q * s.k,
+                     .out_row = s.q * s.k,
+                     .out_column = s.k,
+                     .panels = nullptr,
+                     .epilogue = epilogue};
   const Cut cut = cut_of(job, stream.options.threads, kernels.panel_width);
   Scratch scratch(stream, whole_lines(panels * width * reduction) + stream.options.threads * window_floats(job, cut));
   float* packed = scratch.take(panels * width * reduction);
   parallel_for(stream, 0, panels, 1 + 20'000 / (width * reduction), [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i)
-      kernels.pack_transposed(w + i * width * reduction, reduction, reduction, std::min(width, s.k - i * width),
-                              packed + i * width * reduction);
+      kernels.of<E>().pack_transposed(w + i * width * reduction, reduction, reduction, std::min(width, s.k - i * width),
+                                      packed + i * width * reduction);
   });
   job.panels = packed;
   correlate(stream, kernels, job, cut, scratch.take(0));
 }
 
-void direct_backward_data(Stream& stream, const Conv2dShape& s, const float* dy, const float* w, float* dx,
-                          bool accumulate) {
+template <class E>
+void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, const E* w, E* dx, bool accumulate) {
   const std::int64_t cells = s.n * s.h * s.w * s.c;
   if (cells == 0) return;
   const isa::Kernels& kernels = isa::kernels();
@@ -203,31 +211,29 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const float* dy,
   // Cells that no filter tap can reach (stride greater than the filter) get their zeros here.
   if (!accumulate && (s.stride > s.r || s.stride > s.s || s.p * s.q == 0))
     parallel_for(stream, 0, cells, 100'000,
-                 [&](std::int64_t first, std::int64_t last) { std::fill(dx + first, dx + last, 0.0f); });
+                 [&](std::int64_t first, std::int64_t last) { std::fill(dx + first, dx + last, E{}); });
   if (s.p * s.q == 0) return;
 
   const auto correlation = [&](const Phase& rows, const Phase& columns) {
-    return Correlation{.images = s.n,
-                       .height = s.p,
-                       .width = s.q,
-                       .depth = s.k,
-                       .taps_r = rows.taps,
-                       .taps_s = columns.taps,
-                       .rows = rows.count,
-                       .columns = columns.count,
-                       .channels = s.c,
-                       .stride = 1,
-                       .origin_row = rows.origin,
-                       .origin_column = columns.origin,
-                       .in = dy,
-                       .out = dx + (rows.first * s.w + columns.first) * s.c,
-                       .out_image = s.h * s.w * s.c,
-                       .out_row = s.stride * s.w * s.c,
-                       .out_column = s.stride * s.c,
-                       .panels = nullptr,
-                       .bias = nullptr,
-                       .activation = Activation::none,
-                       .accumulate = accumulate};
+    return Correlation<E>{.images = s.n,
+                          .height = s.p,
+                          .width = s.q,
+                          .depth = s.k,
+                          .taps_r = rows.taps,
+                          .taps_s = columns.taps,
+                          .rows = rows.count,
+                          .columns = columns.count,
+                          .channels = s.c,
+                          .stride = 1,
+                          .origin_row = rows.origin,
+                          .origin_column = columns.origin,
+                          .in = dy,
+                          .out = dx + (rows.first * s.w + columns.first) * s.c,
+                          .out_image = s.h * s.w * s.c,
+                          .out_row = s.stride * s.w * s.c,
+                          .out_column = s.stride * s.c,
+                          .panels = nullptr,
+                          .epilogue = {.accumulate = accumulate}};
   };
   const auto each_phase = [&](const auto& visit) {
     for (std::int64_t a = 0; a < std::min(s.stride, s.r); ++a)
@@ -239,7 +245,7 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const float* dy,
 
   std::int64_t window = 0;  // floats per thread, enough for each phase
   each_phase([&](const Phase& rows, const Phase& columns) {
-    const Correlation job = correlation(rows, columns);
+    const Correlation<E> job = correlation(rows, columns);
     window = std::max(window, window_floats(job, cut_of(job, stream.options.threads, kernels.panel_width)));
   });
   const std::int64_t panel_floats = panels * width * s.r * s.s * s.k;  // of all phases together
@@ -248,7 +254,7 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const float* dy,
   float* windows = scratch.take(0);
 
   each_phase([&](const Phase& rows, const Phase& columns) {
-    Correlation job = correlation(rows, columns);
+    Correlation<E> job = correlation(rows, columns);
     const std::int64_t reduction = job.reduction(), taps = rows.taps * columns.taps;
     float* here = packed;
     packed += panels * width * reduction;
@@ -257,13 +263,18 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const float* dy,
         const std::int64_t panel = i / taps, tap = i % taps;
         const std::int64_t r = rows.tap + (rows.taps - 1 - tap / columns.taps) * s.stride;
         const std::int64_t t = columns.tap + (columns.taps - 1 - tap % columns.taps) * s.stride;
-        kernels.pack(w + (r * s.s + t) * s.c + panel * width, s.r * s.s * s.c, s.k, std::min(width, s.c - panel * width),
-                     here + panel * width * reduction + tap * s.k * width);
+        kernels.of<E>().pack(w + (r * s.s + t) * s.c + panel * width, s.r * s.s * s.c, s.k,
+                             std::min(width, s.c - panel * width), here + panel * width * reduction + tap * s.k * width);
       }
     });
     job.panels = here;
     correlate(stream, kernels, job, cut_of(job, stream.options.threads, kernels.panel_width), windows);
   });
 }
+
+template void direct_forward(Stream&, const Conv2dShape&, const float*, const float*, const isa::Epilogue<float>&, float*);
+template void direct_forward(Stream&, const Conv2dShape&, const bf16*, const bf16*, const isa::Epilogue<bf16>&, bf16*);
+template void direct_backward_data(Stream&, const Conv2dShape&, const float*, const float*, float*, bool);
+template void direct_backward_data(Stream&, const Conv2dShape&, const bf16*, const bf16*, bf16*, bool);
 
 }  // namespace tessera::kernels::cpu

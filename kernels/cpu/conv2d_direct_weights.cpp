@@ -4,7 +4,7 @@
 //
 // For one filter row r this is a sum of outer products over the output points: dy[point][k] times the S·C contiguous
 // floats x[point's window row r] (isa/outer.h), and the result lies as dw does: nothing is transposed. Zero padding is made
-// real in a copy of the image rows at hand.
+// real in a copy of the image rows at hand; bf16 operands are widened in such copies.
 //
 // Threads: the images are cut into chunks, each with a partial dw of its own, merged in order at the end; a chunk is cut
 // further by filters k where there are more threads than chunks. The number of chunks is a function of the shape alone,
@@ -30,8 +30,9 @@ constexpr std::int64_t flops_per_thread = 200'000;
 
 }  // namespace
 
-void direct_backward_weights(Stream& stream, const Conv2dShape& s, const float* x, const float* dy, float* dw,
-                             bool accumulate) {
+template <class E>
+void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, const E* dy, float* dw, bool accumulate) {
+  constexpr bool is_float = std::is_same_v<E, float>;
   const isa::Kernels& kernels = isa::kernels();
   const std::int64_t row_floats = s.s * s.c, filter = s.r * row_floats, count = s.k * filter, points = s.p * s.q;
   if (count == 0) return;
@@ -58,10 +59,13 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const float* 
   const std::int64_t window_floats = whole_lines(window_of(block_images, 0, block_rows).floats() + kernels.panel_width);
   const bool ragged = row_floats % kernels.vector_width != 0;
 
+  const std::int64_t gradient_floats = is_float ? 0 : whole_lines(block_images * block_rows * s.q * s.k);
+  const std::int64_t per_thread = window_floats + gradient_floats;
+
   const std::int64_t partial = chunks > 1 ? whole_lines(count) : 0;
-  Scratch scratch(stream, chunks * partial + stream.options.threads * window_floats);
+  Scratch scratch(stream, chunks * partial + stream.options.threads * per_thread);
   float* partials = scratch.take(chunks * partial);
-  float* windows = scratch.take(0);
+  float* own = scratch.take(0);
 
   const std::int64_t items = chunks * filter_groups;
   const std::int64_t flops_per_item = 2 * s.n * points * count / items;
@@ -77,19 +81,27 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const float* 
         for (std::int64_t p = 0; p < s.p; p += block_rows) {
           const std::int64_t images = std::min(block_images, last_image - n), rows = std::min(block_rows, s.p - p);
           const Window window = window_of(images, p, rows);
-          const float* in = x + n * s.h * s.w * s.c;
+          const E* images_of_x = x + n * s.h * s.w * s.c;
+          float* const copy = own + part * per_thread;
+          const float *in = nullptr, *gradient = nullptr;
           std::int64_t line = s.w * s.c, in_image = s.h * line;
-          if (window.inside() && !ragged) {
-            in += (window.row * s.w + window.column) * s.c;
+          std::int64_t gradient_image = points * s.k;
+          if constexpr (is_float) {
+            if (window.inside() && !ragged) in = images_of_x + (window.row * s.w + window.column) * s.c;
+            gradient = dy + (n * points + p * s.q) * s.k;
           } else {
-            float* copy = windows + part * window_floats;
-            window.copy(in, copy);
+            const Window outputs{s.p, s.q, s.k, images, p, rows, 0, s.q};
+            outputs.copy(dy + n * points * s.k, copy + window_floats);
+            gradient = copy + window_floats, gradient_image = rows * s.q * s.k;
+          }
+          if (!in) {
+            window.copy(images_of_x, copy);
             in = copy;
             line = window.columns * s.c, in_image = window.rows * line;
           }
           for (std::int64_t r = 0; r < s.r; ++r)
-            kernels.outer({.a = dy + (n * points + p * s.q) * s.k + k,
-                           .a_image = points * s.k,
+            kernels.outer({.a = gradient + k,
+                           .a_image = gradient_image,
                            .a_row = s.q * s.k,
                            .a_column = s.k,
                            .b = in + r * line,
@@ -118,5 +130,8 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const float* 
     }
   });
 }
+
+template void direct_backward_weights(Stream&, const Conv2dShape&, const float*, const float*, float*, bool);
+template void direct_backward_weights(Stream&, const Conv2dShape&, const bf16*, const bf16*, float*, bool);
 
 }  // namespace tessera::kernels::cpu

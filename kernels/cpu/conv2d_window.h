@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "kernels/cpu/pieces.h"
+
 namespace tessera::kernels::cpu {
 
 // The part of an NHWC batch that some outputs read: `rows` × `columns` cells from (row, column) of each of `images` images;
@@ -16,8 +18,9 @@ struct Window {
   bool inside() const { return row >= 0 && column >= 0 && row + rows <= height && column + columns <= width; }
   std::int64_t floats() const { return images * rows * columns * channels; }
 
-  // Writes the window densely, [images][rows][columns][channels]. `batch`: the first of the images.
-  void copy(const float* batch, float* to) const {
+  // Writes the window densely, [images][rows][columns][channels]. `batch`: the first of the images. bf16 is widened.
+  template <class E>
+  void copy(const E* batch, float* to) const {
     const std::int64_t first = std::clamp<std::int64_t>(column, 0, width);
     const std::int64_t last = std::clamp<std::int64_t>(column + columns, first, width);
     const std::int64_t left = std::clamp<std::int64_t>(first - column, 0, columns), middle = last - first;
@@ -33,7 +36,7 @@ struct Window {
           continue;
         }
         zero(left);
-        std::memcpy(to, batch + (r * width + first) * channels, static_cast<std::size_t>(middle * channels) * sizeof(float));
+        copy_widened(batch + (r * width + first) * channels, middle * channels, to);
         to += middle * channels;
         zero(right);
       }

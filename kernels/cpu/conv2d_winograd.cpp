@@ -1,7 +1,7 @@
 // Winograd convolution, forward and backward-data: 3×3 filters, stride 1 (transforms: isa/winograd.h).
 //
 // With points ξ (16 or 36), tiles t and channels:  V[ξ][t][c] from the input, U[ξ][c][k] from the weights,
-//   M[ξ][t][k] = Σ_c V[ξ][t][c] · U[ξ][c][k],  then M back to outputs with bias and activation.
+//   M[ξ][t][k] = Σ_c V[ξ][t][c] · U[ξ][c][k],  then M back to outputs, through the epilogue. All three are float32.
 // Backward-data is the same on dy with the filters flipped and c, k exchanged.
 //
 // Two orders of work, by what is larger:
@@ -35,12 +35,6 @@ WinogradCost winograd_cost(std::int64_t images, std::int64_t rows, std::int64_t 
   return {static_cast<double>(9 * images * rows * columns), cost(2), cost(4)};
 }
 
-const isa::Winograd& winograd_for(std::int64_t images, std::int64_t rows, std::int64_t columns, std::int64_t c,
-                                  std::int64_t k) {
-  const WinogradCost cost = winograd_cost(images, rows, columns, c, k);
-  return cost.m2 <= cost.m4 ? isa::kernels().winograd2 : isa::kernels().winograd4;
-}
-
 bool winograd_wins(const Conv2dShape& s, Pass pass) {
   if (s.r != 3 || s.s != 3 || s.stride != 1 || s.c % 16 != 0 || s.k % 16 != 0 || s.n * s.p * s.q == 0) return false;
   const bool data = pass == Pass::backward_data;
@@ -51,40 +45,41 @@ bool winograd_wins(const Conv2dShape& s, Pass pass) {
 namespace {
 
 // The correlation of `in` [n, height, width, depth] with 3×3 filters to `out` [n, rows, columns, channels].
+template <class E>
 struct Job {
   std::int64_t images, height, width, depth;
   std::int64_t rows, columns, channels;
   std::int64_t pad_top, pad_left;
-  const float* in;
-  const float* w;  // [k,3,3,c]
-  bool flipped;    // filters turned by 180°, depth = k and channels = c
-  float* out;
-  const float* bias;
-  Activation activation;
-  bool accumulate;
+  const E* in;
+  const E* w;    // [k,3,3,c]
+  bool flipped;  // filters turned by 180°, depth = k and channels = c
+  E* out;
+  isa::Epilogue<E> epilogue;
 };
 
 constexpr std::int64_t weights_block = 64;         // input channels whose weights are transformed together
 constexpr std::int64_t block_floats = 160 * 1024;  // V and M of a block of tiles together
 constexpr std::int64_t line = 16;  // added to a power of two, keeps the streams of a transform in different cache sets
 
+template <class E>
 struct Plan {
   const isa::Kernels& kernels;
-  const isa::Winograd& winograd;
+  const isa::Winograd<E>& winograd;
   std::int64_t width, panels;
   std::int64_t tile_rows, tile_columns, tiles;
 
-  isa::Tiles input(const Job& job, std::int64_t first, std::int64_t last) const {
+  isa::Tiles input(const Job<E>& job, std::int64_t first, std::int64_t last) const {
     return {tile_rows, tile_columns, job.height, job.width, job.depth, job.pad_top, job.pad_left, first, last};
   }
-  isa::Tiles output(const Job& job, std::int64_t first, std::int64_t last) const {
+  isa::Tiles output(const Job<E>& job, std::int64_t first, std::int64_t last) const {
     return {tile_rows, tile_columns, job.rows, job.columns, job.channels, 0, 0, first, last};
   }
 };
 
-Plan plan_of(const Job& job) {
+template <class E>
+Plan<E> plan_of(const Job<E>& job) {
   const isa::Kernels& kernels = isa::kernels();
-  const isa::Winograd& winograd = winograd_for(job.images, job.rows, job.columns, job.depth, job.channels);
+  const isa::Winograd<E>& winograd = winograd_for<E>(job.images, job.rows, job.columns, job.depth, job.channels);
   const std::int64_t tile_rows = ceil_div(job.rows, winograd.m), tile_columns = ceil_div(job.columns, winograd.m);
   return {kernels,
           winograd,
@@ -96,16 +91,18 @@ Plan plan_of(const Job& job) {
 }
 
 // U of input channels [first, first + length) for one panel of output channels; g: scratch for 9 · length · width floats.
-void transform_weights(const Plan& plan, const Job& job, std::int64_t panel, std::int64_t first, std::int64_t length,
+template <class E>
+void transform_weights(const Plan<E>& plan, const Job<E>& job, std::int64_t panel, std::int64_t first, std::int64_t length,
                        float* g, float* u, std::int64_t u_step) {
+  const isa::Typed<E>& kernels = plan.kernels.template of<E>();
   const std::int64_t channel = panel * plan.width, count = std::min(plan.width, job.channels - channel);
   for (std::int64_t tap = 0; tap < 9; ++tap)
     if (job.flipped)
-      plan.kernels.pack(job.w + (first * 9 + tap) * job.channels + channel, 9 * job.channels, length, count,
-                        g + (8 - tap) * length * plan.width);
+      kernels.pack(job.w + (first * 9 + tap) * job.channels + channel, 9 * job.channels, length, count,
+                   g + (8 - tap) * length * plan.width);
     else
-      plan.kernels.pack_transposed(job.w + (channel * 9 + tap) * job.depth + first, 9 * job.depth, length, count,
-                                   g + tap * length * plan.width);
+      kernels.pack_transposed(job.w + (channel * 9 + tap) * job.depth + first, 9 * job.depth, length, count,
+                              g + tap * length * plan.width);
   plan.winograd.weights(g, length, u, u_step);
 }
 
@@ -120,31 +117,30 @@ struct Products {
   std::int64_t m_step, m_tile;
   bool accumulate;
 };
-void multiply(const Plan& plan, const Products& job) {
-  for (std::int64_t point = 0; point < plan.winograd.points; ++point)
-    plan.kernels.rows({.in = job.v + point * job.v_step,
-                       .in_image = 0,
-                       .in_row = 0,
-                       .in_column = job.v_tile,
-                       .out = job.m + point * job.m_step,
-                       .out_image = 0,
-                       .out_row = 0,
-                       .out_column = job.m_tile,
-                       .images = 1,
-                       .rows = 1,
-                       .columns = job.tiles,
-                       .taps = 1,
-                       .tap_step = 0,
-                       .length = job.length,
-                       .panels = job.u + point * job.u_step,
-                       .panel_floats = job.u_panel,
-                       .channels = job.channels,
-                       .bias = nullptr,
-                       .activation = Activation::none,
-                       .accumulate = job.accumulate});
+void multiply(const isa::Kernels& kernels, std::int64_t points, const Products& job) {
+  for (std::int64_t point = 0; point < points; ++point)
+    kernels.for_float.rows({.in = job.v + point * job.v_step,
+                            .in_image = 0,
+                            .in_row = 0,
+                            .in_column = job.v_tile,
+                            .out = job.m + point * job.m_step,
+                            .out_image = 0,
+                            .out_row = 0,
+                            .out_column = job.m_tile,
+                            .images = 1,
+                            .rows = 1,
+                            .columns = job.tiles,
+                            .taps = 1,
+                            .tap_step = 0,
+                            .length = job.length,
+                            .panels = job.u + point * job.u_step,
+                            .panel_floats = job.u_panel,
+                            .channels = job.channels,
+                            .epilogue = {.accumulate = job.accumulate}});
 }
 
-void by_tiles(Stream& stream, const Plan& plan, const Job& job) {
+template <class E>
+void by_tiles(Stream& stream, const Plan<E>& plan, const Job<E>& job) {
   const std::int64_t points = plan.winograd.points;
   const std::int64_t fitting = block_floats / (points * (job.depth + job.channels));
   const std::int64_t block = std::min(plan.tiles, std::clamp<std::int64_t>(fitting / 12 * 12, 12, 96));
@@ -171,15 +167,16 @@ void by_tiles(Stream& stream, const Plan& plan, const Job& job) {
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t tile = i * block, end = std::min(tile + block, plan.tiles);
       plan.winograd.input(plan.input(job, tile, end), job.in, v, v_step);
-      multiply(plan, {end - tile, job.depth, job.channels, v, v_step, job.depth, u, u_step, u_panel, m, m_step, job.channels,
-                      false});
-      plan.winograd.output(plan.output(job, tile, end), m, m_step, job.channels, 0, job.channels, job.bias, job.activation,
-                           job.accumulate, job.out);
+      multiply(
+          plan.kernels, points,
+          {end - tile, job.depth, job.channels, v, v_step, job.depth, u, u_step, u_panel, m, m_step, job.channels, false});
+      plan.winograd.output(plan.output(job, tile, end), m, m_step, job.channels, 0, job.channels, job.epilogue, job.out);
     }
   });
 }
 
-void by_panels(Stream& stream, const Plan& plan, const Job& job) {
+template <class E>
+void by_panels(Stream& stream, const Plan<E>& plan, const Job<E>& job) {
   const std::int64_t points = plan.winograd.points, length = std::min(job.depth, weights_block);
   const std::int64_t v_step = plan.tiles * job.depth + line;
   const std::int64_t u_step = length * plan.width + line, m_step = plan.tiles * plan.width + line;
@@ -201,16 +198,17 @@ void by_panels(Stream& stream, const Plan& plan, const Job& job) {
       for (std::int64_t c = 0; c < job.depth; c += length) {
         const std::int64_t here = std::min(length, job.depth - c);
         transform_weights(plan, job, panel, c, here, g, u, u_step);
-        multiply(plan, {plan.tiles, here, count, v + c, v_step, job.depth, u, u_step, 0, m, m_step, plan.width, c > 0});
+        multiply(plan.kernels, points,
+                 {plan.tiles, here, count, v + c, v_step, job.depth, u, u_step, 0, m, m_step, plan.width, c > 0});
       }
-      plan.winograd.output(plan.output(job, 0, plan.tiles), m, m_step, plan.width, channel, count, job.bias, job.activation,
-                           job.accumulate, job.out);
+      plan.winograd.output(plan.output(job, 0, plan.tiles), m, m_step, plan.width, channel, count, job.epilogue, job.out);
     }
   });
 }
 
-void run(Stream& stream, const Job& job) {
-  const Plan plan = plan_of(job);
+template <class E>
+void run(Stream& stream, const Job<E>& job) {
+  const Plan<E> plan = plan_of(job);
   if (2 * plan.tiles <= job.depth)
     by_panels(stream, plan, job);
   else
@@ -219,15 +217,20 @@ void run(Stream& stream, const Job& job) {
 
 }  // namespace
 
-void winograd_forward(Stream& stream, const Conv2dShape& s, const float* x, const float* w, const float* bias,
-                      Activation activation, float* y) {
-  run(stream, {s.n, s.h, s.w, s.c, s.p, s.q, s.k, s.pad_top, s.pad_left, x, w, false, y, bias, activation, false});
+template <class E>
+void winograd_forward(Stream& stream, const Conv2dShape& s, const E* x, const E* w, const isa::Epilogue<E>& epilogue, E* y) {
+  run<E>(stream, {s.n, s.h, s.w, s.c, s.p, s.q, s.k, s.pad_top, s.pad_left, x, w, false, y, epilogue});
 }
 
-void winograd_backward_data(Stream& stream, const Conv2dShape& s, const float* dy, const float* w, float* dx,
-                            bool accumulate) {
-  run(stream, {s.n, s.p, s.q, s.k, s.h, s.w, s.c, 2 - s.pad_top, 2 - s.pad_left, dy, w, true, dx, nullptr, Activation::none,
-               accumulate});
+template <class E>
+void winograd_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, const E* w, E* dx, bool accumulate) {
+  run<E>(stream,
+         {s.n, s.p, s.q, s.k, s.h, s.w, s.c, 2 - s.pad_top, 2 - s.pad_left, dy, w, true, dx, {.accumulate = accumulate}});
 }
+
+template void winograd_forward(Stream&, const Conv2dShape&, const float*, const float*, const isa::Epilogue<float>&, float*);
+template void winograd_forward(Stream&, const Conv2dShape&, const bf16*, const bf16*, const isa::Epilogue<bf16>&, bf16*);
+template void winograd_backward_data(Stream&, const Conv2dShape&, const float*, const float*, float*, bool);
+template void winograd_backward_data(Stream&, const Conv2dShape&, const bf16*, const bf16*, bf16*, bool);
 
 }  // namespace tessera::kernels::cpu

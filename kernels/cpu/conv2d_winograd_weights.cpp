@@ -28,10 +28,10 @@ constexpr std::int64_t filters_at_once = 24, channels_at_once = 64;  // rectangl
 
 }  // namespace
 
-void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const float* x, const float* dy, float* dw,
-                               bool accumulate) {
+template <class E>
+void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, const E* dy, float* dw, bool accumulate) {
   const isa::Kernels& kernels = isa::kernels();
-  const isa::Winograd& winograd = winograd_for(s.n, s.p, s.q, s.c, s.k);
+  const isa::Winograd<E>& winograd = winograd_for<E>(s.n, s.p, s.q, s.c, s.k);
   const std::int64_t points = winograd.points, pairs = s.k * s.c;
   const std::int64_t tile_rows = ceil_div(s.p, winograd.m), tile_columns = ceil_div(s.q, winograd.m);
   const std::int64_t tiles = s.n * tile_rows * tile_columns;
@@ -110,5 +110,8 @@ void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const float
     winograd.weights_gradient(du + first * s.c, du_step, s.c, last - first, s.c, s.c, accumulate, dw + first * 9 * s.c);
   });
 }
+
+template void winograd_backward_weights(Stream&, const Conv2dShape&, const float*, const float*, float*, bool);
+template void winograd_backward_weights(Stream&, const Conv2dShape&, const bf16*, const bf16*, float*, bool);
 
 }  // namespace tessera::kernels::cpu

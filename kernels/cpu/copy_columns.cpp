@@ -10,18 +10,20 @@
 namespace tessera::kernels::cpu {
 
 void copy_columns(Stream& stream, std::int64_t columns, ConstView x, std::int64_t from, Gradient y, std::int64_t to) {
-  require_float32(stream, "copy_columns", {x, y.view});
   if (x.count() == 0 || columns == 0) return;
   const std::int64_t x_columns = x.dims.last(), y_columns = y.view.dims.last(), rows = x.count() / x_columns;
-  parallel_for(stream, 0, rows, 1 + grain_elements / columns, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) {
-      const float* source = x.as<float>() + i * x_columns + from;
-      float* target = y.view.as<float>() + i * y_columns + to;
-      if (y.accumulate)
-        for (std::int64_t j = 0; j < columns; ++j) target[j] += source[j];
-      else
-        std::copy_n(source, columns, target);
-    }
+  with_type(stream, "copy_columns", {x, y.view}, [&](auto zero) {
+    using E = decltype(zero);
+    parallel_for(stream, 0, rows, 1 + grain_elements / columns, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) {
+        const E* source = x.as<E>() + i * x_columns + from;
+        E* target = y.view.as<E>() + i * y_columns + to;
+        if (y.accumulate)
+          for (std::int64_t j = 0; j < columns; ++j) target[j] = added(target[j], source[j]);
+        else
+          std::copy_n(source, columns, target);
+      }
+    });
   });
 }
 

@@ -2,44 +2,58 @@
 //
 // Loop order: image, pixel, channel; threads take runs of images, so a sum never crosses threads.
 // 4 bytes an element of x (accumulating backward 8): bound by memory.
-#include "kernels/cpu/blocks.h"
-#include "kernels/cpu/isa/simd_loops.h"
 #include "kernels/cpu/launchers.h"
+#include "kernels/cpu/pieces.h"
+#include "kernels/cpu/scratch.h"
 
 namespace tessera::kernels::cpu {
 
 void global_average_pool_forward(Stream& stream, ConstView x, View y) {
-  require_float32(stream, "global_average_pool_forward", {x, y});
+  require_float(stream, "global_average_pool_forward", {x, y});
   const SimdLoops& loops = simd_loops();
   const std::int64_t images = x.dims[0], channels = x.dims.last(), pixels = x.dims[1] * x.dims[2];
-  const std::int64_t image = pixels * channels;
-  parallel_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t n = first; n < last; ++n) {
-                   float* to = y.as<float>() + n * channels;
-                   std::fill_n(to, channels, 0.0f);
-                   loops.column_sums(x.as<float>() + n * image, image, channels, to);
-                   for (std::int64_t c = 0; c < channels; ++c) to[c] /= static_cast<float>(pixels);
-                 }
-               });
+  const std::int64_t image = pixels * channels, piece = is_bf16(x) ? channels : image;
+  Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
+  float* buffers = scratch.take(0);
+  parallel_parts_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
+                     [&](int part, std::int64_t first, std::int64_t last) {
+                       float* buffer = buffers + 2 * part * whole_lines(channels);
+                       float* sums = buffer + whole_lines(channels);
+                       for (std::int64_t n = first; n < last; ++n) {
+                         const Gradient means{y, false};
+                         float* to = widened(loops, means, n * channels, channels, sums);
+                         std::fill_n(to, channels, 0.0f);
+                         for_pieces(n * image, (n + 1) * image, piece, [&](std::int64_t at, std::int64_t count) {
+                           loops.column_sums(widened(loops, x, at, count, buffer), count, channels, to);
+                         });
+                         for (std::int64_t c = 0; c < channels; ++c) to[c] /= static_cast<float>(pixels);
+                         narrow_back(loops, means, n * channels, channels, sums);
+                       }
+                     });
 }
 
 void global_average_pool_backward(Stream& stream, ConstView dy, Gradient dx) {
-  require_float32(stream, "global_average_pool_backward", {dy, dx.view});
   if (!dx) return;
+  require_float(stream, "global_average_pool_backward", {dy, dx.view});
   const SimdLoops& loops = simd_loops();
   const Dims& dims = dx.view.dims;
   const std::int64_t images = dims[0], channels = dims.last(), pixels = dims[1] * dims[2], image = pixels * channels;
   const float factor = 1.0f / static_cast<float>(pixels);
-  parallel_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t n = first; n < last; ++n) {
-                   const float* from = dy.as<float>() + n * channels;
-                   float* to = dx.view.as<float>() + n * image;
-                   for (std::int64_t pixel = 0; pixel < pixels; ++pixel)
-                     loops.scale(factor, from, to + pixel * channels, dx.accumulate, channels);
-                 }
-               });
+  Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
+  float* buffers = scratch.take(0);
+  parallel_parts_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
+                     [&](int part, std::int64_t first, std::int64_t last) {
+                       float* buffer = buffers + 2 * part * whole_lines(channels);
+                       float* pixel = buffer + whole_lines(channels);
+                       for (std::int64_t n = first; n < last; ++n) {
+                         const float* from = widened(loops, dy, n * channels, channels, buffer);
+                         for_pieces(n * image, (n + 1) * image, channels, [&](std::int64_t at, std::int64_t count) {
+                           float* to = widened(loops, dx, at, count, pixel);
+                           loops.scale(factor, from, to, dx.accumulate, count);
+                           narrow_back(loops, dx, at, count, pixel);
+                         });
+                       }
+                     });
 }
 
 }  // namespace tessera::kernels::cpu

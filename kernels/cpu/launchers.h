@@ -1,5 +1,5 @@
 // The kernels of the `cpu` backend, one per slot: what each computes is said at its slot in kernels/backend.h.
-// All are float32 only and throw MissingKernel for float64.
+// Kind T is float32 or bf16, kind P float32; anything else is a MissingKernel.
 #pragma once
 
 #include "kernels/backend.h"

@@ -10,13 +10,15 @@
 //                  With more than 512 points, or with b transposed, a bias or an activation, a is transposed first.
 // Rows that lie a multiple of 2 KiB apart fall into the same few sets of the L1 cache, so such operands are first copied to
 // a stride of one cache line more (1024³: 60 → 90 GFLOP/s).
+// bf16: a is widened into a copy, b while its panels are packed; the reduction is not cut where c is bf16, so that each
+// element is rounded once. (vdpbf16ps would double the arithmetic peak, but the dense layers here are bound by memory.)
 // Threads: blocks of rows × panels; each element of c is one chain per part of the reduction, in order: the same bits for
 // any number of threads. FLOPs 2·m·n·k. Bound by memory for few rows (weights are read once), else by arithmetic.
 #include <algorithm>
 
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/launchers.h"
-#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/pieces.h"
 #include "kernels/cpu/scratch.h"
 
 namespace tessera::kernels::cpu {
@@ -28,9 +30,11 @@ constexpr std::int64_t flops_per_thread = 200'000;
 
 struct Product {
   std::int64_t m, n, k;
-  const float *a, *b, *bias;
-  std::int64_t a_step, b_step;  // floats from row to row
-  float* c;
+  const float* a;
+  ConstView b;
+  const float* bias;
+  std::int64_t a_step, b_step;  // elements from row to row
+  View c;
   bool transpose_b;
   Activation activation;
   bool accumulate;
@@ -47,15 +51,19 @@ Cut cut_of(std::int64_t rows, std::int64_t panels, std::int64_t flops, int threa
   return {row_blocks, panels, items, std::max<std::int64_t>(1, flops_per_thread * items / std::max<std::int64_t>(1, flops))};
 }
 
-// Floats of one thread's panel.
-std::int64_t panel_floats(const Product& job) {
-  return whole_lines(std::min(job.k, reduction_block) * isa::kernels().panel_width);
-}
+// How much of the reduction a panel covers.
+std::int64_t panel_length(const Product& job) { return is_bf16(job.c) ? job.k : std::min(job.k, reduction_block); }
 
-// buffers: one panel per thread.
+// Floats of one thread's panel.
+std::int64_t panel_floats(const Product& job) { return whole_lines(panel_length(job) * isa::kernels().panel_width); }
+
+// buffers: one panel per thread. B, C: types of b and c.
+template <class B, class C>
 void multiply(const Stream& stream, const Product& job, float* buffers) {
   const isa::Kernels& kernels = isa::kernels();
   const std::int64_t width = kernels.panel_width, panels = (job.n + width - 1) / width, buffer = panel_floats(job);
+  const std::int64_t step = std::max<std::int64_t>(panel_length(job), 1);
+  const B* b = job.b.as<B>();
   const Cut cut = cut_of(job.m, panels, 2 * job.m * job.n * job.k, stream.options.threads);
   parallel_parts_for(stream, 0, cut.items, cut.grain, [&](int part, std::int64_t first, std::int64_t last) {
     float* panel = buffers + part * buffer;
@@ -63,39 +71,39 @@ void multiply(const Stream& stream, const Product& job, float* buffers) {
       const std::int64_t column = item / cut.row_blocks * width, columns = std::min(width, job.n - column);
       const std::int64_t row = job.m * (item % cut.row_blocks) / cut.row_blocks;
       const std::int64_t rows = job.m * (item % cut.row_blocks + 1) / cut.row_blocks - row;
-      for (std::int64_t k = 0; k == 0 || k < job.k; k += reduction_block) {
-        const std::int64_t length = std::min(reduction_block, job.k - k);
+      for (std::int64_t k = 0; k == 0 || k < job.k; k += step) {
+        const std::int64_t length = std::min(step, job.k - k);
         const bool final = k + length == job.k;
         if (job.transpose_b)
-          kernels.pack_transposed(job.b + column * job.b_step + k, job.b_step, length, columns, panel);
+          kernels.of<B>().pack_transposed(b + column * job.b_step + k, job.b_step, length, columns, panel);
         else
-          kernels.pack(job.b + k * job.b_step + column, job.b_step, length, columns, panel);
-        kernels.rows({.in = job.a + row * job.a_step + k,
-                      .in_image = 0,
-                      .in_row = 0,
-                      .in_column = job.a_step,
-                      .out = job.c + row * job.n + column,
-                      .out_image = 0,
-                      .out_row = 0,
-                      .out_column = job.n,
-                      .images = 1,
-                      .rows = 1,
-                      .columns = rows,
-                      .taps = 1,
-                      .tap_step = 0,
-                      .length = length,
-                      .panels = panel,
-                      .panel_floats = 0,
-                      .channels = columns,
-                      .bias = final && job.bias ? job.bias + column : nullptr,
-                      .activation = final ? job.activation : Activation::none,
-                      .accumulate = job.accumulate || k > 0});
+          kernels.of<B>().pack(b + k * job.b_step + column, job.b_step, length, columns, panel);
+        kernels.of<C>().rows({.in = job.a + row * job.a_step + k,
+                              .in_image = 0,
+                              .in_row = 0,
+                              .in_column = job.a_step,
+                              .out = job.c.as<C>() + row * job.n + column,
+                              .out_image = 0,
+                              .out_row = 0,
+                              .out_column = job.n,
+                              .images = 1,
+                              .rows = 1,
+                              .columns = rows,
+                              .taps = 1,
+                              .tap_step = 0,
+                              .length = length,
+                              .panels = panel,
+                              .panel_floats = 0,
+                              .channels = columns,
+                              .epilogue = {.shift = final && job.bias ? job.bias + column : nullptr,
+                                           .activation = final ? job.activation : Activation::none,
+                                           .accumulate = job.accumulate || k > 0}});
       }
     }
   });
 }
 
-// c (+)= aᵀ · b with a: [k,m], b: [k,n]: no bias, no activation.
+// c (+)= aᵀ · b with a: [k,m], b: [k,n], all float32: no bias, no activation.
 void multiply_outer(const Stream& stream, const Product& job) {
   const isa::Kernels& kernels = isa::kernels();
   const std::int64_t width = kernels.panel_width;
@@ -108,14 +116,14 @@ void multiply_outer(const Stream& stream, const Product& job) {
                      .a_image = 0,
                      .a_row = 0,
                      .a_column = job.a_step,
-                     .b = job.b + column,
+                     .b = job.b.as<float>() + column,
                      .b_image = 0,
                      .b_row = 0,
                      .b_column = job.b_step,
                      .images = 1,
                      .rows = 1,
                      .columns = job.k,
-                     .out = job.c + row * job.n + column,
+                     .out = job.c.as<float>() + row * job.n + column,
                      .out_step = job.n,
                      .rows_out = job.m * (item % cut.row_blocks + 1) / cut.row_blocks - row,
                      .columns_out = std::min(width, job.n - column),
@@ -129,38 +137,49 @@ void multiply_outer(const Stream& stream, const Product& job) {
 bool crowded(std::int64_t rows, std::int64_t step) { return step % 512 == 0 && rows > 8; }
 constexpr std::int64_t spaced(std::int64_t step) { return step + 16; }
 
-void copy_spaced(const Stream& stream, const float* from, std::int64_t rows, std::int64_t columns, float* to) {
+template <class E>
+void copy_spaced(const Stream& stream, const E* from, std::int64_t rows, std::int64_t columns, float* to) {
   parallel_for(stream, 0, rows, 1 + 50'000 / columns, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) std::copy_n(from + i * columns, columns, to + i * spaced(columns));
+    for (std::int64_t i = first; i < last; ++i) copy_widened(from + i * columns, columns, to + i * spaced(columns));
   });
 }
 
 // to[j][i] = from[i][j];  from: [rows][columns], rows of `to` spaced. In squares of one cache line.
-void transpose(const Stream& stream, const float* from, std::int64_t rows, std::int64_t columns, float* to) {
+template <class E>
+void transpose(const Stream& stream, const E* from, std::int64_t rows, std::int64_t columns, float* to) {
   constexpr std::int64_t side = 16;
   parallel_for(stream, 0, (columns + side - 1) / side, 1 + 20'000 / (side * rows + 1),
                [&](std::int64_t first, std::int64_t last) {
                  for (std::int64_t i = 0; i < rows; i += side)
                    for (std::int64_t j = first * side; j < std::min(last * side, columns); ++j)
                      for (std::int64_t l = i; l < std::min(i + side, rows); ++l)
-                       to[j * spaced(rows) + l] = from[l * columns + j];
+                       to[j * spaced(rows) + l] = as_float(from[l * columns + j]);
                });
+}
+
+template <class Function>
+void with_type_of(const ConstView& x, const Function& fn) {
+  if (is_bf16(x))
+    fn(bf16{});
+  else
+    fn(0.0f);
 }
 
 }  // namespace
 
 void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b, ConstView bias, Gradient c) {
   if (!c) return;
-  if (c.view.dtype != DType::f32) throw MissingKernel("matmul", "cpu", name_of(c.view.dtype));
+  require_float(stream, "matmul", {a, b, c.view});
+  require_float32(stream, "matmul", {bias});
   Product job{.m = c.view.dims[0],
               .n = c.view.dims[1],
               .k = params.transpose_a ? a.dims[0] : a.dims[1],
-              .a = a.as<float>(),
-              .b = b.as<float>(),
+              .a = is_bf16(a) ? nullptr : a.as<float>(),
+              .b = b,
               .bias = bias.as<float>(),
               .a_step = 0,
               .b_step = 0,
-              .c = c.view.as<float>(),
+              .c = c.view,
               .transpose_b = params.transpose_b,
               .activation = params.activation,
               .accumulate = c.accumulate};
@@ -168,30 +187,35 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
   job.a_step = params.transpose_a ? job.m : job.k;
   job.b_step = params.transpose_b ? job.k : job.n;
 
-  const bool outer =
-      params.transpose_a && !params.transpose_b && !bias && params.activation == Activation::none && job.k <= longest_outer;
+  const bool outer = params.transpose_a && !params.transpose_b && !bias && params.activation == Activation::none &&
+                     job.k <= longest_outer && !is_bf16(c.view);
   const bool transposed = params.transpose_a && !outer;
   const std::int64_t a_rows = outer ? job.k : job.m, a_columns = outer ? job.m : job.k;
-  const bool space_a = transposed || crowded(a_rows, a_columns), space_b = outer && crowded(job.k, job.n);
-  const std::int64_t a_floats = space_a ? a_rows * spaced(a_columns) : 0, b_floats = space_b ? job.k * spaced(job.n) : 0;
+  const bool copy_a = transposed || is_bf16(a) || crowded(a_rows, a_columns);
+  const bool copy_b = outer && (is_bf16(b) || crowded(job.k, job.n));
+  const std::int64_t a_floats = copy_a ? a_rows * spaced(a_columns) : 0, b_floats = copy_b ? job.k * spaced(job.n) : 0;
   Scratch scratch(stream, whole_lines(a_floats) + whole_lines(b_floats) + stream.options.threads * panel_floats(job));
-  if (space_a) {
+  if (copy_a) {
     float* copy = scratch.take(a_floats);
-    if (transposed)
-      transpose(stream, job.a, job.k, job.m, copy);
-    else
-      copy_spaced(stream, job.a, a_rows, a_columns, copy);
+    with_type_of(a, [&](auto zero) {
+      using E = decltype(zero);
+      if (transposed)
+        transpose(stream, a.as<E>(), job.k, job.m, copy);
+      else
+        copy_spaced(stream, a.as<E>(), a_rows, a_columns, copy);
+    });
     job.a = copy, job.a_step = spaced(a_columns);
   }
-  if (space_b) {
+  if (copy_b) {
     float* copy = scratch.take(b_floats);
-    copy_spaced(stream, job.b, job.k, job.n, copy);
-    job.b = copy, job.b_step = spaced(job.n);
+    with_type_of(b, [&](auto zero) { copy_spaced(stream, b.as<decltype(zero)>(), job.k, job.n, copy); });
+    job.b = ConstView(copy, DType::f32, b.dims), job.b_step = spaced(job.n);
   }
-  if (outer)
-    multiply_outer(stream, job);
-  else
-    multiply(stream, job, scratch.take(0));
+  if (outer) return multiply_outer(stream, job);
+  float* panels = scratch.take(0);
+  with_type_of(job.b, [&](auto b_zero) {
+    with_type_of(job.c, [&](auto c_zero) { multiply<decltype(b_zero), decltype(c_zero)>(stream, job, panels); });
+  });
 }
 
 }  // namespace tessera::kernels::cpu

@@ -45,32 +45,34 @@ Axes merged(const Dims& dims, std::array<int, 4> axes) {
 }  // namespace
 
 void permute(Stream& stream, std::array<int, 4> axes, ConstView x, Gradient y) {
-  require_float32(stream, "permute", {x, y.view});
   const Axes a = merged(x.dims, axes);
   const std::int64_t rows = a.extent[2], columns = a.extent[3];
   const std::int64_t row_tiles = (rows + tile - 1) / tile;
   const std::int64_t items = a.extent[0] * a.extent[1] * row_tiles;
   if (x.count() == 0) return;
   const std::int64_t grain = 1 + grain_elements / std::max<std::int64_t>(std::min(rows, tile) * columns, 1);
-  parallel_for(stream, 0, items, grain, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t item = first; item < last; ++item) {
-      const std::int64_t outer = item / row_tiles, first_row = item % row_tiles * tile;
-      const std::int64_t last_row = std::min(first_row + tile, rows);
-      const float* from = x.as<float>() + outer / a.extent[1] * a.step[0] + outer % a.extent[1] * a.step[1];
-      float* to = y.view.as<float>() + outer * rows * columns;
-      // Tiles of 16 columns: 16 × 16 elements are read and written within L1.
-      for (std::int64_t first_column = 0; first_column < columns; first_column += tile) {
-        const std::int64_t last_column = std::min(first_column + tile, columns);
-        for (std::int64_t r = first_row; r < last_row; ++r) {
-          const float* source = from + r * a.step[2];
-          float* target = to + r * columns;
-          for (std::int64_t c = first_column; c < last_column; ++c) {
-            const float value = source[c * a.step[3]];
-            target[c] = y.accumulate ? target[c] + value : value;
+  with_type(stream, "permute", {x, y.view}, [&](auto zero) {
+    using E = decltype(zero);
+    parallel_for(stream, 0, items, grain, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t item = first; item < last; ++item) {
+        const std::int64_t outer = item / row_tiles, first_row = item % row_tiles * tile;
+        const std::int64_t last_row = std::min(first_row + tile, rows);
+        const E* from = x.as<E>() + outer / a.extent[1] * a.step[0] + outer % a.extent[1] * a.step[1];
+        E* to = y.view.as<E>() + outer * rows * columns;
+        // Tiles of 16 columns: 16 × 16 elements are read and written within L1.
+        for (std::int64_t first_column = 0; first_column < columns; first_column += tile) {
+          const std::int64_t last_column = std::min(first_column + tile, columns);
+          for (std::int64_t r = first_row; r < last_row; ++r) {
+            const E* source = from + r * a.step[2];
+            E* target = to + r * columns;
+            for (std::int64_t c = first_column; c < last_column; ++c) {
+              const E value = source[c * a.step[3]];
+              target[c] = y.accumulate ? added(target[c], value) : value;
+            }
           }
         }
       }
-    }
+    });
   });
 }
 

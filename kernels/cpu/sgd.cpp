@@ -1,6 +1,7 @@
 // sgd_step: plain, momentum or Nesterov SGD with coupled weight decay, see kernels/backend.h.
 //
-// Loop order: flat, one fused pass; threads get runs of blocks of 4096 weights.
+// Loop order: flat, one fused pass; threads get runs of blocks of 4096 weights. A block is rounded into the bf16 copy while
+// it is in L1.
 // 12 bytes a weight without momentum, 20 with: bound by memory.
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/isa/simd_loops.h"
@@ -10,7 +11,6 @@ namespace tessera::kernels::cpu {
 
 void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
               View weights, View velocity, View copy) {
-  if (copy) throw MissingKernel("sgd_step with a bf16 copy", "cpu");
   require_float32(stream, "sgd_step", {gradient, weights, velocity});
   if (guard && guard->skip) return;
   const SimdLoops& loops = simd_loops();
@@ -19,8 +19,10 @@ void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, c
   const float* g = gradient.as<float>();
   float* w = weights.as<float>();
   float* v = params.momentum == 0.0 ? nullptr : velocity.as<float>();
-  for_elements(stream, weights.count(),
-               [&](std::int64_t i, std::int64_t count) { loops.sgd(constants, g + i, w + i, v ? v + i : nullptr, count); });
+  for_blocks(stream, weights.count(), [&](std::int64_t, std::int64_t i, std::int64_t count) {
+    loops.sgd(constants, g + i, w + i, v ? v + i : nullptr, count);
+    if (copy) loops.narrow(w + i, count, copy.as<bf16>() + i);
+  });
 }
 
 }  // namespace tessera::kernels::cpu

@@ -56,28 +56,26 @@ TEST_CASE("rows: points × output channels, for every instruction set", "[kernel
             const std::vector<float> bias = numbers(3, channels), before = numbers(4, points * channels);
             std::vector<float> packed(static_cast<std::size_t>(panels * width * reduction), NAN), out = before;
             for (std::int64_t i = 0; i < panels; ++i)
-              set->pack_transposed(w.data() + i * width * reduction, reduction, reduction,
-                                   std::min(width, channels - i * width), packed.data() + i * width * reduction);
-            set->rows({.in = in.data(),
-                       .in_image = 0,
-                       .in_row = 0,
-                       .in_column = length,
-                       .out = out.data(),
-                       .out_image = 0,
-                       .out_row = 0,
-                       .out_column = channels,
-                       .images = 1,
-                       .rows = 1,
-                       .columns = points,
-                       .taps = taps,
-                       .tap_step = length,
-                       .length = length,
-                       .panels = packed.data(),
-                       .panel_floats = width * reduction,
-                       .channels = channels,
-                       .bias = bias.data(),
-                       .activation = f,
-                       .accumulate = accumulate});
+              set->for_float.pack_transposed(w.data() + i * width * reduction, reduction, reduction,
+                                             std::min(width, channels - i * width), packed.data() + i * width * reduction);
+            set->for_float.rows({.in = in.data(),
+                                 .in_image = 0,
+                                 .in_row = 0,
+                                 .in_column = length,
+                                 .out = out.data(),
+                                 .out_image = 0,
+                                 .out_row = 0,
+                                 .out_column = channels,
+                                 .images = 1,
+                                 .rows = 1,
+                                 .columns = points,
+                                 .taps = taps,
+                                 .tap_step = length,
+                                 .length = length,
+                                 .panels = packed.data(),
+                                 .panel_floats = width * reduction,
+                                 .channels = channels,
+                                 .epilogue = {.shift = bias.data(), .activation = f, .accumulate = accumulate}});
             INFO(set->name << ", " << channels << " channels, " << points << " points");
             for (std::int64_t p = 0; p < points; ++p)
               for (std::int64_t k = 0; k < channels; ++k) {
@@ -98,11 +96,11 @@ TEST_CASE("sigmoid of the micro-kernels: saturation and NaN", "[kernels][isa]") 
     const std::array<float, 6> in{-INFINITY, -100.0f, 0.0f, 100.0f, INFINITY, NAN};
     std::vector<float> panel(static_cast<std::size_t>(set->panel_width), 1.0f);
     std::array<float, 6> out{};
-    isa::Rows job{};
+    isa::Rows<float> job{};
     job.in = in.data(), job.in_column = 1, job.out = out.data(), job.out_column = 1;
     job.images = job.rows = job.taps = job.length = job.channels = 1, job.columns = 6;
-    job.panels = panel.data(), job.activation = Activation::sigmoid;
-    set->rows(job);
+    job.panels = panel.data(), job.epilogue.activation = Activation::sigmoid;
+    set->for_float.rows(job);
     CHECK(out[0] < 1e-37f);
     CHECK(out[1] < 1e-37f);
     CHECK(out[2] == 0.5f);

@@ -1,9 +1,7 @@
 // The micro-kernels for x86-64 with AVX2 and FMA.
 #define TESSERA_VECTOR_FLOATS 8
 #include "kernels/cpu/isa/outer.h"
-#include "kernels/cpu/isa/pack.h"
-#include "kernels/cpu/isa/rows.h"
-#include "kernels/cpu/isa/winograd.h"
+#include "kernels/cpu/isa/typed.h"
 
 namespace tessera::kernels::cpu::isa {
 
@@ -11,12 +9,9 @@ constinit const Kernels avx2{
     .name = "avx2",
     .vector_width = vector_width,
     .panel_width = 2 * vector_width,
-    .rows = rows,
+    .for_float = typed<float>,
+    .for_bf16 = typed<bf16>,
     .outer = outer,
-    .pack = pack,
-    .pack_transposed = pack_transposed,
-    .winograd2 = winograd_of<F2>,
-    .winograd4 = winograd_of<F4>,
 };
 
 }  // namespace tessera::kernels::cpu::isa

@@ -2,9 +2,7 @@
 // makes of four floats.
 #define TESSERA_VECTOR_FLOATS 4
 #include "kernels/cpu/isa/outer.h"
-#include "kernels/cpu/isa/pack.h"
-#include "kernels/cpu/isa/rows.h"
-#include "kernels/cpu/isa/winograd.h"
+#include "kernels/cpu/isa/typed.h"
 
 namespace tessera::kernels::cpu::isa {
 
@@ -12,12 +10,9 @@ constinit const Kernels baseline{
     .name = "baseline",
     .vector_width = vector_width,
     .panel_width = 2 * vector_width,
-    .rows = rows,
+    .for_float = typed<float>,
+    .for_bf16 = typed<bf16>,
     .outer = outer,
-    .pack = pack,
-    .pack_transposed = pack_transposed,
-    .winograd2 = winograd_of<F2>,
-    .winograd4 = winograd_of<F4>,
 };
 
 }  // namespace tessera::kernels::cpu::isa

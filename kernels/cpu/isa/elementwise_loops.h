@@ -1,11 +1,23 @@
-// Inner loops of add, scale and the activations: one read and one write per operand, so memory bounds all of them but
-// sigmoid (about 20 operations an element, two of them a division's worth).
+// Inner loops of conversions, add, scale and the activations: one read and one write per operand, so memory bounds all of
+// them but sigmoid (about 20 operations an element, two of them a division's worth).
 #pragma once
 
 #include "kernels/cpu/isa/simd.h"
 
 namespace tessera::kernels::cpu::isa {
 namespace {
+
+void widen(const bf16* x, Index count, float* y) {
+  Index i = 0;
+  for (; i + vector_width <= count; i += vector_width) store(y + i, load(x + i));
+  if (i < count) store_partial(y + i, load_partial(x + i, count - i), count - i);
+}
+
+void narrow(const float* x, Index count, bf16* y) {
+  Index i = 0;
+  for (; i + vector_width <= count; i += vector_width) store(y + i, load(x + i));
+  if (i < count) store_partial(y + i, load_partial(x + i, count - i), count - i);
+}
 
 void add(const float* a, const float* b, float* y, Index count) {
   TESSERA_INDEPENDENT

@@ -8,11 +8,16 @@
 //
 // All are single-threaded, allocate nothing, and give an output element the same bits however its neighbours are grouped:
 // each is one chain of multiply-adds in the order of the reduction.
+//
+// E is the type of activations and weights in memory, float or bf16. What a kernel has gathered for itself (windows, panels,
+// transforms) is float32, and so is all arithmetic: bf16 is widened on the way in and rounded once on the way out.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
+#include "kernels/bf16.h"
 #include "kernels/params.h"
 
 namespace tessera::kernels::cpu::isa {
@@ -20,24 +25,33 @@ namespace tessera::kernels::cpu::isa {
 // A *panel* holds the weights of up to `panel_width` output channels: [reduction][panel_width], the rest zero, so that
 // one reduction step loads consecutive vectors.
 
-// out[point][k] (+)= f(Σ_{tap, l} in[point][tap·tap_step + l] · panel[tap·length + l][k] + bias[k])
+// What becomes of the sum of an output channel: y = f(scale·sum + shift + residual).
+template <class E>
+struct Epilogue {
+  const float* scale = nullptr;  // per output channel, or null: 1
+  const float* shift = nullptr;  // per output channel, or null: 0
+  const E* residual = nullptr;   // lies as the output does, or null: 0
+  Activation activation = Activation::none;
+  bool accumulate = false;  // the sum starts from what is in the output
+};
+
+// out[point][k] = epilogue(Σ_{tap, l} in[point][tap·tap_step + l] · panel[tap·length + l][k])
 //
-// Points are (image, row, column); each of the three has its step, in floats, in `in` and in `out`. With taps = filter rows,
-// length = filter columns × channels and tap_step = one row of the (zero-padded) image, this is a direct convolution in
-// NHWC without a copy of the windows.
+// Points are (image, row, column); each of the three has its step, in elements, in `in` and in `out`. With taps = filter
+// rows, length = filter columns × channels and tap_step = one row of the (zero-padded) image, this is a direct convolution
+// in NHWC without a copy of the windows.
+template <class E>
 struct Rows {
   const float* in;
   std::int64_t in_image, in_row, in_column;
-  float* out;
+  E* out;
   std::int64_t out_image, out_row, out_column;
   std::int64_t images, rows, columns;
   std::int64_t taps, tap_step, length;
   const float* panels;        // of the first channel
   std::int64_t panel_floats;  // from one panel to the next
   std::int64_t channels;      // output channels, any number
-  const float* bias;          // per output channel, or null
-  Activation activation;
-  bool accumulate;  // add to what is in `out` (before bias and activation)
+  Epilogue<E> epilogue;       // of the first channel; residual: of the first point
 };
 
 // out[i][j] (+)= Σ_points a[point][i] · b[point][j],  i < rows_out, j < columns_out, rows of `out` out_step apart.
@@ -63,24 +77,35 @@ struct Tiles {
   std::int64_t first, last;              // range of tiles
 };
 
+template <class E>
 struct Winograd {
   int m;       // outputs per tile and side
   int tile;    // m + 2
   int points;  // tile²: number of independent products
 
   // v[point][t − first][c] = Bᵀ d B;  points are v_step floats apart, tiles `channels` apart.
-  void (*input)(const Tiles&, const float* x, float* v, std::int64_t v_step);
+  void (*input)(const Tiles&, const E* x, float* v, std::int64_t v_step);
   // u[point][l][panel_width] = G g Gᵀ;  g: [9][length][panel_width]; points u_step apart.
   void (*weights)(const float* g, std::int64_t length, float* u, std::int64_t u_step);
-  // y (+)= f(Aᵀ m A + bias) of channels [first_channel, first_channel + count);  m[point][t − first][count], tiles
-  // m_tile floats apart. count is a multiple of the vector width.
+  // y = epilogue(Aᵀ m A) of channels [first_channel, first_channel + count);  m[point][t − first][count], tiles m_tile
+  // floats apart. count is a multiple of the vector width. The epilogue is that of channel 0 and of the first image.
   void (*output)(const Tiles&, const float* m, std::int64_t m_step, std::int64_t m_tile, std::int64_t first_channel,
-                 std::int64_t count, const float* bias, Activation, bool accumulate, float* y);
+                 std::int64_t count, const Epilogue<E>&, E* y);
   // v[point][t − first][k] = A dy Aᵀ, zero outside the image.
-  void (*output_gradient)(const Tiles&, const float* dy, float* v, std::int64_t v_step);
+  void (*output_gradient)(const Tiles&, const E* dy, float* v, std::int64_t v_step);
   // dw[row][9][channels] (+)= Gᵀ du G for `rows` filters and `count` channels;  du[point][row][du_row].
   void (*weights_gradient)(const float* du, std::int64_t du_step, std::int64_t du_row, std::int64_t rows, std::int64_t count,
                            std::int64_t channels, bool accumulate, float* dw);
+};
+
+// The kernels that meet activations or weights of type E.
+template <class E>
+struct Typed {
+  void (*rows)(const Rows<E>&);
+  // panel[l][j] = source[l·step + j] and, transposed, source[j·step + l];  l < length, j < channels ≤ panel_width.
+  void (*pack)(const E* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel);
+  void (*pack_transposed)(const E* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel);
+  Winograd<E> winograd2, winograd4;  // F(2×2,3×3), F(4×4,3×3)
 };
 
 struct Kernels {
@@ -88,12 +113,17 @@ struct Kernels {
   int vector_width;  // floats
   int panel_width;   // two vectors
 
-  void (*rows)(const Rows&);
+  Typed<float> for_float;
+  Typed<bf16> for_bf16;
   void (*outer)(const Outer&);
-  // panel[l][j] = source[l·step + j] and, transposed, source[j·step + l];  l < length, j < channels ≤ panel_width.
-  void (*pack)(const float* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel);
-  void (*pack_transposed)(const float* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel);
-  Winograd winograd2, winograd4;  // F(2×2,3×3), F(4×4,3×3)
+
+  template <class E>
+  const Typed<E>& of() const {
+    if constexpr (std::is_same_v<E, bf16>)
+      return for_bf16;
+    else
+      return for_float;
+  }
 };
 
 // The best set that this processor has or, to try another, the one that the environment variable TESSERA_ISA names

@@ -8,7 +8,8 @@
 namespace tessera::kernels::cpu::isa {
 namespace {
 
-void pack(const float* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel) {
+template <class E>
+void pack(const E* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel) {
   for (int v = 0; v < 2; ++v, source += vector_width, channels -= vector_width) {
     float* to = panel + v * vector_width;
     if (channels >= vector_width)
@@ -54,7 +55,8 @@ TESSERA_INLINE void transpose(Vec (&square)[vector_width]) {
   exchange<1>(square);
 }
 
-void pack_transposed(const float* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel) {
+template <class E>
+void pack_transposed(const E* source, std::int64_t step, std::int64_t length, std::int64_t channels, float* panel) {
   for (int v = 0; v < 2; ++v, source += vector_width * step, channels -= vector_width) {
     float* to = panel + v * vector_width;
     for (std::int64_t l = 0; l < length; l += vector_width) {

@@ -32,34 +32,50 @@ TESSERA_INLINE T activate(T x, Activation activation) {
   return x;
 }
 
-template <int R, int V, class T>
-TESSERA_INLINE void rows_epilogue(const Rows& job, std::int64_t channel, const T (&sums)[R][V], float* const* out) {
-  for (int v = 0; v < V; ++v) {
-    const std::int64_t first = channel + v * lanes<T>, count = job.channels - first;
-    if (count <= 0) return;
-    if (count >= lanes<T>) {
-      const T bias = job.bias ? load<T>(job.bias + first) : T{};
+// `whole`: all lanes exist; else the first `count` of them.
+template <class T, bool whole, class E>
+TESSERA_INLINE T load_some(const E* p, std::int64_t count) {
+  if constexpr (whole)
+    return load<T>(p);
+  else
+    return load_partial<T>(p, count);
+}
+
+// Vector v of the tile's points. residual − job.out is the same for every element.
+template <bool whole, int R, int V, class T, class E>
+TESSERA_INLINE void rows_store(const Rows<E>& job, std::int64_t first, std::int64_t count, int v, const T (&sums)[R][V],
+                               E* const* out) {
+  const Epilogue<E>& e = job.epilogue;
+  const T scale = e.scale ? load_some<T, whole>(e.scale + first, count) : splat<T>(1.0f);
+  const T shift = e.shift ? load_some<T, whole>(e.shift + first, count) : T{};
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        T y = sums[r][v];
-        if (job.accumulate) y += load<T>(out[r] + first);
-        store(out[r] + first, activate(y + bias, job.activation));
-      }
-    } else {
-      const T bias = job.bias ? load_partial<T>(job.bias + first, count) : T{};
-#pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        T y = sums[r][v];
-        if (job.accumulate) y += load_partial<T>(out[r] + first, count);
-        store_partial(out[r] + first, activate(y + bias, job.activation), count);
-      }
-    }
+  for (int r = 0; r < R; ++r) {
+    T y = sums[r][v];
+    if (e.accumulate) y += load_some<T, whole>(out[r] + first, count);
+    y = y * scale + shift;
+    if (e.residual) y += load_some<T, whole>(e.residual + (out[r] - job.out) + first, count);
+    y = activate(y, e.activation);
+    if constexpr (whole)
+      store(out[r] + first, y);
+    else
+      store_partial(out[r] + first, y, count);
   }
 }
 
-template <int R, int V, class T>
-__attribute__((noinline)) void rows_tile(const Rows& job, const float* panel, std::int64_t channel, const float* const* in,
-                                         float* const* out) {
+template <int R, int V, class T, class E>
+TESSERA_INLINE void rows_epilogue(const Rows<E>& job, std::int64_t channel, const T (&sums)[R][V], E* const* out) {
+  for (int v = 0; v < V; ++v) {
+    const std::int64_t first = channel + v * lanes<T>, count = job.channels - first;
+    if (count >= lanes<T>)
+      rows_store<true>(job, first, count, v, sums, out);
+    else if (count > 0)
+      rows_store<false>(job, first, count, v, sums, out);
+  }
+}
+
+template <int R, int V, class T, class E>
+__attribute__((noinline)) void rows_tile(const Rows<E>& job, const float* panel, std::int64_t channel,
+                                         const float* const* in, E* const* out) {
   T sums[R][V];
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)
@@ -86,25 +102,25 @@ __attribute__((noinline)) void rows_tile(const Rows& job, const float* panel, st
   rows_epilogue<R, V, T>(job, channel, sums, out);
 }
 
-template <int R, int V, class T>
-void rows_tile_of(int points, const Rows& job, const float* panel, std::int64_t channel, const float* const* in,
-                  float* const* out) {
+template <int R, int V, class T, class E>
+void rows_tile_of(int points, const Rows<E>& job, const float* panel, std::int64_t channel, const float* const* in,
+                  E* const* out) {
   if (points == R) return rows_tile<R, V, T>(job, panel, channel, in, out);
   if constexpr (R > 1) rows_tile_of<R - 1, V, T>(points, job, panel, channel, in, out);
 }
 
-template <int V, class T>
-void rows_panel(const Rows& job, const float* panel, std::int64_t channel) {
+template <int V, class T, class E>
+void rows_panel(const Rows<E>& job, const float* panel, std::int64_t channel) {
   constexpr int most = max_points<V, T>;
   const std::int64_t total = job.images * job.rows * job.columns;
   const std::int64_t tiles = (total + most - 1) / most;
   std::int64_t row = 0, column = 0;
   const float *in_image = job.in, *in_row = job.in, *in = job.in;
-  float *out_image = job.out, *out_row = job.out, *out = job.out;
+  E *out_image = job.out, *out_row = job.out, *out = job.out;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const int points = static_cast<int>((t + 1) * total / tiles - t * total / tiles);
     const float* from[most];
-    float* to[most];
+    E* to[most];
     for (int i = 0; i < points; ++i) {
       from[i] = in, to[i] = out;
       in += job.in_column, out += job.out_column;
@@ -119,7 +135,8 @@ void rows_panel(const Rows& job, const float* panel, std::int64_t channel) {
   }
 }
 
-void rows(const Rows& job) {
+template <class E>
+void rows(const Rows<E>& job) {
   const float* panel = job.panels;
   for (std::int64_t channel = 0; channel < job.channels; channel += 2 * vector_width, panel += job.panel_floats) {
     const std::int64_t left = job.channels - channel;

@@ -8,6 +8,8 @@
 
 #include <cstdint>
 
+#include "kernels/bf16.h"
+
 namespace tessera::kernels::cpu {
 
 // w −= step_size · m/(√v·root_scale + epsilon), after m = beta1·m + (1−beta1)·g', v = beta2·v + (1−beta2)·g'²,
@@ -33,6 +35,10 @@ struct MaxPoolRow {
 };
 
 struct SimdLoops {
+  // ---- bf16 to float32, and back with one rounding
+  void (*widen)(const bf16* x, std::int64_t count, float* y);
+  void (*narrow)(const float* x, std::int64_t count, bf16* y);
+
   // ---- elementwise; y may be a or b, dx may be dy
   void (*add)(const float* a, const float* b, float* y, std::int64_t count);
   void (*scale)(float factor, const float* x, float* y, bool accumulate, std::int64_t count);

@@ -12,6 +12,8 @@ namespace tessera::kernels::cpu::isa {
 namespace {
 
 constexpr SimdLoops simd_table{
+    .widen = widen,
+    .narrow = narrow,
     .add = add,
     .scale = scale,
     .relu_forward = relu_forward,

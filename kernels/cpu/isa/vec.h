@@ -12,6 +12,8 @@
 #include <immintrin.h>
 #endif
 
+#include "kernels/bf16.h"
+
 #if !defined(TESSERA_VECTOR_FLOATS)
 #error "define TESSERA_VECTOR_FLOATS: included only by the files of one instruction set"
 #endif
@@ -36,16 +38,22 @@ template <>
 struct Types<4> {
   typedef float Unaligned __attribute__((vector_size(16), aligned(4), may_alias));
   typedef std::int32_t Int __attribute__((vector_size(16)));
+  typedef std::uint32_t Bits __attribute__((vector_size(16)));
+  typedef std::uint16_t Half __attribute__((vector_size(8)));
 };
 template <>
 struct Types<8> {
   typedef float Unaligned __attribute__((vector_size(32), aligned(4), may_alias));
   typedef std::int32_t Int __attribute__((vector_size(32)));
+  typedef std::uint32_t Bits __attribute__((vector_size(32)));
+  typedef std::uint16_t Half __attribute__((vector_size(16)));
 };
 template <>
 struct Types<16> {
   typedef float Unaligned __attribute__((vector_size(64), aligned(4), may_alias));
   typedef std::int32_t Int __attribute__((vector_size(64)));
+  typedef std::uint32_t Bits __attribute__((vector_size(64)));
+  typedef std::uint16_t Half __attribute__((vector_size(32)));
 };
 
 template <class T = Vec>
@@ -96,6 +104,65 @@ TESSERA_INLINE void store_partial(float* p, T v, std::int64_t count) {
     if (i < count) p[i] = v[i];
 #endif
 }
+
+// ---- bf16 in memory, floats in a vector ---------------------------------------------------------------------------------
+
+template <class T>
+TESSERA_INLINE T widened(typename Types<lanes<T>>::Half halves) {
+  return reinterpret_cast<T>(__builtin_convertvector(halves, typename Types<lanes<T>>::Bits) << 16);
+}
+// As to_bf16 of kernels/bf16.h.
+template <class T>
+TESSERA_INLINE typename Types<lanes<T>>::Half rounded(T x) {
+  typedef typename Types<lanes<T>>::Bits Bits;
+  const Bits bits = reinterpret_cast<Bits>(x), upper = bits >> 16;
+  const Bits nearest = (bits + 0x7fffu + (upper & 1u)) >> 16;
+  const Bits chosen = (bits & 0x7fffffffu) > 0x7f800000u ? upper | 0x40u : nearest;
+  return __builtin_convertvector(chosen, typename Types<lanes<T>>::Half);
+}
+
+template <class T = Vec>
+TESSERA_INLINE T load(const bf16* p) {
+  typename Types<lanes<T>>::Half halves;
+  __builtin_memcpy(&halves, p, sizeof halves);
+  return widened<T>(halves);
+}
+template <class T>
+TESSERA_INLINE void store(bf16* p, T v) {
+  const typename Types<lanes<T>>::Half halves = rounded(v);
+  __builtin_memcpy(p, &halves, sizeof halves);
+}
+template <class T = Vec>
+TESSERA_INLINE T load_partial(const bf16* p, std::int64_t count) {
+  typename Types<lanes<T>>::Half halves{};
+#if defined(__AVX512VL__)
+  const unsigned mask = (1u << count) - 1u;
+  if constexpr (lanes<T> == 16)
+    halves = reinterpret_cast<Types<16>::Half>(_mm256_maskz_loadu_epi16(static_cast<__mmask16>(mask), p));
+  else
+    halves = reinterpret_cast<Types<8>::Half>(_mm_maskz_loadu_epi16(static_cast<__mmask8>(mask), p));
+#else
+  for (int i = 0; i < lanes<T>; ++i)
+    if (i < count) halves[i] = p[i].bits;
+#endif
+  return widened<T>(halves);
+}
+template <class T>
+TESSERA_INLINE void store_partial(bf16* p, T v, std::int64_t count) {
+  const typename Types<lanes<T>>::Half halves = rounded(v);
+#if defined(__AVX512VL__)
+  const unsigned mask = (1u << count) - 1u;
+  if constexpr (lanes<T> == 16)
+    _mm256_mask_storeu_epi16(p, static_cast<__mmask16>(mask), reinterpret_cast<__m256i>(halves));
+  else
+    _mm_mask_storeu_epi16(p, static_cast<__mmask8>(mask), reinterpret_cast<__m128i>(halves));
+#else
+  for (int i = 0; i < lanes<T>; ++i)
+    if (i < count) p[i].bits = halves[i];
+#endif
+}
+
+// ---- functions ----------------------------------------------------------------------------------------------------------
 
 // max(x, 0), NaN stays NaN.
 template <class T>

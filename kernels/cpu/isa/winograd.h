@@ -131,8 +131,8 @@ TESSERA_INLINE bool locate(const Tiles& tiles, std::int64_t row, std::int64_t co
   return inside;
 }
 
-template <int side>
-TESSERA_INLINE void load_square(const float* image, const std::int64_t (&offset)[side * side], bool inside, Vec* to) {
+template <int side, class E>
+TESSERA_INLINE void load_square(const E* image, const std::int64_t (&offset)[side * side], bool inside, Vec* to) {
   if (inside) {
 #pragma GCC unroll 36
     for (int i = 0; i < side * side; ++i) to[i] = load(image + offset[i]);
@@ -141,12 +141,12 @@ TESSERA_INLINE void load_square(const float* image, const std::int64_t (&offset)
   }
 }
 
-template <class F>
-void winograd_input(const Tiles& tiles, const float* x, float* v, std::int64_t v_step) {
+template <class F, class E>
+void winograd_input(const Tiles& tiles, const E* x, float* v, std::int64_t v_step) {
   constexpr int T = F::tile;
   for (std::int64_t t = tiles.first; t < tiles.last; ++t, v += tiles.channels) {
     const Place place = place_of<F>(tiles, t);
-    const float* image = x + place.image * tiles.height * tiles.width * tiles.channels;
+    const E* image = x + place.image * tiles.height * tiles.width * tiles.channels;
     std::int64_t offset[T * T];
     const bool inside = locate<T>(tiles, place.row - tiles.pad_top, place.column - tiles.pad_left, offset);
     for (std::int64_t c = 0; c < tiles.channels; c += vector_width) {
@@ -165,12 +165,12 @@ void winograd_input(const Tiles& tiles, const float* x, float* v, std::int64_t v
   }
 }
 
-template <class F>
-void winograd_output_gradient(const Tiles& tiles, const float* dy, float* v, std::int64_t v_step) {
+template <class F, class E>
+void winograd_output_gradient(const Tiles& tiles, const E* dy, float* v, std::int64_t v_step) {
   constexpr int T = F::tile, M = F::m;
   for (std::int64_t t = tiles.first; t < tiles.last; ++t, v += tiles.channels) {
     const Place place = place_of<F>(tiles, t);
-    const float* image = dy + place.image * tiles.height * tiles.width * tiles.channels;
+    const E* image = dy + place.image * tiles.height * tiles.width * tiles.channels;
     std::int64_t offset[M * M];
     const bool inside = locate<M>(tiles, place.row, place.column, offset);
     for (std::int64_t c = 0; c < tiles.channels; c += vector_width) {
@@ -209,19 +209,20 @@ void winograd_weights(const float* g, std::int64_t length, float* u, std::int64_
   }
 }
 
-template <class F>
+template <class F, class E>
 void winograd_output(const Tiles& tiles, const float* m, std::int64_t m_step, std::int64_t m_tile,
-                     std::int64_t first_channel, std::int64_t count, const float* bias, Activation activation,
-                     bool accumulate, float* y) {
+                     std::int64_t first_channel, std::int64_t count, const Epilogue<E>& epilogue, E* y) {
   constexpr int T = F::tile, M = F::m;
+  const Epilogue<E> e = epilogue;  // a copy: no store below can change it
   for (std::int64_t t = tiles.first; t < tiles.last; ++t, m += m_tile) {
     const Place place = place_of<F>(tiles, t);
-    float* corner =
-        y + ((place.image * tiles.height + place.row) * tiles.width + place.column) * tiles.channels + first_channel;
+    const std::int64_t corner =
+        ((place.image * tiles.height + place.row) * tiles.width + place.column) * tiles.channels + first_channel;
     const std::int64_t rows_here = tiles.height - place.row < M ? tiles.height - place.row : M;
     const std::int64_t columns_here = tiles.width - place.column < M ? tiles.width - place.column : M;
     for (std::int64_t c = 0; c < count; c += vector_width) {
-      const Vec shift = bias ? load(bias + first_channel + c) : Vec{};
+      const Vec scale = e.scale ? load(e.scale + first_channel + c) : splat(1.0f);
+      const Vec shift = e.shift ? load(e.shift + first_channel + c) : Vec{};
       Vec p[T * T], half[M * T];
 #pragma GCC unroll 36
       for (int i = 0; i < T * T; ++i) p[i] = load(m + i * m_step + c);
@@ -232,13 +233,15 @@ void winograd_output(const Tiles& tiles, const float* m, std::int64_t m_step, st
         Vec o[M];
         F::output(half + i * T, 1, o, 1);
         if (i >= rows_here) break;
-        float* to = corner + i * tiles.width * tiles.channels + c;
 #pragma GCC unroll 4
         for (int j = 0; j < M; ++j) {
           if (j >= columns_here) break;
+          const std::int64_t at = corner + (i * tiles.width + j) * tiles.channels + c;
           Vec value = o[j];
-          if (accumulate) value += load(to + j * tiles.channels);
-          store(to + j * tiles.channels, activate(value + shift, activation));
+          if (e.accumulate) value += load(y + at);
+          value = value * scale + shift;
+          if (e.residual) value += load(e.residual + at);
+          store(y + at, activate(value, e.activation));
         }
       }
     }
@@ -269,15 +272,15 @@ void winograd_weights_gradient(const float* du, std::int64_t du_step, std::int64
     }
 }
 
-template <class F>
-constexpr Winograd winograd_of{F::m,
-                               F::tile,
-                               F::tile* F::tile,
-                               winograd_input<F>,
-                               winograd_weights<F>,
-                               winograd_output<F>,
-                               winograd_output_gradient<F>,
-                               winograd_weights_gradient<F>};
+template <class F, class E>
+constexpr Winograd<E> winograd_of{.m = F::m,
+                                  .tile = F::tile,
+                                  .points = F::tile* F::tile,
+                                  .input = winograd_input<F, E>,
+                                  .weights = winograd_weights<F>,
+                                  .output = winograd_output<F, E>,
+                                  .output_gradient = winograd_output_gradient<F, E>,
+                                  .weights_gradient = winograd_weights_gradient<F>};
 
 }  // namespace
 }  // namespace tessera::kernels::cpu::isa

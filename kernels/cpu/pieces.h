@@ -1,0 +1,68 @@
+// Operands of kind T for loops that compute in float32: float32 where it lies, bf16 widened piece by piece into buffers that
+// stay in L1, and narrowed once on the way out.
+//
+// So there is one set of inner loops. A widened element costs a load and a store in L1 more; what it saves is half of its
+// bytes in memory, which bounds these kernels.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+
+#include "kernels/cpu/blocks.h"
+#include "kernels/cpu/isa/simd_loops.h"
+
+namespace tessera::kernels::cpu {
+
+inline constexpr std::int64_t piece_elements = 1024;  // 4 KiB: with three or four operands well within L1
+
+inline bool is_bf16(const ConstView& x) { return x && x.dtype == DType::bf16; }
+
+inline void copy_widened(const float* x, std::int64_t count, float* to) { std::copy_n(x, count, to); }
+inline void copy_widened(const bf16* x, std::int64_t count, float* to) { simd_loops().widen(x, count, to); }
+
+// Elements [first, first + count) as float32, in place or widened in `buffer`; null where x is empty.
+inline const float* widened(const SimdLoops& loops, const ConstView& x, std::int64_t first, std::int64_t count,
+                            float* buffer) {
+  if (!x) return nullptr;
+  if (x.dtype != DType::bf16) return x.as<float>() + first;
+  loops.widen(x.as<bf16>() + first, count, buffer);
+  return buffer;
+}
+
+// Where a loop writes elements [first, first + count) of y, or adds to them: y itself, or `buffer`, whose contents
+// narrow_back then brings home. Null where y is empty.
+inline float* widened(const SimdLoops& loops, const Gradient& y, std::int64_t first, std::int64_t count, float* buffer) {
+  if (!y) return nullptr;
+  if (y.view.dtype != DType::bf16) return y.view.as<float>() + first;
+  if (y.accumulate) loops.widen(y.view.as<bf16>() + first, count, buffer);
+  return buffer;
+}
+inline void narrow_back(const SimdLoops& loops, const Gradient& y, std::int64_t first, std::int64_t count,
+                        const float* buffer) {
+  if (is_bf16(y.view)) loops.narrow(buffer, count, y.view.as<bf16>() + first);
+}
+
+// fn(first, count) on runs of at most `piece` elements that together are [begin, end).
+template <class Function>
+void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t piece, const Function& fn) {
+  for (std::int64_t first = begin; first < end; first += piece) fn(first, std::min(piece, end - first));
+}
+
+// loop(first, count, inputs, output) on runs of elements; the operands are all of y's count, y may be one of the inputs.
+template <std::size_t N, class Loop>
+void map_elements(const Stream& stream, const std::array<ConstView, N>& inputs, const Gradient& y, const Loop& loop) {
+  const SimdLoops& loops = simd_loops();
+  const bool narrow = is_bf16(y.view) || std::any_of(inputs.begin(), inputs.end(), is_bf16);
+  for_elements(stream, y.view.count(), [&](std::int64_t begin, std::int64_t elements) {
+    float buffers[N + 1][piece_elements];
+    for_pieces(begin, begin + elements, narrow ? piece_elements : elements, [&](std::int64_t first, std::int64_t count) {
+      std::array<const float*, N> in;
+      for (std::size_t i = 0; i < N; ++i) in[i] = widened(loops, inputs[i], first, count, buffers[i]);
+      loop(first, count, in, widened(loops, y, first, count, buffers[N]));
+      narrow_back(loops, y, first, count, buffers[N]);
+    });
+  });
+}
+
+}  // namespace tessera::kernels::cpu
