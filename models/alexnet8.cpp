@@ -2,7 +2,7 @@
 //
 // A tf.keras tutorial's variant: batch norm (ε = 1e-3) after the first two convolutions only, overlapping 3×3 pools with
 // stride 2, dropout of 0.5 behind both hidden linear layers. After Krizhevsky et al. 2012.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
 
@@ -26,8 +26,8 @@ struct AlexNet8 : Network {
   }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = pool(context, b1(context, c1(context, x), Activation::relu));
-    y = pool(context, b2(context, c2(context, y), Activation::relu));
+    Variable y = pool(context, conv_norm(context, c1, b1, x, Activation::relu));
+    y = pool(context, conv_norm(context, c2, b2, y, Activation::relu));
     y = pool(context, c5(context, c4(context, c3(context, y))));
     y = drop1(context, f1(context, flatten(context, y)));
     y = drop2(context, f2(context, y));

@@ -2,7 +2,7 @@
 //
 // A tf.keras tutorial's variant: batch norm with ε = 1e-3 before the ReLU, dropout of 0.2 on the pooled map and on the
 // hidden layer.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
 
@@ -18,7 +18,7 @@ struct Baseline : Network {
   void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("f1", f1), v("f2", f2); }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = b1(context, c1(context, x), Activation::relu);
+    Variable y = conv_norm(context, c1, b1, x, Activation::relu);
     y = drop1(context, pool(context, y));
     y = drop2(context, f1(context, flatten(context, y)));
     return f2(context, y);

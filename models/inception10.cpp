@@ -2,7 +2,7 @@
 //
 // A tf.keras tutorial's variant whose batch norm never sees a batch: it is called with training=False in training too, so
 // that every layer of it is the trainable affine map gamma·x/√1.001 + beta. After Szegedy et al. 2014.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
 
@@ -17,7 +17,7 @@ struct ConvUnit : Module {
       : conv(in, out, kernel, {.stride = stride, .padding = Padding::keras_same(), .init = tf_keras_init}), bn(out, norm) {}
   void visit(Visitor& v) override { v("conv", conv), v("bn", bn); }
   Variable operator()(const Context& context, const Variable& x) const {
-    return bn(context, conv(context, x), Activation::relu);
+    return conv_norm(context, conv, bn, x, Activation::relu);
   }
   Conv2d conv;
   BatchNorm bn;

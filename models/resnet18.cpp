@@ -3,7 +3,7 @@
 // A tf.keras tutorial's variant: 3×3 stem without pooling, "same" padding (so stride 2 pads at the bottom and right only),
 // batch norm with ε = 1e-3, and an L2 term on the last layer's weights that is part of every displayed loss.
 // After He et al. 2015.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "engine/ops/loss.h"
@@ -22,7 +22,7 @@ struct ResNet18 : Network {
   void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("f1", f1); }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = b1(context, c1(context, x), Activation::relu);
+    Variable y = conv_norm(context, c1, b1, x, Activation::relu);
     for (const ResidualUnit& block : blocks) y = block(context, y);
     return f1(context, pool(context, y));
   }

@@ -2,7 +2,7 @@
 //
 // As in Paddle's model zoo: 7×7 stem and 3×3 pool, both with stride 2 and padded on all sides, Paddle's initialisation, 1000
 // outputs. Weights of torchvision's resnet18 load. After He et al. 2015.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
@@ -22,7 +22,7 @@ struct ResNet18ImageNet : Network {
   }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = pool(context, bn1(context, conv1(context, x), Activation::relu));
+    Variable y = pool(context, conv_norm(context, conv1, bn1, x, Activation::relu));
     for (const ResidualUnit& unit : units) y = unit(context, y);
     return fc(context, average(context, y));
   }

@@ -2,7 +2,7 @@
 //
 // A tf.keras tutorial's variant: 3×3 stem and a 2×2 "same" pool with stride 1, biases in all convolutions, shortcuts by
 // 1×1 convolution with bias and without batch norm, ε = 1e-3. After He et al. 2015.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
@@ -23,7 +23,7 @@ struct ResNet18MaxPool : Network {
   }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = pool(context, bn(context, conv(context, x), Activation::relu));
+    Variable y = pool(context, conv_norm(context, conv, bn, x, Activation::relu));
     for (const ResidualUnit& unit : units) y = unit(context, y);
     return fc(context, average(context, y));
   }

@@ -2,7 +2,7 @@
 //
 // Like resnet18_imagenet, but with a bias in the stem, 10 outputs, names of nested sequences, and a switch for the residual
 // adds. Without them the shortcuts still exist: counted and saved, never executed, never updated. After He et al. 2015.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
@@ -26,7 +26,7 @@ struct ResNet18Nndl : Network {
   }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = pool(context, bn(context, conv(context, x), Activation::relu));
+    Variable y = pool(context, conv_norm(context, conv, bn, x, Activation::relu));
     for (const ResidualUnit& unit : units) y = unit(context, y);
     return linear(context, average(context, y));
   }

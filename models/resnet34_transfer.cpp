@@ -3,7 +3,7 @@
 // A Keras 3 tutorial's variant: 7×7 stem and 3×3 pool, both "same" with stride 2, batch norm with ε = 1e-3 whose running
 // variance is the biased one. It learns eight classes of CIFAR-10 (all but horse and ship) and then, with a new head of one
 // sigmoid output, to tell ships from horses. After He et al. 2015.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
@@ -22,7 +22,7 @@ struct ResNet34 : Network {
   void visit(Visitor& v) override { v("conv", conv), v("bn", bn), v("units", units), v("fc", fc); }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = pool(context, bn(context, conv(context, x), Activation::relu));
+    Variable y = pool(context, conv_norm(context, conv, bn, x, Activation::relu));
     for (const ResidualUnit& unit : units) y = unit(context, y);
     return fc(context, average(context, y));
   }

@@ -2,7 +2,7 @@
 //
 // A PyTorch tutorial's variant: no pooling at all, biases in all convolutions, no ReLU after the adds, PyTorch's default
 // initialisation. After He et al. 2015.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
@@ -27,7 +27,7 @@ struct ResNetMini : Network {
   }
 
   Variable forward(const Context& context, const Variable& x) override {
-    Variable y = bn1(context, conv1(context, x), Activation::relu);
+    Variable y = conv_norm(context, conv1, bn1, x, Activation::relu);
     y = blk2(context, blk1(context, y));
     return outlayer(context, flatten(context, y));
   }

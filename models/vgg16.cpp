@@ -2,7 +2,7 @@
 //
 // A tf.keras tutorial's variant: every convolution with bias, batch norm (ε = 1e-3) and ReLU, dropout of 0.2 behind every
 // pool and every hidden linear layer, 512 hidden units. After Simonyan & Zisserman 2014.
-#include "engine/nn/layers.h"
+#include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
 
@@ -41,7 +41,7 @@ struct Vgg16 : Network {
     std::size_t layer = 0, drop = 0;
     for (const Stage& stage : stages) {
       for (int i = 0; i < stage.convolutions; ++i, ++layer)
-        y = norms[layer](context, convs[layer](context, y), Activation::relu);
+        y = conv_norm(context, convs[layer], norms[layer], y, Activation::relu);
       y = dropouts[drop++](context, pool(context, y));
     }
     y = dropouts[drop++](context, f1(context, flatten(context, y)));

@@ -10,6 +10,14 @@ Variable Variable::leaf(Tensor value) {
   return {std::move(value), std::move(node)};
 }
 
+Tensor Variable::as(DType type) const {
+  if (!value_ || value_.dtype() == type) return value_;
+  if (rounded_ && rounded_.dtype() == type) return rounded_;
+  Tensor converted = Tensor::empty(value_.device(), value_.shape(), type);
+  value_.on().backend().convert(value_.on().stream(), value_, {converted, false});
+  return converted;
+}
+
 Tensor Variable::grad() const { return node_ && node_->filled() ? node_->grad() : Tensor{}; }
 
 GradNode::GradNode(const Tensor& value, Tensor home)

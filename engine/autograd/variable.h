@@ -31,12 +31,17 @@ using BackwardFunction = std::function<void(const Tensor& dy)>;
 class Variable {
  public:
   Variable() = default;
-  Variable(Tensor value, GradNodePtr node = nullptr) : value_(std::move(value)), node_(std::move(node)) {}
+  // `rounded`, where there is one, holds the same numbers in bf16.
+  Variable(Tensor value, GradNodePtr node = nullptr, Tensor rounded = {})
+      : value_(std::move(value)), node_(std::move(node)), rounded_(std::move(rounded)) {}
 
   // A leaf whose gradient is wanted; it is gathered in memory of its own.
   static Variable leaf(Tensor value);
 
   const Tensor& value() const { return value_; }
+  // The value as an operand beside activations of another type (filters in float32, images in bf16): the rounded copy that
+  // its owner keeps, or one made now.
+  Tensor as(DType type) const;
   const Shape& shape() const { return value_.shape(); }
   const GradNodePtr& node() const { return node_; }
   bool requires_grad() const { return node_ != nullptr; }
@@ -46,6 +51,7 @@ class Variable {
  private:
   Tensor value_;
   GradNodePtr node_;
+  Tensor rounded_;
 };
 
 // The gradient of one value: gathered from every op that used the value, then handed to the op that made it.

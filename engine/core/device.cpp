@@ -66,19 +66,28 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request) {
   const Choice chosen = choose(request.device);
   kernels::Options options = request.options;
   if (options.threads <= 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.tf32 = request.precision == Precision::tf32;
+  if (options.tf32 && chosen.backend->runtime.host_memory)
+    throw DeviceError("precision tf32: a mode of GPU tensor cores, which device '" + std::string(chosen.backend->name) +
+                      "' does not have; use fp32, or bf16");
   const kernels::DeviceInfo info = chosen.backend->runtime.device_info(chosen.index);
   std::string choice = std::string(chosen.backend->name) + ": " + info.name;
   if (!info.detail.empty()) choice += ", " + info.detail;
   if (chosen.backend->runtime.host_memory)
     choice += ", " + std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
   if (!chosen.reason.empty()) choice += " (no GPU: " + chosen.reason + ")";
-  return std::shared_ptr<Device>(new Device(*chosen.backend, chosen.index, options, request.pool_memory, std::move(choice)));
+  return std::shared_ptr<Device>(new Device(*chosen.backend, chosen.index, options, request, std::move(choice)));
 }
 
-Device::Device(const Backend& backend, int index, kernels::Options options, bool pool, std::string choice)
-    : stream_(backend, index, options), pool_memory_(pool), choice_(std::move(choice)) {}
+Device::Device(const Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
+               std::string choice)
+    : stream_(backend, index, options),
+      precision_(request.precision),
+      pool_memory_(request.pool_memory),
+      choice_(std::move(choice)),
+      pool_(new_pool()) {}
 
-Device::~Device() { release_pool(); }
+Device::~Device() { pool_.reset(); }  // while the stream is still there
 
 std::string Device::name() const {
   const std::string backend_name = backend().name;
@@ -87,17 +96,13 @@ std::string Device::name() const {
 
 std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
   const std::size_t size = pool_memory_ ? size_class(bytes) : bytes;
-  void* memory = nullptr;
-  if (const auto found = pool_.find(size); found != pool_.end() && !found->second.empty()) {
-    memory = found->second.back();
-    found->second.pop_back();
-  } else {
+  void* memory = pool_->take(size);
+  if (!memory) {
     const kernels::Runtime& runtime = backend().runtime;
     try {
       memory = runtime.allocate(stream_.device, size);
     } catch (const kernels::OutOfMemory&) {
-      synchronize();
-      release_pool();  // blocks of other sizes may make room
+      pool_->release();  // blocks of other sizes may make room
       try {
         memory = runtime.allocate(stream_.device, size);
       } catch (const kernels::OutOfMemory& error) {
@@ -109,31 +114,39 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
     ++fresh_;
   }
   in_use_ += size;
-  return std::make_shared<Storage>(shared_from_this(), memory, size);
+  return std::make_shared<Storage>(shared_from_this(), pool_, memory, size);
 }
 
-void Device::recycle(void* memory, std::size_t bytes) {
+void Device::recycle(MemoryPool& pool, void* memory, std::size_t bytes) {
   in_use_ -= bytes;
-  if (pool_memory_) {
-    // Kept in descending order, so that the lowest address is taken first: which block a request gets depends on what is
-    // free, not on the order in which it was freed, and a repeated step finds its tensors where they were.
-    std::vector<void*>& blocks = pool_[bytes];
-    blocks.insert(std::upper_bound(blocks.begin(), blocks.end(), memory, std::greater<void*>()), memory);
-  } else {
-    synchronize();  // kernels in flight may still use it
-    backend().runtime.release(stream_.device, memory);
-    reserved_ -= bytes;
-  }
+  pool.put(memory, bytes);
+  if (!pool_memory_) pool.release();
 }
 
-void Device::release_pool() {
-  for (auto& [bytes, blocks] : pool_) {
+void* MemoryPool::take(std::size_t bytes) {
+  const auto found = free_.find(bytes);
+  if (found == free_.end() || found->second.empty()) return nullptr;
+  void* memory = found->second.back();
+  found->second.pop_back();
+  return memory;
+}
+
+void MemoryPool::put(void* memory, std::size_t bytes) {
+  // Kept in descending order, so that the lowest address is taken first: which block a request gets depends on what is
+  // free, not on the order in which it was freed, and a repeated step finds its tensors where they were.
+  std::vector<void*>& blocks = free_[bytes];
+  blocks.insert(std::upper_bound(blocks.begin(), blocks.end(), memory, std::greater<void*>()), memory);
+}
+
+void MemoryPool::release() {
+  if (free_.empty()) return;
+  device_.synchronize();  // kernels in flight may still use them
+  for (const auto& [bytes, blocks] : free_)
     for (void* block : blocks) {
-      backend().runtime.release(stream_.device, block);
-      reserved_ -= bytes;
+      device_.backend().runtime.release(device_.stream_.device, block);
+      device_.reserved_ -= bytes;
     }
-    blocks.clear();
-  }
+  free_.clear();
 }
 
 void Device::upload(void* to, const void* from, std::size_t bytes) {

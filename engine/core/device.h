@@ -11,13 +11,40 @@
 
 namespace tessera {
 
+// In which numbers a network computes. Parameters, statistics, losses and sums are float32 in all of them.
+enum class Precision : std::uint8_t {
+  fp32,
+  tf32,  // products of float32 operands rounded to TF32
+  bf16,  // activations, their gradients and the weights that meet them are bf16
+};
+
 struct DeviceRequest {
   std::string device = "auto";  // auto | cpu | cuda | cuda:N | emulated | reference
   kernels::Options options;     // threads = 0: all the machine's cores
-  bool pool_memory = true;      // false: every tensor is an allocation of its own, so that checkers see overruns
+  Precision precision = Precision::fp32;
+  bool pool_memory = true;  // false: every tensor is an allocation of its own, so that checkers see overruns
 };
 
 class Storage;
+class Device;
+
+// Free blocks of a device, by size. Blocks are reused by exact size class, lowest address first, so that work which
+// allocates the same sizes in the same order gets the same addresses again.
+class MemoryPool {
+ public:
+  explicit MemoryPool(Device& device) : device_(device) {}
+  ~MemoryPool() { release(); }
+  MemoryPool(const MemoryPool&) = delete;
+  MemoryPool& operator=(const MemoryPool&) = delete;
+
+  void* take(std::size_t bytes);  // null where it has none of this size
+  void put(void* memory, std::size_t bytes);
+  void release();  // gives all free blocks back to the runtime
+
+ private:
+  Device& device_;
+  std::map<std::size_t, std::vector<void*>> free_;
+};
 
 class Device : public std::enable_shared_from_this<Device> {
  public:
@@ -32,12 +59,32 @@ class Device : public std::enable_shared_from_this<Device> {
   const kernels::Backend& backend() const { return stream_.backend; }
   kernels::Stream& stream() { return stream_; }
   const kernels::Options& options() const { return stream_.options; }
+  Precision precision() const { return precision_; }
+  kernels::DType activation_type() const {
+    return precision_ == Precision::bf16 ? kernels::DType::bf16 : kernels::DType::f32;
+  }
   const std::string& choice() const { return choice_; }  // "cpu: AMD EPYC, 2 threads (no CUDA device: …)"
   std::string name() const;                              // "cpu", "cuda:0"
 
-  // Uninitialised memory, given back to this device's pool when the last user is gone. Blocks are reused by exact size
-  // class, lowest address first, so a step that allocates the same sizes in the same order gets the same addresses again.
+  // Uninitialised memory, given back to the pool that is in force now when the last user is gone.
   std::shared_ptr<Storage> allocate(std::size_t bytes);
+
+  // A pool of its own for work whose memory nobody else may use even while it is free: a recorded step. In force until the
+  // end of its scope.
+  class PoolScope {
+   public:
+    PoolScope(Device& device, std::shared_ptr<MemoryPool> pool) : device_(device), before_(std::move(device.pool_)) {
+      device_.pool_ = std::move(pool);
+    }
+    ~PoolScope() { device_.pool_ = std::move(before_); }
+    PoolScope(const PoolScope&) = delete;
+    PoolScope& operator=(const PoolScope&) = delete;
+
+   private:
+    Device& device_;
+    std::shared_ptr<MemoryPool> before_;
+  };
+  std::shared_ptr<MemoryPool> new_pool() { return std::make_shared<MemoryPool>(*this); }
 
   void upload(void* to, const void* from, std::size_t bytes);    // host → device, returns when `from` may change
   void download(void* to, const void* from, std::size_t bytes);  // device → host, returns when `to` is filled
@@ -49,23 +96,25 @@ class Device : public std::enable_shared_from_this<Device> {
 
  private:
   friend class Storage;
-  Device(const kernels::Backend& backend, int index, kernels::Options options, bool pool, std::string choice);
-  void recycle(void* memory, std::size_t bytes);
-  void release_pool();
+  friend class MemoryPool;
+  Device(const kernels::Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
+         std::string choice);
+  void recycle(MemoryPool& pool, void* memory, std::size_t bytes);
 
   kernels::Stream stream_;
+  Precision precision_;
   bool pool_memory_;
   std::string choice_;
-  std::map<std::size_t, std::vector<void*>> pool_;  // free blocks by size
+  std::shared_ptr<MemoryPool> pool_;  // in force
   std::size_t in_use_ = 0, reserved_ = 0, fresh_ = 0;
 };
 
 // A block of device memory with an owner.
 class Storage {
  public:
-  Storage(std::shared_ptr<Device> device, void* data, std::size_t bytes)
-      : device_(std::move(device)), data_(data), bytes_(bytes) {}
-  ~Storage() { device_->recycle(data_, bytes_); }
+  Storage(std::shared_ptr<Device> device, std::shared_ptr<MemoryPool> pool, void* data, std::size_t bytes)
+      : device_(std::move(device)), pool_(std::move(pool)), data_(data), bytes_(bytes) {}
+  ~Storage() { device_->recycle(*pool_, data_, bytes_); }
   Storage(const Storage&) = delete;
   Storage& operator=(const Storage&) = delete;
 
@@ -75,6 +124,7 @@ class Storage {
 
  private:
   std::shared_ptr<Device> device_;
+  std::shared_ptr<MemoryPool> pool_;
   void* data_;
   std::size_t bytes_;
 };

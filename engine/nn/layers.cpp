@@ -3,16 +3,6 @@
 namespace tessera {
 namespace {
 
-// Runs `op` and names the layer in whatever shape error it throws.
-template <class Op>
-Variable at(const Module& layer, Op&& op) {
-  try {
-    return op();
-  } catch (const ShapeError& error) {
-    throw ShapeError((layer.path().empty() ? "" : "layer " + layer.path() + ": ") + error.what());
-  }
-}
-
 double elements(const Variable& v) { return static_cast<double>(v.value().count()); }
 
 }  // namespace
@@ -25,12 +15,13 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t
 }
 
 Variable Conv2d::operator()(const Context& context, const Variable& x) const {
-  Variable y = at(*this, [&] {
-    return conv2d(x, weight.in(context), bias.in(context),
-                  {.stride = options.stride, .padding = options.padding, .activation = options.activation});
-  });
-  context.done(*this, "conv", y.value(), 2.0 * elements(y) * static_cast<double>(weight.count() / weight.shape()[0]));
+  Variable y = at(*this, [&] { return conv2d(x, weight.in(context), bias.in(context), op_options()); });
+  context.done(*this, "conv", y.value(), flops(y.value()));
   return y;
+}
+
+double Conv2d::flops(const Tensor& output) const {
+  return 2.0 * static_cast<double>(output.count()) * static_cast<double>(weight.count() / weight.shape()[0]);
 }
 
 Linear::Linear(std::int64_t in, std::int64_t out, const Options& o)
@@ -51,16 +42,11 @@ BatchNorm::BatchNorm(std::int64_t channels, const Options& o)
       running_mean({channels}, 0.0f),
       running_var({channels}, 1.0f) {}
 
-Variable BatchNorm::operator()(const Context& context, const Variable& x, Activation activation,
-                               const Variable& residual) const {
-  const bool batch_statistics = context.training && weight.trainable() && options.statistics == Statistics::batch;
+Variable BatchNorm::with_statistics(const Context& context, const Variable& x, const Tensor& statistics,
+                                    Activation activation, const Variable& residual) const {
   Variable y = at(*this, [&] {
     return batch_norm(x, residual, weight.in(context), bias.in(context), running_mean.value(), running_var.value(),
-                      {.epsilon = options.epsilon,
-                       .momentum = options.momentum,
-                       .unbiased_variance = options.unbiased_variance,
-                       .activation = activation},
-                      batch_statistics);
+                      params(activation), uses_batch_statistics(context), statistics);
   });
   context.done(*this, residual ? "batch norm + add" : "batch norm", y.value(), 2.0 * elements(y));
   return y;

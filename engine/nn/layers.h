@@ -25,6 +25,10 @@ struct Conv2d : Module {
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel, const Options& options);
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
   Variable operator()(const Context& context, const Variable& x) const;
+  Conv2dOptions op_options() const {
+    return {.stride = options.stride, .padding = options.padding, .activation = options.activation};
+  }
+  double flops(const Tensor& output) const;  // that made this output
 
   Options options;
   Parameter weight, bias;
@@ -61,7 +65,22 @@ struct BatchNorm : Module {
     v("weight", weight), v("bias", bias), v("running_mean", running_mean), v("running_var", running_var);
   }
   Variable operator()(const Context& context, const Variable& x, Activation activation = Activation::none,
-                      const Variable& residual = {}) const;
+                      const Variable& residual = {}) const {
+    return with_statistics(context, x, {}, activation, residual);
+  }
+  // `statistics`: those of x, from the convolution that made it (conv2d_with_statistics), or none.
+  Variable with_statistics(const Context& context, const Variable& x, const Tensor& statistics, Activation activation,
+                           const Variable& residual) const;
+
+  bool uses_batch_statistics(const Context& context) const {
+    return context.training && weight.trainable() && options.statistics == Statistics::batch;
+  }
+  BatchNormParams params(Activation activation) const {
+    return {.epsilon = options.epsilon,
+            .momentum = options.momentum,
+            .unbiased_variance = options.unbiased_variance,
+            .activation = activation};
+  }
 
   Options options;
   Parameter weight, bias;

@@ -52,4 +52,14 @@ class Module {
   std::string path_;
 };
 
+// Runs `op` and names the layer in whatever shape error it throws.
+template <class Op>
+auto at(const Module& layer, Op&& op) {
+  try {
+    return op();
+  } catch (const ShapeError& error) {
+    throw ShapeError((layer.path().empty() ? "" : "layer " + layer.path() + ": ") + error.what());
+  }
+}
+
 }  // namespace tessera

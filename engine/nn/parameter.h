@@ -37,7 +37,7 @@ class Parameter {
   Fan fan_;
   bool present_ = false;
   bool trainable_ = true;
-  Tensor value_;
+  Tensor value_, rounded_;  // rounded: the same in bf16, on devices that compute in it
   GradNodePtr node_;
 };
 

@@ -54,12 +54,14 @@ ParameterStore::ParameterStore(Module& network, const std::shared_ptr<Device>& d
   // Padding between the slices is zero and stays zero: its gradient is.
   values_ = Tensor::zeros(device, {total}, dtype);
   gradients_ = Tensor::zeros(device, {total}, dtype);
+  if (device->precision() == Precision::bf16) rounded_ = Tensor::empty(device, {total}, DType::bf16);
   buffer_values_ = Tensor::zeros(device, {buffer_total}, dtype);
 
   for (std::size_t i = 0; i < all.found.size(); ++i) {
     auto& [path, parameter] = all.found[i];
     parameter->path_ = path;
     parameter->value_ = values_.slice(offsets_[i], parameter->shape());
+    if (rounded_) parameter->rounded_ = rounded_.slice(offsets_[i], parameter->shape());
     parameter->node_ = std::make_shared<GradNode>(parameter->value_, gradients_.slice(offsets_[i], parameter->shape()));
     upload(parameter->value_, initial_values(parameter->init_, parameter->fan_, parameter->count(),
                                              RandomStream(seed, Purpose::weights, stream_of(path))));
@@ -73,6 +75,11 @@ ParameterStore::ParameterStore(Module& network, const std::shared_ptr<Device>& d
     buffers_.push_back(buffer);
     offset += aligned(buffer->count());
   }
+  values_changed();
+}
+
+void ParameterStore::values_changed() {
+  if (rounded_) device_->backend().convert(device_->stream(), values_, {rounded_, false});
 }
 
 std::int64_t ParameterStore::trainable_count() const {

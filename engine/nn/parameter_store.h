@@ -2,6 +2,7 @@
 //
 // One flat vector of values, one of gradients (and, in the optimisers, one per moment), each parameter a slice of it
 // aligned to 64 elements: so an optimiser step is one kernel over one range, and gradients are written where it reads them.
+// On a device that computes in bf16 there is a copy of the values in bf16 beside them, which optimisers keep up to date.
 #pragma once
 
 #include <vector>
@@ -19,6 +20,9 @@ class ParameterStore {
   const std::vector<Buffer*>& buffers() const { return buffers_; }
   const Tensor& values() const { return values_; }
   const Tensor& gradients() const { return gradients_; }
+  const Tensor& rounded() const { return rounded_; }  // the values in bf16; none on devices of other precisions
+  // To be called after the values were changed by anything but an optimiser.
+  void values_changed();
   std::int64_t offset(std::size_t parameter) const { return offsets_[parameter]; }
 
   std::int64_t trainable_count() const;      // elements of parameters that train
@@ -39,7 +43,7 @@ class ParameterStore {
   std::vector<Parameter*> parameters_;
   std::vector<Buffer*> buffers_;
   std::vector<std::int64_t> offsets_;  // of parameters, plus the end
-  Tensor values_, gradients_, buffer_values_;
+  Tensor values_, gradients_, rounded_, buffer_values_;
 };
 
 }  // namespace tessera

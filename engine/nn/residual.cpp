@@ -1,5 +1,7 @@
 #include "engine/nn/residual.h"
 
+#include "engine/nn/conv_norm.h"
+
 namespace tessera {
 namespace {
 
@@ -29,13 +31,15 @@ void ResidualUnit::visit(Visitor& v) {
 }
 
 Variable ResidualUnit::operator()(const Context& context, const Variable& x) const {
-  const Variable inner = norm1(context, conv1(context, x), Activation::relu);
-  if (!options.residual) return norm2(context, conv2(context, inner), options.activation);
+  const Variable inner = conv_norm(context, conv1, norm1, x, Activation::relu);
+  if (!options.residual) return conv_norm(context, conv2, norm2, inner, options.activation);
 
   Variable shortcut = x;
-  if (shortcut_conv) shortcut = (*shortcut_conv)(context, x);
-  if (shortcut_norm) shortcut = (*shortcut_norm)(context, shortcut);
-  return norm2(context, conv2(context, inner), options.activation, shortcut);
+  if (shortcut_norm)
+    shortcut = conv_norm(context, *shortcut_conv, *shortcut_norm, x);
+  else if (shortcut_conv)
+    shortcut = (*shortcut_conv)(context, x);
+  return conv_norm(context, conv2, norm2, inner, options.activation, shortcut);
 }
 
 std::vector<ResidualUnit> residual_stages(const std::array<int, 4>& units, const ResidualUnit::Options& common) {

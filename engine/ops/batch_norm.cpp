@@ -6,7 +6,7 @@ namespace tessera {
 
 Variable batch_norm(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
                     const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params,
-                    bool batch_statistics) {
+                    bool batch_statistics, const Tensor& statistics) {
   const Shape channels{x.shape().last()};
   require(x.shape().rank >= 2,
           "[batch_norm] input is " + to_string(x.shape()) + ", expected at least two axes, channels last");
@@ -23,7 +23,7 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
   if (batch_statistics || wanted) rstd = running_var.like();
   if (batch_statistics) {
     mean = running_mean.like();
-    device.backend().batch_norm_training(device.stream(), params, x.value(), {}, residual.value(), gamma.value(),
+    device.backend().batch_norm_training(device.stream(), params, x.value(), statistics, residual.value(), gamma.value(),
                                          beta.value(), running_mean, running_var, y, mean, rstd);
   } else {
     device.backend().batch_norm_inference(device.stream(), params, x.value(), residual.value(), gamma.value(), beta.value(),

@@ -32,20 +32,13 @@ kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bi
           .pad_left = columns.before};
 }
 
-}  // namespace
-
-Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options) {
-  const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
-  Device& device = x.value().on();
-  Tensor y = Tensor::empty(x.value().device(), {shape.n, shape.p, shape.q, shape.k}, x.value().dtype());
-  device.backend().conv2d_forward(device.stream(), shape, x.value(), w.value(),
-                                  {.shift = bias.value(), .activation = options.activation}, y);
-
-  const bool activated = options.activation != Activation::none;
+// Records the convolution that made y.
+Variable record_conv2d(const kernels::Conv2dShape& shape, const Tensor& y, const Variable& x, const Variable& w,
+                       const Tensor& filters, const Variable& bias, Activation activation) {
+  const bool activated = activation != Activation::none;
   return record("conv2d", y, {x, w, bias},
-                [shape, activation = options.activation, x_value = w.node() ? x.value() : Tensor{},
-                 w_value = x.node() ? w.value() : Tensor{}, y_value = activated ? y : Tensor{}, dx = x.node(), dw = w.node(),
-                 db = bias.node()](const Tensor& dy) {
+                [shape, activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? filters : Tensor{},
+                 y_value = activated ? y : Tensor{}, dx = x.node(), dw = w.node(), db = bias.node()](const Tensor& dy) {
                   Device& on = dy.on();
                   const kernels::Backend& run = on.backend();
                   Tensor dz = dy;  // gradient before the activation
@@ -57,6 +50,51 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
                   if (dw) run.conv2d_backward_weights(on.stream(), shape, x_value, dz, into(dw));
                   if (dx) run.conv2d_backward_data(on.stream(), shape, dz, w_value, into(dx));
                 });
+}
+
+Tensor output_for(const kernels::Conv2dShape& shape, const Tensor& x) {
+  return Tensor::empty(x.device(), {shape.n, shape.p, shape.q, shape.k}, x.dtype());
+}
+
+}  // namespace
+
+Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options) {
+  const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
+  Device& device = x.value().on();
+  const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
+  device.backend().conv2d_forward(device.stream(), shape, x.value(), filters,
+                                  {.shift = bias.value(), .activation = options.activation}, y);
+  return record_conv2d(shape, y, x, w, filters, bias, options.activation);
+}
+
+Conv2dWithStatistics conv2d_with_statistics(const Variable& x, const Variable& w, const Variable& bias,
+                                            const Conv2dOptions& options) {
+  require(options.activation == Activation::none, "[conv2d] statistics are of the output before any activation");
+  Device& device = x.value().on();
+  if (!device.backend().conv2d_forward_statistics) return {conv2d(x, w, bias, options), {}};
+  const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
+  const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
+  const std::int64_t slices = (shape.n * shape.p * shape.q + kernels::statistics_rows - 1) / kernels::statistics_rows;
+  const Tensor statistics = Tensor::empty(y.device(), {slices, 2, shape.k}, w.value().dtype());
+  device.backend().conv2d_forward_statistics(device.stream(), shape, x.value(), filters, bias.value(), y, statistics);
+  return {record_conv2d(shape, y, x, w, filters, bias, Activation::none), statistics};
+}
+
+Tensor conv2d_folded(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options,
+                     const FoldedNorm& norm, const Tensor& residual) {
+  const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
+  require(options.activation == Activation::none, "[conv2d] batch normalisation stands before the activation");
+  for (const Tensor& of_channels : {norm.gamma, norm.beta, norm.running_mean, norm.running_var})
+    require_shape("batch_norm", "parameter or statistic", of_channels, {shape.k});
+  if (residual) require_shape("batch_norm", "residual", residual, {shape.n, shape.p, shape.q, shape.k});
+  Device& device = x.value().on();
+  const kernels::Backend& run = device.backend();
+  const Tensor scale = norm.gamma.like(), shift = norm.gamma.like(), y = output_for(shape, x.value());
+  run.batch_norm_fold(device.stream(), norm.params, bias.value(), norm.gamma, norm.beta, norm.running_mean, norm.running_var,
+                      scale, shift);
+  run.conv2d_forward(device.stream(), shape, x.value(), w.as(x.value().dtype()),
+                     {.scale = scale, .shift = shift, .residual = residual, .activation = norm.params.activation}, y);
+  return y;
 }
 
 }  // namespace tessera

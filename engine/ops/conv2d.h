@@ -19,4 +19,24 @@ struct Conv2dOptions {
 // ShapeError: wrong ranks, channels that differ, a filter larger than the padded image.
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options);
 
+// The same without an activation, and what batch_norm would otherwise have to read y once more for
+// (kernels/backend.h: conv2d_forward_statistics); no tensor where the backend has no such kernel.
+struct Conv2dWithStatistics {
+  Variable y;
+  Tensor statistics;
+};
+Conv2dWithStatistics conv2d_with_statistics(const Variable& x, const Variable& w, const Variable& bias,
+                                            const Conv2dOptions& options);
+
+// Convolution, batch normalisation by running statistics, residual add and activation in one pass, for inference: values
+// in, a value out, no gradient.
+//   y = f(gamma·(conv(x, w) + bias − mean)/√(var + ε) + beta + residual)
+// bias, residual may be none; otherwise as conv2d and batch_norm.
+struct FoldedNorm {
+  Tensor gamma, beta, running_mean, running_var;  // [K]
+  kernels::BatchNormParams params;
+};
+Tensor conv2d_folded(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options,
+                     const FoldedNorm& norm, const Tensor& residual);
+
 }  // namespace tessera

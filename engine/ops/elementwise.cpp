@@ -27,6 +27,12 @@ Variable add(const Variable& a, const Variable& b) {
   });
 }
 
+Variable convert(const Variable& x, DType type) {
+  if (x.value().dtype() == type) return x;
+  return record("convert", x.as(type), {x},
+                [dx = x.node()](const Tensor& dy) { dy.on().backend().convert(dy.on().stream(), dy, into(dx)); });
+}
+
 Variable dropout(const Variable& x, const kernels::DropoutParams& params, const kernels::StepState* state) {
   require(params.probability >= 0 && params.probability < 1, "[dropout] probability must lie in [0, 1)");
   Device& device = x.value().on();

@@ -13,6 +13,9 @@ Variable activate(const Variable& x, Activation activation);
 // y = a + b, of one shape.
 Variable add(const Variable& a, const Variable& b);
 
+// The same numbers in another type (bf16: rounded to nearest, ties to even); x itself where it has that type.
+Variable convert(const Variable& x, DType type);
+
 // Inverted dropout: y = x·keep/(1−p) with keep drawn anew for every step, layer and element (kernels/philox.h).
 // `state` (device memory, outlives the backward pass) holds the step.
 Variable dropout(const Variable& x, const kernels::DropoutParams& params, const kernels::StepState* state);

@@ -13,12 +13,13 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias, Acti
   if (bias) require_shape("linear", "bias", bias.value(), {w.shape()[0]});
 
   Device& device = x.value().on();
+  const Tensor weights = w.as(x.value().dtype());
   Tensor y = Tensor::empty(x.value().device(), {x.shape()[0], w.shape()[0]}, x.value().dtype());
-  device.backend().matmul(device.stream(), {.transpose_b = true, .activation = activation}, x.value(), w.value(),
-                          bias.value(), {y, false});
+  device.backend().matmul(device.stream(), {.transpose_b = true, .activation = activation}, x.value(), weights, bias.value(),
+                          {y, false});
 
   return record("linear", y, {x, w, bias},
-                [activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? w.value() : Tensor{},
+                [activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? weights : Tensor{},
                  y_value = activation != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
                  db = bias.node()](const Tensor& dy) {
                   Device& on = dy.on();

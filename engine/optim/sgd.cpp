@@ -15,7 +15,8 @@ void Sgd::step(const kernels::StepState* state, const kernels::StepGuard* guard)
     const Shape range{count};
     device.backend().sgd_step(device.stream(), params_, state, guard, parameters_.gradients().slice(first, range),
                               parameters_.values().slice(first, range),
-                              velocity_ ? velocity_.slice(first, range).view() : kernels::View{}, {});
+                              velocity_ ? velocity_.slice(first, range).view() : kernels::View{},
+                              parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
   }
 }
 

@@ -35,13 +35,14 @@ BatchSource::BatchSource(DeviceImages images, const kernels::GatherParams& gathe
 }
 
 void BatchSource::set_order(std::span<const std::int32_t> order) {
-  order_ = Tensor::from(images_.images.device(), {static_cast<std::int64_t>(order.size())}, order);
+  if (!order_) order_ = Tensor::empty(images_.images.device(), {static_cast<std::int64_t>(order.size())}, DType::i32);
+  order_.copy_from(order);  // in place: a recorded step reads it there
 }
 
 Batch BatchSource::draw(std::int64_t size, const kernels::StepState* state) const {
   const Shape& image = images_.images.shape();
   const std::shared_ptr<Device> device = images_.images.device();
-  Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, DType::f32),
+  Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, device->activation_type()),
               Tensor::empty(device, {size}, DType::i32)};
   device->backend().gather_batch(device->stream(), gather_, state, images_.images, images_.labels, order_, batch.x, batch.y);
   return batch;

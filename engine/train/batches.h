@@ -18,7 +18,7 @@ struct DeviceImages {
 };
 
 struct Batch {
-  Tensor x;  // [n,H,W,C] float32
+  Tensor x;  // [n,H,W,C] of the device's activation type
   Tensor y;  // [n] int32
 };
 
@@ -44,7 +44,7 @@ class BatchSource {
 
   std::int64_t count() const { return images_.count; }
   std::shared_ptr<Device> device() const { return images_.images.device(); }
-  void set_order(std::span<const std::int32_t> order);  // a permutation of 0 … count−1
+  void set_order(std::span<const std::int32_t> order);  // a permutation of 0 … count−1; of one length always
   // `size` samples starting where `state` (device memory) says.
   Batch draw(std::int64_t size, const kernels::StepState* state) const;
 

@@ -16,6 +16,7 @@ struct Word {
 };
 
 constexpr Word<Normalization> normalizations[] = {{Normalization::none, "none"}, {Normalization::cifar10, "cifar10"}};
+constexpr Word<Precision> precisions[] = {{Precision::fp32, "fp32"}, {Precision::tf32, "tf32"}, {Precision::bf16, "bf16"}};
 constexpr Word<Validation> validations[] = {{Validation::none, "none"},
                                             {Validation::test_set, "test set"},
                                             {Validation::last_tenth, "last tenth"},
@@ -117,6 +118,7 @@ Recipe recipe_of(const Json& j) {
 }  // namespace
 
 const char* to_word(Normalization normalization) { return word_of(normalizations, normalization); }
+Precision precision_of(const std::string& word) { return value_of(precisions, word); }
 Normalization normalization_of(const std::string& word) { return value_of(normalizations, word); }
 
 std::string to_json(const RunConfig& c) {

@@ -1,9 +1,11 @@
 #include "engine/train/evaluate.h"
 
 #include <algorithm>
+#include <map>
 
 #include "engine/ops/elementwise.h"
 #include "engine/ops/loss.h"
+#include "engine/train/recorded_work.h"
 
 namespace tessera {
 
@@ -27,14 +29,22 @@ Evaluation evaluate(Network& network, const BatchSource& images, const EvaluateO
   StepStateBuffer state(device);
   const Tensor sums = Tensor::zeros(device, {sizeof(kernels::Metrics)}, DType::u8);
   const Context context;
+  const std::shared_ptr<MemoryPool> pool = device->new_pool();
+  std::map<std::int64_t, RecordedWork> batches;  // by size
+  Batch batch;
+  Variable logits;
   for (std::int64_t position = 0; position < images.count(); position += options.batch_size) {
     if (options.stop && *options.stop) throw Interrupted("evaluation stopped");
     state.write({.position = position});
-    const Batch batch = images.draw(std::min(options.batch_size, images.count() - position), state.device_pointer());
-    const Variable logits = network.forward(context, batch.x);
-    const Variable loss = loss_of(network, context, logits, batch.y, 0);
-    device->backend().classification_metrics(device->stream(), logits.value(), batch.y, loss.value(),
-                                             static_cast<kernels::Metrics*>(sums.data()));
+    const std::int64_t size = std::min(options.batch_size, images.count() - position);
+    batches.try_emplace(size, device, pool).first->second.run([&] {
+      batch = {}, logits = {};  // before anything is allocated: a batch finds its tensors where they were
+      batch = images.draw(size, state.device_pointer());
+      logits = convert(network.forward(context, batch.x), DType::f32);
+      const Variable loss = loss_of(network, context, logits, batch.y, 0);
+      device->backend().classification_metrics(device->stream(), logits.value(), batch.y, loss.value(),
+                                               static_cast<kernels::Metrics*>(sums.data()));
+    });
     if (options.on_batch) options.on_batch(logits.value(), batch.y);
   }
   kernels::Metrics metrics;

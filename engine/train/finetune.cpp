@@ -63,8 +63,8 @@ RunResult run_finetuning(const FinetuneRequest& request, Network& network, const
   const std::vector<Parameter*> head = head_of(network, parameters);
   std::vector<std::string> head_names;
   for (const Parameter* parameter : head) head_names.push_back(parameter->path());
-  load_weights(pretrained, parameters, head_names);
   initialize_head(head, config.seed);
+  load_weights(pretrained, parameters, head_names);
   const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
 
   make_folder(request.folder, ExitCode::weights, system_calls);

@@ -1,5 +1,6 @@
 #include "engine/train/train_step.h"
 
+#include "engine/ops/elementwise.h"
 #include "engine/train/evaluate.h"
 
 namespace tessera {
@@ -18,21 +19,31 @@ TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& op
       one_(Tensor::from(parameters.device(), {1}, std::span<const float>(std::vector<float>{1.0f}))) {}
 
 void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
+  const std::shared_ptr<Device>& device = parameters_.device();
+  state_.write(state);
+  loss_ = {};  // before anything is allocated: a step finds its tensors where they were
+  if (!record_ || !RecordedWork::possible(*device)) return issue(size, loss_);
+  if (!pool_) pool_ = device->new_pool();
+  Recorded& recorded = recorded_.try_emplace(size, device, pool_).first->second;
+  recorded.work.run([&] { issue(size, recorded.loss); });
+  loss_ = recorded.loss;
+}
+
+void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
   Device& device = *parameters_.device();
   const kernels::Backend& run = device.backend();
-  state_.write(state);
   const kernels::StepState* on_device = state_.device_pointer();
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
   const Context context{.training = true, .gradients = true, .seed = seed_, .state = on_device};
 
-  loss_ = {};  // before anything is allocated: a step finds its tensors where they were
+  loss_value = {};
   parameters_.clear_gradients();
   const Batch batch = images_.draw(size, on_device);
-  const Variable logits = network_.forward(context, batch.x);
+  const Variable logits = convert(network_.forward(context, batch.x), DType::f32);
   const Variable loss = loss_of(network_, context, logits, batch.y, label_smoothing_);
   run.classification_metrics(device.stream(), logits.value(), batch.y, loss.value(),
                              static_cast<kernels::Metrics*>(metrics_.data()));
-  loss_ = loss.value();
+  loss_value = loss.value();
   backward(loss, one_);
   run.check_finite(device.stream(), parameters_.gradients(), guard);
   optimizer_.step(on_device, guard);

@@ -1,9 +1,13 @@
-// One optimisation step: gather, forward, loss, backward, update, metrics. Fixed shapes, no wait for the device.
+// One optimisation step: gather, forward, loss, backward, update, metrics. Fixed shapes, no wait for the device; on devices
+// that can, recorded once for each batch size and replayed from then on (recorded_work.h).
 #pragma once
+
+#include <map>
 
 #include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/batches.h"
+#include "engine/train/recorded_work.h"
 
 namespace tessera {
 
@@ -13,6 +17,7 @@ class TrainStep {
             std::uint64_t seed, double label_smoothing);
 
   // Trains on `size` samples from state.position on. A step whose gradients are not finite changes no parameter.
+  // The network, its frozen parameters and the order's tensor must stay what they were in the first run.
   void run(const kernels::StepState& state, std::int64_t size);
 
   // The loss of the last run()'s batch, before its update; waits for the device.
@@ -23,7 +28,18 @@ class TrainStep {
   void set_metrics(const kernels::Metrics& metrics);
   void set_guard(const kernels::StepGuard& guard);
 
+  // Every step as it is, none recorded: to compare with.
+  void never_record() { record_ = false; }
+
  private:
+  void issue(std::int64_t size, Tensor& loss);
+
+  struct Recorded {
+    Recorded(const std::shared_ptr<Device>& device, const std::shared_ptr<MemoryPool>& pool) : work(device, pool) {}
+    RecordedWork work;
+    Tensor loss;
+  };
+
   Network& network_;
   ParameterStore& parameters_;
   Optimizer& optimizer_;
@@ -32,6 +48,9 @@ class TrainStep {
   double label_smoothing_;
   StepStateBuffer state_;
   Tensor metrics_, guard_, one_, loss_;
+  bool record_ = true;
+  std::shared_ptr<MemoryPool> pool_;           // of all recorded steps
+  std::map<std::int64_t, Recorded> recorded_;  // by batch size
 };
 
 }  // namespace tessera

@@ -116,6 +116,7 @@ void load_weights(const Safetensors& file, ParameterStore& parameters, std::span
     if (!kept(parameter->path())) read_tensor(file, parameter->path(), parameter->value(), is_filters(*parameter));
   for (const Buffer* buffer : parameters.buffers())
     if (!kept(buffer->path())) read_tensor(file, buffer->path(), buffer->value(), false);
+  parameters.values_changed();
 }
 
 }  // namespace tessera

@@ -26,6 +26,7 @@
 #else
 #define TESSERA_GPU_NAMESPACE emulated
 #include "kernels/emulator/device.h"
+#include "kernels/emulator/recording.h"
 #endif
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
@@ -73,13 +74,15 @@ void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t sh
 
 #define DYNAMIC_SHARED(T, name) T* const name = reinterpret_cast<T*>(::tessera::kernels::emulated::dynamic_shared_memory())
 
-// Runs kernel(arguments…) to its end; a grid without blocks is no launch at all. Throws KernelFault.
+// Runs kernel(arguments…) to its end, or remembers the launch where the stream is recording; a grid without blocks is no
+// launch at all. Throws KernelFault.
 template <class... Parameters, class... Arguments>
 void launch(void (*kernel)(Parameters...), dim3 grid, dim3 block, std::size_t shared_bytes, LaunchOn on,
             Arguments&&... arguments) {
   if (grid.x == 0 || grid.y == 0 || grid.z == 0) return;
-  const auto thread = [&] { kernel(static_cast<Parameters>(arguments)...); };
-  run_grid({grid, block, shared_bytes, on.op, {on.file, on.line}}, thread);
+  const auto thread = [kernel, ... values = static_cast<Parameters>(arguments)] { kernel(values...); };
+  issue(on.stream.native,
+        [where = Launch{grid, block, shared_bytes, on.op, {on.file, on.line}}, thread] { run_grid(where, thread); });
 }
 
 #endif

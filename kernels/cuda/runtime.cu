@@ -162,6 +162,37 @@ void synchronize(void* stream) {
         cudaStreamSynchronize(static_cast<cudaStream_t>(stream)));
 }
 
+// ---- recordings: CUDA graphs ---------------------------------------------------------------------------------------------
+
+void begin_recording(void* stream) {
+  // Thread-local: what this thread must not do meanwhile (allocate, wait) fails at once; other threads' work is their own.
+  check("beginning to record a stream",
+        cudaStreamBeginCapture(static_cast<cudaStream_t>(stream), cudaStreamCaptureModeThreadLocal));
+}
+
+void* end_recording(void* stream) {
+  cudaGraph_t graph = nullptr;
+  const cudaError_t ended = cudaStreamEndCapture(static_cast<cudaStream_t>(stream), &graph);
+  if (ended != cudaSuccess || !graph) {
+    if (graph) (void)cudaGraphDestroy(graph);
+    fail("recording a stream (something in it cannot be recorded)", ended);
+  }
+  cudaGraphExec_t executable = nullptr;
+  const cudaError_t made = cudaGraphInstantiate(&executable, graph, 0);
+  (void)cudaGraphDestroy(graph);
+  check("making a graph of a recorded stream", made);
+  return executable;
+}
+
+void replay(void* stream, void* recording) {
+  check("replaying a recorded stream",
+        cudaGraphLaunch(static_cast<cudaGraphExec_t>(recording), static_cast<cudaStream_t>(stream)));
+}
+
+void destroy_recording(void* recording) {
+  check("destroying a recorded stream", cudaGraphExecDestroy(static_cast<cudaGraphExec_t>(recording)));
+}
+
 std::string place(const LaunchOn& on) {
   return std::string("[") + on.op + "] kernel launched at " + on.file + ":" + std::to_string(on.line);
 }
@@ -177,10 +208,10 @@ const Runtime runtime = {.device_count = device_count,
                          .copy = copy,
                          .zero = zero,
                          .synchronize = synchronize,
-                         .begin_recording = nullptr,
-                         .end_recording = nullptr,
-                         .replay = nullptr,
-                         .destroy_recording = nullptr,
+                         .begin_recording = begin_recording,
+                         .end_recording = end_recording,
+                         .replay = replay,
+                         .destroy_recording = destroy_recording,
                          .host_memory = false};
 
 // ---- launches ------------------------------------------------------------------------------------------------------------
