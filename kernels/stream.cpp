@@ -22,6 +22,9 @@ void* Workspace::borrow(std::size_t bytes) {
 Stream::Stream(const Backend& b, int d, Options o)
     : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d) {}
 
-Stream::~Stream() { backend.runtime.destroy_stream(device, native); }
+Stream::~Stream() {
+  library.reset();  // its handles are bound to the stream
+  backend.runtime.destroy_stream(device, native);
+}
 
 }  // namespace tessera::kernels

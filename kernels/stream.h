@@ -11,12 +11,17 @@ namespace tessera::kernels {
 
 struct Backend;
 
+// Which ways to compute a shape are timed when it is first met, to keep the fastest (backend `vendor`; never where results
+// are to be deterministic).
+enum class Search : unsigned char { off, library, library_and_own };
+
 // How results may be computed. Fixed when the device is opened.
 struct Options {
   int threads = 1;                  // CPU threads a kernel may use
   bool deterministic = false;       // same bits for any thread count; no plan chosen by timing
   bool direct_convolution = false;  // no Winograd or other algorithm that gives up accuracy for speed
   bool tf32 = false;                // float32 products may round their operands to TF32 (10 bits of mantissa)
+  Search search = Search::off;      // what may be chosen by timing
 };
 
 // Scratch memory of a stream: one block that a kernel borrows for the length of one slot call.
