@@ -19,7 +19,8 @@ void Block::begin(dim3 size, const Schedule& schedule, std::uint32_t seed) {
   }
   for (unsigned w = 0; w * 32 < count; ++w) {
     const unsigned lanes = count - w * 32;
-    warps[w] = {lanes >= 32 ? ~0u : (1u << lanes) - 1u, 0};
+    warps[w].members = lanes >= 32 ? ~0u : (1u << lanes) - 1u;
+    warps[w].arrived = 0;
   }
   if (schedule.order == Order::random) shuffle();
   position_ = count - 1;

@@ -44,8 +44,13 @@ struct Block {
   bool vote = false;  // of those that have come to the barrier
   struct Warp {
     unsigned members = 0, arrived = 0;  // lanes
+    char in = 0, out = 0;
   };
   std::array<Warp, max_block_threads / 32> warps;
+
+  // What race.h's orders go through: threads begin after `begun` and end before `ended` (two objects: a thread that ends
+  // must not come before one that begins later); they arrive at a barrier by `in` and leave by `out`.
+  char begun = 0, ended = 0, in = 0, out = 0;
 
   // Sets all threads back to fresh. `seed` is of this block's random order.
   void begin(dim3 size, const Schedule& schedule, std::uint32_t seed);

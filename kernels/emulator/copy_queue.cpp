@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "kernels/emulator/race.h"
+
 namespace tessera::kernels::emulated {
 namespace {
 
@@ -13,17 +15,26 @@ void perform(const CopyQueue::Copy& copy) {
   }
 }
 
+void note(const CopyQueue::Copy& copy, const void* pc) {
+  if (copy.valid) race::note_read(copy.from, copy.bytes, pc);
+  race::note_write(copy.to, copy.bytes, pc);
+}
+
 }  // namespace
 
-void CopyQueue::issue(const Copy& copy, Copies when) {
+void CopyQueue::issue(const Copy& copy, Copies when, const void* pc) {
+  note(copy, pc);
+  const race::Unseen unseen;
   if (when == Copies::early) perform(copy);
   waiting_.push_back({copy, group_, when == Copies::early});
 }
 
-void CopyQueue::wait(int pending) {
+void CopyQueue::wait(int pending, const void* pc) {
   std::size_t covered = 0;
-  for (; covered < waiting_.size() && waiting_[covered].group < group_ - pending; ++covered)
-    if (!waiting_[covered].performed) perform(waiting_[covered].copy);
+  while (covered < waiting_.size() && waiting_[covered].group < group_ - pending) note(waiting_[covered++].copy, pc);
+  const race::Unseen unseen;
+  for (std::size_t i = 0; i < covered; ++i)
+    if (!waiting_[i].performed) perform(waiting_[i].copy);
   waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(covered));
 }
 

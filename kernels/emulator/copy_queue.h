@@ -1,5 +1,5 @@
 // The asynchronous copies of one thread: a queue of groups. A copy is performed when it is issued (Copies::early) or by the
-// wait that covers it (Copies::late).
+// wait that covers it (Copies::late). For race.h it is done at both: whoever meets one of them meets the copy.
 #pragma once
 
 #include <cstddef>
@@ -18,9 +18,10 @@ class CopyQueue {
     bool valid;  // else zeros are written
   };
 
-  void issue(const Copy& copy, Copies when);
+  // `pc`: where the kernel asks for it.
+  void issue(const Copy& copy, Copies when, const void* pc);
   void commit() { ++group_; }
-  void wait(int pending);  // performs all but the `pending` newest groups
+  void wait(int pending, const void* pc);  // performs all but the `pending` newest groups
   bool idle() const { return waiting_.empty(); }
   void clear();  // forgets all
 

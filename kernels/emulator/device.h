@@ -144,33 +144,30 @@ inline int __syncthreads_or(int predicate, Location at = Location::here()) { ret
 
 // ---- atomics ---------------------------------------------------------------------------------------------------------
 
+// Really atomic, though threads run in turn: so a race checker can tell them from plain accesses.
 template <class T>
 T atomicAdd(T* address, std::type_identity_t<T> value) {
   note_atomic(address, sizeof(T));
-  const T old = *address;
-  *address = old + value;
-  return old;
+  return std::atomic_ref(*address).fetch_add(value, std::memory_order_relaxed);
 }
 template <class T>
 T atomicMax(T* address, std::type_identity_t<T> value) {
   note_atomic(address, sizeof(T));
-  const T old = *address;
-  *address = old < value ? value : old;
+  const std::atomic_ref target(*address);
+  T old = target.load(std::memory_order_relaxed);
+  while (old < value && !target.compare_exchange_weak(old, value, std::memory_order_relaxed)) {}
   return old;
 }
 template <class T>
 T atomicOr(T* address, std::type_identity_t<T> value) {
   note_atomic(address, sizeof(T));
-  const T old = *address;
-  *address = old | value;
-  return old;
+  return std::atomic_ref(*address).fetch_or(value, std::memory_order_relaxed);
 }
 template <class T>
 T atomicCAS(T* address, std::type_identity_t<T> expected, std::type_identity_t<T> value) {
   note_atomic(address, sizeof(T));
-  const T old = *address;
-  if (old == expected) *address = value;
-  return old;
+  std::atomic_ref(*address).compare_exchange_strong(expected, value, std::memory_order_relaxed);
+  return expected;
 }
 inline void __threadfence() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 

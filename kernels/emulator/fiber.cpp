@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "kernels/emulator/race.h"
 #include "kernels/emulator/sanitizer.h"
 
 #if defined(TESSERA_ASAN)
@@ -47,8 +48,8 @@ tessera_switch_stack:
 namespace tessera::kernels::emulated {
 namespace {
 
-#if defined(TESSERA_ASAN)
-constexpr std::size_t stack_bytes = 256 << 10;  // red zones around every local
+#if defined(TESSERA_ASAN) || defined(TESSERA_TSAN)
+constexpr std::size_t stack_bytes = 256 << 10;  // red zones around every local, reports in place
 #else
 constexpr std::size_t stack_bytes = 64 << 10;
 #endif
@@ -67,6 +68,9 @@ Fiber::Fiber() {
   }
   low_ = static_cast<char*>(low);
 #endif
+#if defined(TESSERA_TSAN)
+  context_ = __tsan_get_current_fiber();
+#endif
 #if defined(TESSERA_FIBERS_BY_UCONTEXT)
   stack_pointer_ = new ucontext_t{};
 #endif
@@ -82,6 +86,9 @@ Fiber::Fiber(void (*entry)()) : bytes_(stack_bytes), owned_(true) {
     return;
   }
   low_ = static_cast<char*>(memory) + guard;
+#if defined(TESSERA_TSAN)
+  context_ = __tsan_create_fiber(0);
+#endif
 #if defined(TESSERA_FIBERS_BY_UCONTEXT)
   auto* context = new ucontext_t{};
   getcontext(context);
@@ -105,6 +112,9 @@ Fiber::~Fiber() {
   delete static_cast<ucontext_t*>(stack_pointer_);
 #endif
   if (!owned_ || !low_) return;
+#if defined(TESSERA_TSAN)
+  __tsan_destroy_fiber(context_);
+#endif
 #if defined(TESSERA_ASAN)
   ASAN_UNPOISON_MEMORY_REGION(low_, bytes_);  // frames of an abandoned thread never cleaned up after themselves
 #endif
@@ -115,6 +125,9 @@ Fiber::~Fiber() {
 void Fiber::jump(Fiber& to, [[maybe_unused]] bool forever) {
 #if defined(TESSERA_ASAN)
   __sanitizer_start_switch_fiber(forever ? nullptr : &fake_stack_, to.low_, to.bytes_);
+#endif
+#if defined(TESSERA_TSAN)
+  __tsan_switch_to_fiber(to.context_, __tsan_switch_to_fiber_no_sync);
 #endif
 #if defined(TESSERA_FIBERS_BY_UCONTEXT)
   swapcontext(static_cast<ucontext_t*>(stack_pointer_), static_cast<ucontext_t*>(to.stack_pointer_));
@@ -129,6 +142,13 @@ void Fiber::jump(Fiber& to, [[maybe_unused]] bool forever) {
 void Fiber::started() {
 #if defined(TESSERA_ASAN)
   __sanitizer_finish_switch_fiber(nullptr, nullptr, nullptr);
+#endif
+}
+
+void Fiber::give_up([[maybe_unused]] Fiber& running) {
+#if defined(TESSERA_TSAN)  // ThreadSanitizer alone changes over: there and, with an order, back
+  __tsan_switch_to_fiber(context_, __tsan_switch_to_fiber_no_sync);
+  __tsan_switch_to_fiber(running.context_, 0);
 #endif
 }
 

@@ -24,6 +24,8 @@ class Fiber {
   void jump(Fiber& to, bool forever = false);
   // To be called first thing in an entry function.
   static void started();
+  // This fiber is given up while `running` runs: what it has done up to now counts as done before what `running` does next.
+  void give_up(Fiber& running);
 
  private:
   void* stack_pointer_ = nullptr;  // while it is not running
@@ -31,6 +33,7 @@ class Fiber {
   std::size_t bytes_ = 0;
   bool owned_ = false;
   [[maybe_unused]] void* fake_stack_ = nullptr;  // AddressSanitizer's
+  [[maybe_unused]] void* context_ = nullptr;     // ThreadSanitizer's
 };
 
 }  // namespace tessera::kernels::emulated

@@ -13,6 +13,7 @@
 #include "kernels/emulator/block.h"
 #include "kernels/emulator/emulator.h"
 #include "kernels/emulator/memory.h"
+#include "kernels/emulator/race.h"
 
 // The bounds of the section that __shared__ variables lie in; the linker defines them where the section exists.
 extern "C" {
@@ -41,7 +42,7 @@ class Emulator {
   bool warp_arrive(unsigned& mask, void* slot, const char* what, Location at, void** slots);
   void warp_depart(unsigned mask);
   void require_shared(const void* memory, std::size_t bytes, Location at);
-  void start_copy(const CopyQueue::Copy& copy, Location at);
+  void start_copy(const CopyQueue::Copy& copy, Location at, const void* pc);
   CopyQueue& own_copies() { return block_.copies[self_->number]; }
   Thread& self() { return *self_; }
   void* dynamic_shared() { return dynamic_shared_.get(); }
@@ -55,6 +56,7 @@ class Emulator {
  private:
   void run_block(std::int64_t number, std::uint32_t seed);
   void poison_shared();
+  static bool in_device_memory(const void* memory, std::size_t bytes);
   std::string headline(const std::string& what) const;
 
   Thread* next();
@@ -71,6 +73,7 @@ class Emulator {
   Fiber* main_ = nullptr;   // where the launch was called
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;  // of fibers_: at the top of fiber_main's loop
+  std::vector<Fiber*> used_;  // those too, but not for this block
   std::string report_;        // of a fault in a thread, on its way to run_block
 
   Launch launch_{};
@@ -126,10 +129,15 @@ void Emulator::run_block(std::int64_t number, std::uint32_t seed) {
   poison_shared();
   block_.begin(launch_.block, schedule, seed);
   Fiber& first = fiber_of(*next());
+  race::release(block_.begun);
   main_->jump(first);
+  race::acquire(block_.ended);
   self_ = nullptr;
+  idle_.insert(idle_.end(), used_.begin(), used_.end());
+  used_.clear();
   if (report_.empty()) return;
   // Threads that did not come to their end are given up together with their stacks.
+  for (const auto& fiber : fibers_) fiber->give_up(*main_);
   idle_.clear();
   fibers_.clear();
   throw KernelFault(std::exchange(report_, {}));
@@ -176,7 +184,9 @@ void Emulator::fiber_main() {
   for (;;) {
     Fiber* const fiber = e.self_->fiber;
     e.self_->state = Thread::State::ready;
+    race::acquire(e.block_.begun);
     e.body_(e.argument_);
+    race::release(e.block_.ended);
     if (!e.own_copies().idle()) e.fault("a thread returns before it has waited for all of its asynchronous copies");
     e.self_->state = Thread::State::returned;
     ++e.block_.returned;
@@ -184,12 +194,13 @@ void Emulator::fiber_main() {
     if (!thread && e.block_.returned < e.block_.count)
       e.fault(
           "threads wait for others that have returned or wait elsewhere: a barrier or warp operation that not all reach");
-    if (thread && thread->state == Thread::State::fresh) {
+    if (thread && thread->state == Thread::State::fresh && !race::checked) {
       thread->fiber = fiber;
       continue;
     }
-    e.idle_.push_back(fiber);
-    fiber->jump(thread ? *thread->fiber : *e.main_);
+    // Where races are checked a fiber stands for one thread of the block; the next block may use it again.
+    (race::checked ? e.used_ : e.idle_).push_back(fiber);
+    fiber->jump(thread ? e.fiber_of(*thread) : *e.main_);
   }
 }
 
@@ -208,12 +219,16 @@ void Emulator::barrier(Location at, bool vote) {
   me.what = "__syncthreads";
   me.state = Thread::State::at_barrier;
   block_.vote = block_.vote || vote;
+  race::release(block_.in);
   if (++block_.at_barrier == block_.count) {
+    race::acquire(block_.in);
     for (unsigned i = 0; i < block_.count; ++i)
       if (!same_place(block_.threads[i].at, at)) fault("threads of one block are in different barriers");
     block_.release_barrier(schedule);
+    race::release(block_.out);
   }
   yield();
+  race::acquire(block_.out);
 }
 
 bool Emulator::warp_arrive(unsigned& mask, void* slot, const char* what, Location at, void** slots) {
@@ -226,11 +241,14 @@ bool Emulator::warp_arrive(unsigned& mask, void* slot, const char* what, Locatio
   me.mask = mask;
   if (!(mask >> me.lane() & 1u)) fault("a lane calls a warp operation whose mask leaves it out");
   warp.arrived |= 1u << me.lane();
+  race::release(warp.in);
   if ((warp.arrived & mask) != mask) {
     me.state = Thread::State::at_warp;
     yield();
+    race::acquire(warp.out);
     return false;
   }
+  race::acquire(warp.in);
   for (unsigned lane = 0; lane < 32; ++lane) {
     if (!(mask >> lane & 1u)) continue;
     const Thread& other = block_.threads[me.warp() * 32 + lane];
@@ -241,9 +259,17 @@ bool Emulator::warp_arrive(unsigned& mask, void* slot, const char* what, Locatio
   return true;
 }
 
-void Emulator::warp_depart(unsigned mask) { block_.release_lanes(self_->warp(), mask, schedule); }
+void Emulator::warp_depart(unsigned mask) {
+  race::release(block_.warps[self_->warp()].out);
+  block_.release_lanes(self_->warp(), mask, schedule);
+}
 
 // ---- asynchronous copies ----------------------------------------------------------------------------------------------
+
+bool Emulator::in_device_memory(const void* memory, std::size_t bytes) {
+  const race::Unseen unseen;  // a lock is taken
+  return DeviceMemory::instance().holds(memory, bytes);
+}
 
 void Emulator::require_shared(const void* memory, std::size_t bytes, Location at) {
   const auto* const first = static_cast<const char*>(memory);
@@ -253,19 +279,19 @@ void Emulator::require_shared(const void* memory, std::size_t bytes, Location at
   if (dynamic && first >= dynamic && first < dynamic + launch_.shared_bytes) {
     if (bytes > static_cast<std::size_t>(dynamic + launch_.shared_bytes - first))
       fault("beyond the end of dynamic shared memory", at);
-  } else if (self_->fiber->holds(memory) || DeviceMemory::instance().holds(memory, 1)) {
+  } else if (self_->fiber->holds(memory) || in_device_memory(memory, 1)) {
     fault("an address in shared memory is needed, and this is not one", at);
   }
 }
 
-void Emulator::start_copy(const CopyQueue::Copy& copy, Location at) {
+void Emulator::start_copy(const CopyQueue::Copy& copy, Location at, const void* pc) {
   ++copies;
   require_shared(copy.to, copy.bytes, at);
   if (reinterpret_cast<std::uintptr_t>(copy.from) % copy.bytes != 0)
     fault("the source of an asynchronous copy is not aligned to the bytes it copies", at);
-  if (copy.valid && !DeviceMemory::instance().holds(copy.from, copy.bytes))
+  if (copy.valid && !in_device_memory(copy.from, copy.bytes))
     fault("the source of an asynchronous copy is not inside device memory", at);
-  own_copies().issue(copy, schedule.copies);
+  own_copies().issue(copy, schedule.copies, pc);
 }
 
 // ---- faults ----------------------------------------------------------------------------------------------------------
@@ -308,16 +334,17 @@ bool block_vote(bool vote, Location at) {
   return Emulator::instance().self().vote;
 }
 void note_atomic(const void* address, std::size_t bytes) {
+  const race::Unseen unseen;
   if (Emulator::instance().write_sets()) DeviceMemory::instance().note_atomic(address, bytes);
 }
 void require_shared(const void* memory, std::size_t bytes, Location at) {
   Emulator::instance().require_shared(memory, bytes, at);
 }
 void start_copy(void* shared, const void* global, std::size_t bytes, bool valid, Location at) {
-  Emulator::instance().start_copy({shared, global, bytes, valid}, at);
+  Emulator::instance().start_copy({shared, global, bytes, valid}, at, __builtin_return_address(0));
 }
 void commit_copies() { Emulator::instance().own_copies().commit(); }
-void wait_for_copies(int pending) { Emulator::instance().own_copies().wait(pending); }
+void wait_for_copies(int pending) { Emulator::instance().own_copies().wait(pending, __builtin_return_address(0)); }
 void count_synchronization() { ++Emulator::instance().synchronizations; }
 bool warp_arrive(unsigned& mask, void* slot, const char* what, Location at, void** slots) {
   return Emulator::instance().warp_arrive(mask, slot, what, at, slots);
