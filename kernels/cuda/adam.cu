@@ -7,7 +7,8 @@
 // Nothing changes where guard->skip ≠ 0. All parameters of a network lie in one vector: one launch a step.
 // Threads: each_element (elements.h). The bias corrections depend on t, which only the device knows: the first thread of
 // each block computes them in double precision (β^t by repeated squaring) and the others take them from shared memory.
-// Bytes per element 28, about 14 FLOP with a square root and a division: bound by memory.
+// Bytes per element 28, two more for the bf16 copy of the weights; about 14 FLOP with a square root and a division: bound
+// by memory.
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
 
@@ -35,6 +36,7 @@ struct AdamStep {
   const StepGuard* guard;  // ?
   const float* gradient;
   float *weights, *moment1, *moment2;
+  bf16* copy;  // ?
   float keep1, take1, keep2, take2, weight_decay, epsilon;
   Corrections corrections = {0, 0};
 
@@ -64,6 +66,7 @@ struct AdamStep {
     store(weights + i, w);
     store(moment1 + i, m);
     store(moment2 + i, v);
+    if (copy) store(copy + i, w);
   }
 };
 
@@ -71,7 +74,6 @@ struct AdamStep {
 
 void adam_step(Stream& stream, const AdamParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
                View weights, View moment1, View moment2, View copy) {
-  if (copy) throw MissingKernel("adam_step with a bf16 copy", backend_name(stream));
   require_float32(stream, weights);
   const AdamStep step{params,
                       state,
@@ -80,13 +82,15 @@ void adam_step(Stream& stream, const AdamParams& params, const StepState* state,
                       weights.as<float>(),
                       moment1.as<float>(),
                       moment2.as<float>(),
+                      copy.as<bf16>(),
                       static_cast<float>(params.beta1),
                       static_cast<float>(1.0 - params.beta1),
                       static_cast<float>(params.beta2),
                       static_cast<float>(1.0 - params.beta2),
                       static_cast<float>(params.weight_decay),
                       static_cast<float>(params.epsilon)};
-  each_element(stream, weights.count(), aligned_for_packs(step.gradient, step.weights, step.moment1, step.moment2), step);
+  const bool packs = aligned_for_packs<4>(step.gradient, step.weights, step.moment1, step.moment2, step.copy);
+  each_element<4>(stream, weights.count(), packs, step);
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

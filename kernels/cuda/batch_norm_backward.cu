@@ -1,16 +1,18 @@
-// Batch normalisation, backward. x, y, dy, dx, dresidual: [M, C]; the rest: [C].
+// Batch normalisation, backward. x, y, dy, dx, dresidual: T [M, C], float or bf16; the rest: float [C].
 //
 //   dz = f'(y)·dy;  dresidual? (+)= dz;  dbeta? (+)= Σ dz;  dgamma? (+)= Σ dz·x̂,  x̂ = (x − mean)·rstd;
 //   batch statistics:  dx? (+)= gamma·rstd·(dz − Σdz/M − x̂·Σ(dz·x̂)/M);   running ones:  dx? (+)= gamma·rstd·dz.
 //
 // Up to three launches, in the walk of columns.h:
-//   sums    per slice of rows Σ dz and Σ dz·(x − mean), into the workspace
+//   sums    per slice of rows Σ dz and Σ dz·(x − mean), [slices, 2, C], into the workspace
 //   join    8 columns a block: totals in slice order; times rstd; dgamma, dbeta
 //   apply   dx and dresidual, with a column's coefficients in registers
-// sums and join are left out where nothing needs them (frozen statistics and parameters). dx or dresidual may be dy: an
-// element of dy is read by the thread that overwrites it, before it does. Fixed order, no atomics.
+// sums and join are left out where nothing needs them (frozen statistics and parameters). Where columns are short
+// (few_rows) one launch does all. dx or dresidual may be dy: an element of dy is read by the thread that overwrites it,
+// before it does. Fixed order, no atomics.
 //
-// Bytes per element: sums 8 (12 with ReLU), apply 12 (16 with ReLU, 20 with dresidual); about 12 FLOP. Bound by memory.
+// Bytes per element, in units of T's size: sums 2 (3 with ReLU), apply 3 (4 with ReLU, 5 with dresidual too); about
+// 12 FLOP. Bound by memory.
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"
 
@@ -20,10 +22,11 @@ namespace {
 constexpr std::int64_t partial_blocks = 528;  // four for each multiprocessor of an H200; bounds the work of join
 constexpr std::int64_t apply_blocks = 16 * 528;
 
+template <class T>
 struct Inputs {
-  const float* x;
-  const float* y;  // null where the activation is none
-  const float* dy;
+  const T* x;
+  const T* y;  // null where the activation is none
+  const T* dy;
   const float* gamma;
   const float* mean;
   const float* rstd;
@@ -40,15 +43,18 @@ struct Inputs {
   }
 };
 
+// Σ dz and Σ dz·(x − mean).
 template <int width>
-__global__ void __launch_bounds__(block_threads)
-    sums_kernel(ColumnWalk walk, Inputs in, float* __restrict__ sums, float* __restrict__ products) {
-  __shared__ Pack<width> scratch[block_threads];
-  const ColumnThread at = column_thread(walk, width);
-  const bool inside = at.column < walk.columns;
+struct Sums {
+  Pack<width> sum, product;
+};
 
+// Of the block's slice, valid in its top row. Every thread must call it.
+template <int width, class T>
+__device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at, const Inputs<T>& in,
+                                  Pack<width>* scratch) {
   Pack<width> sum = {}, product = {};
-  if (inside) {
+  if (at.column < walk.columns) {
     const Pack<width> mean = load<width>(in.mean + at.column);
     for (std::int64_t row = at.first_row; row < at.end; row += at.step) {
       const std::int64_t i = row * walk.columns + at.column;
@@ -60,46 +66,56 @@ __global__ void __launch_bounds__(block_threads)
     }
   }
   sum = sum_down(sum, walk.lanes, scratch);
-  product = sum_down(product, walk.lanes, scratch);
-  if (threadIdx.x < static_cast<unsigned>(walk.lanes) && inside) {
-    store(sums + blockIdx.x * walk.columns + at.column, sum);
-    store(products + blockIdx.x * walk.columns + at.column, product);
+  return {sum, sum_down(product, walk.lanes, scratch)};
+}
+
+template <int width, class T>
+__global__ void __launch_bounds__(block_threads) sums_kernel(ColumnWalk walk, Inputs<T> in, float* partials) {
+  __shared__ Pack<width> scratch[block_threads];
+  const ColumnThread at = column_thread(walk, width);
+  const Sums<width> sums = slice_sums(walk, at, in, scratch);
+  if (in_top_row(walk, at)) {
+    float* const to = partials + 2 * blockIdx.x * walk.columns + at.column;
+    store(to, sums.sum);
+    store(to + walk.columns, sums.product);
   }
 }
 
 struct Totals {
+  const float* rstd;
   float* sum;             // Σ dz      [C]
   float* product;         // Σ dz·x̂    [C]
   float *dgamma, *dbeta;  // ?
   bool accumulate_dgamma, accumulate_dbeta;
+
+  __device__ void finish(std::int64_t column, float dz, float dz_x) const {
+    const float normalised = dz_x * rstd[column];
+    sum[column] = dz;
+    product[column] = normalised;
+    if (dbeta) store(dbeta + column, Pack<1>{{dz}}, accumulate_dbeta);
+    if (dgamma) store(dgamma + column, Pack<1>{{normalised}}, accumulate_dgamma);
+  }
 };
 
 __global__ void __launch_bounds__(block_threads)
-    join_kernel(int slices, std::int64_t columns, const float* __restrict__ sums, const float* __restrict__ products,
-                const float* __restrict__ rstd, Totals totals) {
+    join_kernel(int slices, std::int64_t columns, const float* __restrict__ partials, Totals totals) {
   __shared__ Pack<1> scratch[block_threads];
   const std::int64_t column = join_column();
-  const float sum = join_slices(sums, slices, columns, scratch);
-  const float product = join_slices(products, slices, columns, scratch);
-  if (threadIdx.x < join_lanes && column < columns) {
-    const float normalised = product * rstd[column];
-    totals.sum[column] = sum;
-    totals.product[column] = normalised;
-    if (totals.dbeta) store(totals.dbeta + column, Pack<1>{{sum}}, totals.accumulate_dbeta);
-    if (totals.dgamma) store(totals.dgamma + column, Pack<1>{{normalised}}, totals.accumulate_dgamma);
-  }
+  const float sum = join_slices(partials, slices, 2 * columns, columns, scratch);
+  const float product = join_slices(partials + columns, slices, 2 * columns, columns, scratch);
+  if (threadIdx.x < join_lanes && column < columns) totals.finish(column, sum, product);
 }
 
+template <class T>
 struct Outputs {
-  float *dx, *dresidual;  // ?
+  T *dx, *dresidual;  // ?
   bool accumulate_dx, accumulate_dresidual;
 };
 
-// sums, products: the totals of join, null where the statistics are not the batch's.
-template <int width>
-__global__ void __launch_bounds__(block_threads)
-    apply_kernel(ColumnWalk walk, Inputs in, const float* sums, const float* products, Outputs out) {
-  const ColumnThread at = column_thread(walk, width);
+// sums, products: the totals, null where the statistics are not the batch's.
+template <int width, class T>
+__device__ void apply_rows(const ColumnWalk& walk, const ColumnThread& at, const Inputs<T>& in, const float* sums,
+                           const float* products, const Outputs<T>& out) {
   if (at.column >= walk.columns) return;
 
   // dx = factor·(dz − offset − slope·(x − mean))
@@ -135,47 +151,72 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
+template <int width, class T>
+__global__ void __launch_bounds__(block_threads)
+    apply_kernel(ColumnWalk walk, Inputs<T> in, const float* sums, const float* products, Outputs<T> out) {
+  apply_rows<width>(walk, column_thread(walk, width), in, sums, products, out);
+}
+
+// Everything in one, for a walk of one slice. batch_statistics: does dx need the totals?
+template <int width, class T>
+__global__ void __launch_bounds__(block_threads)
+    backward_kernel(ColumnWalk walk, Inputs<T> in, Totals totals, bool batch_statistics, Outputs<T> out) {
+  __shared__ Pack<width> scratch[block_threads];
+  const ColumnThread at = column_thread(walk, width);
+  const Sums<width> sums = slice_sums(walk, at, in, scratch);
+  if (in_top_row(walk, at))
+    for (int j = 0; j < width; ++j) totals.finish(at.column + j, sums.sum.v[j], sums.product.v[j]);
+  __syncthreads();  // apply reads the totals that finish has written, and may overwrite the dy that the sums are of
+  apply_rows<width>(walk, at, in, batch_statistics ? totals.sum : nullptr, totals.product, out);
+}
+
 }  // namespace
 
 void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool batch_statistics, ConstView x, ConstView y,
                          ConstView dy, ConstView gamma, ConstView mean, ConstView rstd, Gradient dx, Gradient dresidual,
                          Gradient dgamma, Gradient dbeta) {
-  require_float32(stream, dy);
-  const Inputs in{x.as<float>(),    params.activation == Activation::relu ? y.as<float>() : nullptr,
-                  dy.as<float>(),   gamma.as<float>(),
-                  mean.as<float>(), rstd.as<float>()};
-  const Outputs out{dx.view.as<float>(), dresidual.view.as<float>(), dx.accumulate, dresidual.accumulate};
+  with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
+    const Inputs<T> in{x.as<T>(),        params.activation == Activation::relu ? y.as<T>() : nullptr,
+                       dy.as<T>(),       gamma.as<float>(),
+                       mean.as<float>(), rstd.as<float>()};
+    const Outputs<T> out{dx.view.as<T>(), dresidual.view.as<T>(), dx.accumulate, dresidual.accumulate};
 
-  const std::int64_t columns = dy.dims.last(), rows = columns == 0 ? 0 : dy.count() / columns;
-  const bool packs =
-      columns % 4 == 0 && aligned_for_packs(in.x, in.y, in.dy, in.gamma, in.mean, in.rstd, out.dx, out.dresidual);
-  const int width = packs ? 4 : 1;
+    const std::int64_t columns = dy.dims.last(), rows = columns == 0 ? 0 : dy.count() / columns;
+    const bool packs = columns % pack_width<T> == 0 && aligned_for_packs<pack_width<T>>(in.x, in.y, in.dy, in.gamma, in.mean,
+                                                                                        in.rstd, out.dx, out.dresidual);
+    const int width = packs ? pack_width<T> : 1;
 
-  const bool dx_needs_sums = out.dx && batch_statistics;
-  const float *sums = nullptr, *products = nullptr;
-  if (dx_needs_sums || dgamma || dbeta) {
-    const ColumnWalk walk = column_walk(rows, columns, width, 8, partial_blocks);
-    const int slices = walk.slices();
-    float* slice_sums =
-        static_cast<float*>(stream.workspace.borrow(2 * static_cast<std::size_t>((slices + 1) * columns) * sizeof(float)));
-    float* slice_products = slice_sums + slices * columns;
-    float* total_sums = slice_products + slices * columns;
-    float* total_products = total_sums + columns;
-    launch(packs ? sums_kernel<4> : sums_kernel<1>, walk.grid(width), block_threads, 0, stream, walk, in, slice_sums,
-           slice_products);
-    launch(join_kernel, join_blocks(columns), block_threads, 0, stream, slices, columns, slice_sums, slice_products, in.rstd,
-           Totals{total_sums, total_products, dgamma.view.as<float>(), dbeta.view.as<float>(), dgamma.accumulate,
-                  dbeta.accumulate});
-    if (dx_needs_sums) {
-      sums = total_sums;
-      products = total_products;
+    const bool dx_needs_sums = out.dx && batch_statistics;
+    const float *sums = nullptr, *products = nullptr;
+    if (dx_needs_sums || dgamma || dbeta) {
+      const ColumnWalk whole = whole_columns(rows, columns, width);
+      const ColumnWalk walk = column_walk(rows, columns, width, 8, partial_blocks);
+      const int slices = few_rows(whole) ? 0 : walk.slices();
+      float* totals_at =
+          static_cast<float*>(stream.workspace.borrow(2 * static_cast<std::size_t>((slices + 1) * columns) * sizeof(float)));
+      const Totals totals{
+          in.rstd,           totals_at,       totals_at + columns, dgamma.view.as<float>(), dbeta.view.as<float>(),
+          dgamma.accumulate, dbeta.accumulate};
+      if (few_rows(whole)) {
+        launch(packs ? backward_kernel<pack_width<T>, T> : backward_kernel<1, T>, whole.grid(width), block_threads, 0, on,
+               whole, in, totals, batch_statistics, out);
+        return;
+      }
+      float* partials = totals_at + 2 * columns;
+      launch(packs ? sums_kernel<pack_width<T>, T> : sums_kernel<1, T>, walk.grid(width), block_threads, 0, on, walk, in,
+             partials);
+      launch(join_kernel, join_blocks(columns), block_threads, 0, on, slices, columns, partials, totals);
+      if (dx_needs_sums) {
+        sums = totals.sum;
+        products = totals.product;
+      }
     }
-  }
-  if (out.dx || out.dresidual) {
-    const ColumnWalk walk = column_walk(rows, columns, width, 4, apply_blocks);
-    launch(packs ? apply_kernel<4> : apply_kernel<1>, walk.grid(width), block_threads, 0, stream, walk, in, sums, products,
-           out);
-  }
+    if (out.dx || out.dresidual) {
+      const ColumnWalk walk = column_walk(rows, columns, width, 4, apply_blocks);
+      launch(packs ? apply_kernel<pack_width<T>, T> : apply_kernel<1, T>, walk.grid(width), block_threads, 0, on, walk, in,
+             sums, products, out);
+    }
+  });
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -1,12 +1,17 @@
-// Sums, scalings and activation functions of single elements.
+// Sums, conversions, scalings and activation functions of single elements. T: float or bf16.
 //
-//   add                  y = a + b                          12 bytes, 1 FLOP per element
-//   scale                y (+)= alpha · factor · x           8 bytes (12 accumulating)
-//   activation_forward   y = relu(x) or sigmoid(x)           8 bytes
-//   activation_backward  dx (+)= dy · f'(x), from y         12 bytes (16 accumulating)
+//                                                        bytes per element
+//                                                        float    bf16    FLOP
+//   add                  y = a + b                          12       6       1
+//   convert              y (+)= x, rounded to y's type       6 (float32 ↔ bf16)
+//   scale                y (+)= alpha · factor · x           8       4       1
+//   activation_forward   y = relu(x) or sigmoid(x)           8       4       1, sigmoid an exponential and a division
+//   activation_backward  dx (+)= dy · f'(x), from y         12       6       1 or 3
+// One element of y more where it is added to.
 //
 // Any shape: operands are dense and equally shaped, so all are walked as vectors. Bound by memory.
-// Threads: each_element (elements.h), four elements per thread and turn where all operands are aligned.
+// Threads: each_element (elements.h), 16 bytes of T per thread and turn where all operands are aligned; convert between
+// float32 and bf16 takes four elements (eight spilled registers on one architecture).
 // Outputs may be inputs (add, activation_backward): an element is read by the thread that writes it, before it does.
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
@@ -14,9 +19,10 @@
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
 
+template <class T>
 struct Add {
-  const float *a, *b;
-  float* y;
+  const T *a, *b;
+  T* y;
 
   template <int width>
   __device__ void operator()(std::int64_t i) const {
@@ -27,11 +33,24 @@ struct Add {
   }
 };
 
+template <class From, class To>
+struct Convert {
+  const From* x;
+  To* y;
+  bool accumulate;
+
+  template <int width>
+  __device__ void operator()(std::int64_t i) const {
+    store(y + i, load<width>(x + i), accumulate);
+  }
+};
+
+template <class T>
 struct Scale {
   float alpha;
   const float* factor;  // ?
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   bool accumulate;
 
   __device__ bool prepare() {
@@ -46,10 +65,10 @@ struct Scale {
   }
 };
 
-template <Activation activation>
+template <Activation activation, class T>
 struct Forward {
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
 
   template <int width>
   __device__ void operator()(std::int64_t i) const {
@@ -63,11 +82,11 @@ struct Forward {
   }
 };
 
-template <Activation activation>
+template <Activation activation, class T>
 struct Backward {
-  const float* y;
-  const float* dy;
-  float* dx;
+  const T* y;
+  const T* dy;
+  T* dx;
   bool accumulate;
 
   template <int width>
@@ -84,42 +103,60 @@ struct Backward {
   }
 };
 
-// Calls use(body<activation>) for the activation that is only known at run time.
-template <template <Activation> class Body, class... Members>
-void activate(LaunchOn on, Activation activation, std::int64_t count, bool packs, Members... members) {
+// Runs Body<activation, T>{members…} for the activation that is only known at run time.
+template <template <Activation, class> class Body, class T, class... Members>
+void activate(const LaunchOn& on, Activation activation, std::int64_t count, bool packs, Members... members) {
+  constexpr int width = pack_width<T>;
   switch (activation) {
-    case Activation::none: return each_element(on, count, packs, Body<Activation::none>{members...});
-    case Activation::relu: return each_element(on, count, packs, Body<Activation::relu>{members...});
-    case Activation::sigmoid: return each_element(on, count, packs, Body<Activation::sigmoid>{members...});
+    case Activation::none: return each_element<width>(on, count, packs, Body<Activation::none, T>{members...});
+    case Activation::relu: return each_element<width>(on, count, packs, Body<Activation::relu, T>{members...});
+    case Activation::sigmoid: return each_element<width>(on, count, packs, Body<Activation::sigmoid, T>{members...});
   }
 }
 
 }  // namespace
 
 void add(Stream& stream, ConstView a, ConstView b, View y) {
-  require_float32(stream, y);
-  each_element(stream, y.count(), aligned_for_packs(a.as<float>(), b.as<float>(), y.as<float>()),
-               Add{a.as<float>(), b.as<float>(), y.as<float>()});
+  with_activation_type(stream, y.dtype, [&]<class T>(const LaunchOn& on, T) {
+    constexpr int width = pack_width<T>;
+    const Add<T> body{a.as<T>(), b.as<T>(), y.as<T>()};
+    each_element<width>(on, y.count(), aligned_for_packs<width>(body.a, body.b, body.y), body);
+  });
+}
+
+void convert(Stream& stream, ConstView x, Gradient y) {
+  with_activation_type(stream, x.dtype, [&]<class From>(const LaunchOn& outer, From) {
+    with_activation_type(outer, y.view.dtype, [&]<class To>(const LaunchOn& on, To) {
+      constexpr int width = pack_width<From> < pack_width<To> ? pack_width<From> : pack_width<To>;
+      const Convert<From, To> body{x.as<From>(), y.view.as<To>(), y.accumulate};
+      each_element<width>(on, x.count(), aligned_for_packs<width>(body.x, body.y), body);
+    });
+  });
 }
 
 void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient y) {
-  require_float32(stream, x);
-  float* out = y.view.as<float>();
-  each_element(stream, x.count(), aligned_for_packs(x.as<float>(), out),
-               Scale{static_cast<float>(alpha), factor.as<float>(), x.as<float>(), out, y.accumulate});
+  with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
+    constexpr int width = pack_width<T>;
+    const Scale<T> body{static_cast<float>(alpha), factor.as<float>(), x.as<T>(), y.view.as<T>(), y.accumulate};
+    each_element<width>(on, x.count(), aligned_for_packs<width>(body.x, body.y), body);
+  });
 }
 
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {
-  require_float32(stream, x);
-  activate<Forward>(stream, activation, x.count(), aligned_for_packs(x.as<float>(), y.as<float>()), x.as<float>(),
-                    y.as<float>());
+  with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
+    const T* from = x.as<T>();
+    T* to = y.as<T>();
+    activate<Forward, T>(on, activation, x.count(), aligned_for_packs<pack_width<T>>(from, to), from, to);
+  });
 }
 
 void activation_backward(Stream& stream, Activation activation, ConstView y, ConstView dy, Gradient dx) {
-  require_float32(stream, dy);
-  float* out = dx.view.as<float>();
-  activate<Backward>(stream, activation, dy.count(), aligned_for_packs(y.as<float>(), dy.as<float>(), out), y.as<float>(),
-                     dy.as<float>(), out, dx.accumulate);
+  with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
+    const T *output = y.as<T>(), *gradient = dy.as<T>();
+    T* to = dx.view.as<T>();
+    activate<Backward, T>(on, activation, dy.count(), aligned_for_packs<pack_width<T>>(output, gradient, to), output,
+                          gradient, to, dx.accumulate);
+  });
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -1,6 +1,7 @@
 // Reordering of axes: y (+)= x with y.dims[i] = x.dims[axes[i]], rank 4 (N,H,W,C → N,C,H,W before a flattening layer, …).
 //
-// 8 bytes per element (12 accumulating), no arithmetic but addresses; bound by memory.
+// x, y: T, float or bf16. Twice T's size per element (three times accumulating), no arithmetic but addresses; bound by
+// memory.
 //
 // First the permutation is simplified: axes of extent 1 are dropped, axes that stay neighbours are merged (N,H,W,C → N,C,H,W
 // becomes [N, HW, C] → [N, C, HW]). Then
@@ -52,8 +53,9 @@ Axes simplify(const std::array<int, 4>& order, const Dims& dims) {
   return axes;
 }
 
+template <class T>
 __global__ void __launch_bounds__(block_threads)
-    copy_kernel(Axes axes, const float* __restrict__ x, float* __restrict__ y, std::int64_t count, bool accumulate) {
+    copy_kernel(Axes axes, const T* __restrict__ x, T* __restrict__ y, std::int64_t count, bool accumulate) {
   const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * block_threads;
   for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * block_threads + threadIdx.x; i < count; i += threads) {
     std::int64_t rest = i, from = 0;
@@ -61,13 +63,14 @@ __global__ void __launch_bounds__(block_threads)
       from += rest % axes.extent[axis] * axes.x_stride[axis];
       rest /= axes.extent[axis];
     }
-    store(y + i, Pack<1>{{x[from + rest * axes.x_stride[0]]}}, accumulate);
+    store(y + i, load<1>(x + from + rest * axes.x_stride[0]), accumulate);
   }
 }
 
 // Axes 0 and 1 number the matrices, axis 2 is contiguous in x and axis 3 in y.
+template <class T>
 __global__ void __launch_bounds__(block_threads)
-    transpose_kernel(Axes axes, const float* __restrict__ x, float* __restrict__ y, std::int64_t tiles, bool accumulate) {
+    transpose_kernel(Axes axes, const T* __restrict__ x, T* __restrict__ y, std::int64_t tiles, bool accumulate) {
   __shared__ float tile[tile_size][tile_size + 1];
   const int lane = static_cast<int>(threadIdx.x) % tile_size, warp = static_cast<int>(threadIdx.x) / tile_size;
   const std::int64_t tiles2 = ceil_div<std::int64_t>(axes.extent[2], tile_size);
@@ -77,13 +80,13 @@ __global__ void __launch_bounds__(block_threads)
     const std::int64_t first2 = in_matrix / tiles3 * tile_size, first3 = in_matrix % tiles3 * tile_size;
     const std::int64_t i0 = matrix / axes.extent[1], i1 = matrix % axes.extent[1];
 
-    const float* from = x + i0 * axes.x_stride[0] + i1 * axes.x_stride[1];
+    const T* const from = x + i0 * axes.x_stride[0] + i1 * axes.x_stride[1];
     for (int row = warp; row < tile_size; row += tile_step)
       if (first3 + row < axes.extent[3] && first2 + lane < axes.extent[2])
-        tile[row][lane] = from[(first3 + row) * axes.x_stride[3] + first2 + lane];
+        tile[row][lane] = widened(from[(first3 + row) * axes.x_stride[3] + first2 + lane]);
     __syncthreads();
 
-    float* to = y + i0 * axes.y_stride[0] + i1 * axes.y_stride[1];
+    T* const to = y + i0 * axes.y_stride[0] + i1 * axes.y_stride[1];
     for (int row = warp; row < tile_size; row += tile_step)
       if (first2 + row < axes.extent[2] && first3 + lane < axes.extent[3])
         store(to + (first2 + row) * axes.y_stride[2] + first3 + lane, Pack<1>{{tile[lane][row]}}, accumulate);
@@ -94,15 +97,10 @@ __global__ void __launch_bounds__(block_threads)
 }  // namespace
 
 void permute(Stream& stream, std::array<int, 4> axes, ConstView x, Gradient y) {
-  require_float32(stream, x);
   if (x.count() == 0) return;
   Axes simple = simplify(axes, x.dims);
-  if (simple.x_stride[3] <= 1) {
-    launch(copy_kernel, block_count(x.count(), block_threads, loop_blocks), block_threads, 0, stream, simple, x.as<float>(),
-           y.view.as<float>(), x.count(), y.accumulate);
-    return;
-  }
-  for (int axis = 0; axis < 2; ++axis)  // bring the axis that is contiguous in x to place 2
+  const bool copies = simple.x_stride[3] <= 1;
+  for (int axis = 0; axis < 2 && !copies; ++axis)  // bring the axis that is contiguous in x to place 2
     if (simple.x_stride[axis] == 1) {
       std::swap(simple.extent[axis], simple.extent[2]);
       std::swap(simple.x_stride[axis], simple.x_stride[2]);
@@ -110,8 +108,16 @@ void permute(Stream& stream, std::array<int, 4> axes, ConstView x, Gradient y) {
     }
   const std::int64_t tiles = simple.extent[0] * simple.extent[1] * ceil_div<std::int64_t>(simple.extent[2], tile_size) *
                              ceil_div<std::int64_t>(simple.extent[3], tile_size);
-  launch(transpose_kernel, block_count(tiles, 1, loop_blocks), block_threads, 0, stream, simple, x.as<float>(),
-         y.view.as<float>(), tiles, y.accumulate);
+  with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
+    const T* const from = x.as<T>();
+    T* const to = y.view.as<T>();
+    if (copies)
+      launch(copy_kernel<T>, block_count(x.count(), block_threads, loop_blocks), block_threads, 0, on, simple, from, to,
+             x.count(), y.accumulate);
+    else
+      launch(transpose_kernel<T>, block_count(tiles, 1, loop_blocks), block_threads, 0, on, simple, from, to, tiles,
+             y.accumulate);
+  });
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -4,29 +4,24 @@
 //             index (uint8) = r·S + s of the first maximum in row-major order; a NaN wins.
 //   backward  dx[n,h,w,c] (+)= Σ of dy over the windows whose winner is this cell.
 //
-// x, dx: N,H,W,C; y, dy, index: N,P,Q,C.
-// Threads: one per output cell (forward) or input cell (backward) and pack of four channels (one channel where C is no
-// multiple of four), channels fastest: a warp reads contiguous channels.
+// x, dx: N,H,W,C; y, dy, index: N,P,Q,C. All but the index: T, float or bf16.
+// Threads: one per output cell (forward) or input cell (backward) and pack of channels, four of float or eight of bf16 (one
+// channel where C is no multiple of that), channels fastest: a warp reads contiguous channels.
 // backward gathers: each input cell asks the at most ⌈R/stride⌉ · ⌈S/stride⌉ windows that cover it. Overlapping windows thus
 // need no atomics, and sums have a fixed order (windows in row-major order).
 //
-// Bytes per output element, 2×2 stride 2: forward 4·4 read + 4 + 1 written; backward (4 + 1) read (by four cells: cache) +
-// 4·4 written. A few comparisons per element: bound by memory.
+// Bytes per output element, 2×2 stride 2, with T of 4 bytes (2): forward 16 (8) read, 4 + 1 (2 + 1) written; backward 4 + 1
+// (2 + 1) read (by four cells: cache), 16 (8) written. A few comparisons per element: bound by memory.
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
 
-template <int width>
-struct alignas(width) BytePack {
-  std::uint8_t v[width];
-};
-
-template <int width>
+template <int width, class T>
 __global__ void __launch_bounds__(block_threads)
-    max_pool_forward_kernel(Pool2dShape shape, const float* __restrict__ x, float* __restrict__ y,
-                            std::uint8_t* __restrict__ index, unsigned packs) {
+    max_pool_forward_kernel(Pool2dShape shape, const T* __restrict__ x, T* __restrict__ y, std::uint8_t* __restrict__ index,
+                            unsigned packs) {
   const unsigned i = blockIdx.x * block_threads + threadIdx.x;  // 32 bits: see pack_count
   const unsigned channel_packs = static_cast<unsigned>(shape.c / width);
   if (i < packs) {
@@ -60,9 +55,9 @@ __global__ void __launch_bounds__(block_threads)
       }
     store(y + static_cast<std::int64_t>(i) * width, best);
     if (index) {
-      BytePack<width> bytes;
+      StoredPack<std::uint8_t, width> bytes;
       for (int j = 0; j < width; ++j) bytes.v[j] = static_cast<std::uint8_t>(winner[j]);
-      *reinterpret_cast<BytePack<width>*>(index + static_cast<std::int64_t>(i) * width) = bytes;
+      *reinterpret_cast<StoredPack<std::uint8_t, width>*>(index + static_cast<std::int64_t>(i) * width) = bytes;
     }
   }
 }
@@ -76,10 +71,10 @@ __device__ inline Windows covering(int position, int extent, int stride, int win
   return {position < extent ? 0 : (position - extent) / stride + 1, last < windows ? last + 1 : windows};
 }
 
-template <int width>
+template <int width, class T>
 __global__ void __launch_bounds__(block_threads)
-    max_pool_backward_kernel(Pool2dShape shape, const float* __restrict__ dy, const std::uint8_t* __restrict__ index,
-                             float* __restrict__ dx, unsigned packs, bool accumulate) {
+    max_pool_backward_kernel(Pool2dShape shape, const T* __restrict__ dy, const std::uint8_t* __restrict__ index,
+                             T* __restrict__ dx, unsigned packs, bool accumulate) {
   const unsigned i = blockIdx.x * block_threads + threadIdx.x;  // 32 bits: see pack_count
   const unsigned channel_packs = static_cast<unsigned>(shape.c / width);
   if (i < packs) {
@@ -97,7 +92,7 @@ __global__ void __launch_bounds__(block_threads)
       for (int q = columns.first; q < columns.end; ++q) {
         const int here = (h + top - p * stride) * static_cast<int>(shape.s) + w + left - q * stride;
         const std::int64_t at = ((n * shape.p + p) * shape.q + q) * shape.c + c;
-        const BytePack<width> winner = *reinterpret_cast<const BytePack<width>*>(index + at);
+        const StoredPack<std::uint8_t, width> winner = *reinterpret_cast<const StoredPack<std::uint8_t, width>*>(index + at);
         const Pack<width> gradient = load<width>(dy + at);
         for (int j = 0; j < width; ++j)
           if (winner.v[j] == here) sum.v[j] += gradient.v[j];
@@ -119,22 +114,29 @@ unsigned pack_count(std::int64_t elements, int width) {
 }  // namespace
 
 void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, View y, View index) {
-  require_float32(stream, x);
-  const bool packs = shape.c % 4 == 0 && aligned_for_packs(x.as<float>(), y.as<float>()) &&
-                     reinterpret_cast<std::uintptr_t>(index.data) % 4 == 0;
-  const unsigned count = pack_count(y.count(), packs ? 4 : 1);
-  launch(packs ? max_pool_forward_kernel<4> : max_pool_forward_kernel<1>, block_count(count, block_threads), block_threads,
-         0, stream, shape, x.as<float>(), y.as<float>(), index.as<std::uint8_t>(), count);
+  with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
+    constexpr int width = pack_width<T>;
+    const T* const from = x.as<T>();
+    T* const to = y.as<T>();
+    std::uint8_t* const winners = index.as<std::uint8_t>();
+    const bool packs = shape.c % width == 0 && aligned_for_packs<width>(from, to, winners);
+    const unsigned count = pack_count(y.count(), packs ? width : 1);
+    launch(packs ? max_pool_forward_kernel<width, T> : max_pool_forward_kernel<1, T>, block_count(count, block_threads),
+           block_threads, 0, on, shape, from, to, winners, count);
+  });
 }
 
 void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, ConstView index, Gradient dx) {
-  require_float32(stream, dy);
-  float* out = dx.view.as<float>();
-  const bool packs =
-      shape.c % 4 == 0 && aligned_for_packs(dy.as<float>(), out) && reinterpret_cast<std::uintptr_t>(index.data) % 4 == 0;
-  const unsigned count = pack_count(dx.view.count(), packs ? 4 : 1);
-  launch(packs ? max_pool_backward_kernel<4> : max_pool_backward_kernel<1>, block_count(count, block_threads), block_threads,
-         0, stream, shape, dy.as<float>(), index.as<std::uint8_t>(), out, count, dx.accumulate);
+  with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
+    constexpr int width = pack_width<T>;
+    const T* const from = dy.as<T>();
+    T* const to = dx.view.as<T>();
+    const std::uint8_t* const winners = index.as<std::uint8_t>();
+    const bool packs = shape.c % width == 0 && aligned_for_packs<width>(from, to, winners);
+    const unsigned count = pack_count(dx.view.count(), packs ? width : 1);
+    launch(packs ? max_pool_backward_kernel<width, T> : max_pool_backward_kernel<1, T>, block_count(count, block_threads),
+           block_threads, 0, on, shape, from, winners, to, count, dx.accumulate);
+  });
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

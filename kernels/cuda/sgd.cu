@@ -4,7 +4,8 @@
 //   otherwise  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v).
 //
 // Nothing changes where guard->skip ≠ 0. All parameters of a network lie in one vector: one launch a step.
-// Threads: each_element (elements.h). Bytes per element 20 (12 without momentum), about 6 FLOP: bound by memory.
+// Threads: each_element (elements.h). Bytes per element 20 (12 without momentum), two more for the bf16 copy of the weights;
+// about 6 FLOP: bound by memory.
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
 
@@ -18,6 +19,7 @@ struct SgdStep {
   const float* gradient;
   float* weights;
   float* velocity;
+  bf16* copy;  // ?
   float momentum, weight_decay;
   bool nesterov;
   float learning_rate = 0;
@@ -41,6 +43,7 @@ struct SgdStep {
     }
     for (int j = 0; j < width; ++j) w.v[j] -= learning_rate * step.v[j];
     store(weights + i, w);
+    if (copy) store(copy + i, w);
   }
 };
 
@@ -48,16 +51,16 @@ struct SgdStep {
 
 void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, const StepGuard* guard, ConstView gradient,
               View weights, View velocity, View copy) {
-  if (copy) throw MissingKernel("sgd_step with a bf16 copy", backend_name(stream));
   require_float32(stream, weights);
   const float *g = gradient.as<float>(), momentum = static_cast<float>(params.momentum);
   float *w = weights.as<float>(), *v = velocity.as<float>();
+  bf16* const c = copy.as<bf16>();
   const float decay = static_cast<float>(params.weight_decay);
-  const bool packs = aligned_for_packs(g, w, v);
+  const bool packs = aligned_for_packs<4>(g, w, v, c), nesterov = params.nesterov;
   if (params.momentum != 0)
-    each_element(stream, weights.count(), packs, SgdStep<true>{state, guard, g, w, v, momentum, decay, params.nesterov});
+    each_element<4>(stream, weights.count(), packs, SgdStep<true>{state, guard, g, w, v, c, momentum, decay, nesterov});
   else
-    each_element(stream, weights.count(), packs, SgdStep<false>{state, guard, g, w, v, momentum, decay, params.nesterov});
+    each_element<4>(stream, weights.count(), packs, SgdStep<false>{state, guard, g, w, v, c, momentum, decay, nesterov});
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -42,12 +42,12 @@ struct Backward {
 
 void sigmoid_cross_entropy_forward(Stream& stream, ConstView logits, ConstView labels, View losses) {
   require_float32(stream, logits);
-  each_element<1>(stream, logits.count(), Forward{logits.as<float>(), labels.as<std::int32_t>(), losses.as<float>()});
+  each_element<1>(stream, logits.count(), false, Forward{logits.as<float>(), labels.as<std::int32_t>(), losses.as<float>()});
 }
 
 void sigmoid_cross_entropy_backward(Stream& stream, ConstView logits, ConstView labels, ConstView dloss, Gradient dlogits) {
   require_float32(stream, logits);
-  each_element<1>(stream, logits.count(),
+  each_element<1>(stream, logits.count(), false,
                   Backward{logits.as<float>(), labels.as<std::int32_t>(), dloss.as<float>(), dlogits.view.as<float>(),
                            static_cast<float>(logits.count()), dlogits.accumulate});
 }
