@@ -10,6 +10,9 @@ std::span<const Backend* const> backends() {
 #if defined(TESSERA_WITH_CUDA)
     &cuda_backend(),
 #endif
+#if defined(TESSERA_WITH_VENDOR)
+    &vendor_backend(),
+#endif
   };
   return all;
 }

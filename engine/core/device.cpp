@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdio>
 #include <functional>
+#include <string_view>
 #include <thread>
 
 namespace tessera {
@@ -15,7 +16,7 @@ using kernels::DeviceError;
 struct Choice {
   const Backend* backend = nullptr;
   int index = 0;
-  std::string reason;  // why `auto` did not take a GPU
+  std::string reason;  // why `auto` did not take a GPU, or not a library's kernels
 };
 
 const Backend& require_backend(const std::string& name) {
@@ -25,12 +26,12 @@ const Backend& require_backend(const std::string& name) {
                                     : "; use auto, cpu, cuda, cuda:N or emulated"));
 }
 
-Choice choose(const std::string& device) {
+Choice choose_device(const std::string& device) {
   if (device == "auto") {
     std::string why = "this build has no CUDA backend";
     const Backend* cuda = kernels::find_backend("cuda");
     if (cuda && cuda->runtime.device_count(&why) > 0) return {cuda, 0, ""};
-    return {&require_backend("cpu"), 0, why};
+    return {&require_backend("cpu"), 0, "no GPU: " + why};
   }
   std::string name = device;
   int index = 0;
@@ -42,6 +43,7 @@ Choice choose(const std::string& device) {
       throw DeviceError("device '" + device + "': expected a number after the colon, as in cuda:0");
     index = std::stoi(digits);
   }
+  if (name == "vendor") throw DeviceError("device 'vendor': these are kernels; use --device cuda --kernels vendor");
   const Backend& backend = require_backend(name);
   std::string why;
   const int count = backend.runtime.device_count(&why);
@@ -50,6 +52,25 @@ Choice choose(const std::string& device) {
     throw DeviceError("device '" + device + "': there " +
                       (count == 1 ? "is 1 device" : "are " + std::to_string(count) + " devices") + ", numbered from 0");
   return {&backend, index, ""};
+}
+
+// The device, with our kernels or with those of cuDNN and cuBLAS.
+Choice choose(const DeviceRequest& request) {
+  Choice chosen = choose_device(request.device);
+  const std::string& kernels = request.kernels;
+  if (kernels != "auto" && kernels != "own" && kernels != "vendor")
+    throw DeviceError("kernels '" + kernels + "': use auto, own or vendor");
+  const bool cuda = std::string_view(chosen.backend->name) == "cuda";
+  if (kernels == "vendor" && !cuda)
+    throw DeviceError("--kernels vendor: cuDNN and cuBLAS are for --device cuda, this is " +
+                      std::string(chosen.backend->name) + (chosen.reason.empty() ? "" : " (" + chosen.reason + ")") +
+                      "; use --kernels own or auto");
+  if (kernels == "own" || !cuda) return chosen;
+  std::string why = "this build has no headers of cuDNN and cuBLAS";
+  const Backend* vendor = kernels::find_backend("vendor");
+  if (vendor && vendor->runtime.device_count(&why) > 0) return {vendor, chosen.index, ""};
+  if (kernels == "vendor") throw DeviceError("--kernels vendor: " + why);
+  return {chosen.backend, chosen.index, "own kernels: " + why};
 }
 
 // Blocks come in eight sizes per power of two (at most 12.5 % waste), so that nearly equal requests share them.
@@ -63,9 +84,11 @@ std::size_t size_class(std::size_t bytes) {
 }  // namespace
 
 std::shared_ptr<Device> Device::open(const DeviceRequest& request) {
-  const Choice chosen = choose(request.device);
+  const Choice chosen = choose(request);
   kernels::Options options = request.options;
   if (options.threads <= 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  if (std::string_view(chosen.backend->name) == "vendor")
+    options.search = request.kernels == "auto" ? kernels::Search::library_and_own : kernels::Search::library;
   options.tf32 = request.precision == Precision::tf32;
   if (options.tf32 && chosen.backend->runtime.host_memory)
     throw DeviceError("precision tf32: a mode of GPU tensor cores, which device '" + std::string(chosen.backend->name) +
@@ -75,7 +98,7 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request) {
   if (!info.detail.empty()) choice += ", " + info.detail;
   if (chosen.backend->runtime.host_memory)
     choice += ", " + std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
-  if (!chosen.reason.empty()) choice += " (no GPU: " + chosen.reason + ")";
+  if (!chosen.reason.empty()) choice += " (" + chosen.reason + ")";
   return std::shared_ptr<Device>(new Device(*chosen.backend, chosen.index, options, request, std::move(choice)));
 }
 
@@ -91,7 +114,8 @@ Device::~Device() { pool_.reset(); }  // while the stream is still there
 
 std::string Device::name() const {
   const std::string backend_name = backend().name;
-  return backend_name == "cuda" ? backend_name + ":" + std::to_string(stream_.device) : backend_name;
+  const bool cuda = backend_name == "cuda" || backend_name == "vendor";
+  return cuda ? "cuda:" + std::to_string(stream_.device) : backend_name;
 }
 
 std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {

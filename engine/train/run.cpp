@@ -30,13 +30,12 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
 }  // namespace
 
 std::shared_ptr<Device> open_device(const RunConfig& config) {
-  if (config.kernels == "vendor")
-    throw kernels::DeviceError("--kernels vendor: this build has no cuDNN kernels; use --kernels own or auto");
   return Device::open({.device = config.device,
                        .options = {.threads = config.threads,
                                    .deterministic = config.deterministic,
                                    .direct_convolution = config.direct_convolution},
-                       .precision = precision_of(config.precision)});
+                       .precision = precision_of(config.precision),
+                       .kernels = config.kernels});
 }
 
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes) {

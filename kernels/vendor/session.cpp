@@ -1,0 +1,143 @@
+#include "kernels/vendor/session.h"
+
+#include <cuda_runtime_api.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/errors.h"
+
+namespace tessera::kernels::vendor {
+namespace {
+
+constexpr std::size_t most_plans = 24;                           // timed in one search
+constexpr std::size_t workspace_limit = std::size_t{512} << 20;  // of one convolution
+constexpr std::size_t cublas_workspace = std::size_t{32}
+                                         << 20;  // what NVIDIA recommends for Hopper and later; others use less
+constexpr const char* own_name = "own";
+
+void check(cudaError_t error, const char* what) {
+  if (error != cudaSuccess) throw DeviceError(std::string("cuda: ") + what + " failed: " + cudaGetErrorString(error));
+}
+
+void forbid_recording(cudaStream_t stream, const std::string& key) {
+  cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+  check(cudaStreamIsCapturing(stream, &status), "asking whether a stream is recorded");
+  if (status != cudaStreamCaptureStatusNone)
+    throw DeviceError("a step that is being recorded meets '" + key +
+                      "' for the first time, for which a plan has still to be chosen: run the step once before");
+}
+
+bool searches(const Options& options) { return options.search != Search::off && !options.deterministic; }
+
+}  // namespace
+
+Session& Session::of(Stream& stream) {
+  if (!stream.library) stream.library = std::make_shared<Session>(stream);
+  Session& session = *static_cast<Session*>(stream.library.get());
+  check(cudaSetDevice(session.cuda_device_), "choosing a device");
+  return session;
+}
+
+// cuBLAS's workspace tells which device the stream's is in CUDA's own numbering.
+Session::Session(Stream& stream)
+    : stream_(static_cast<cudaStream_t>(stream.native)),
+      cublas_workspace_(std::make_unique<Scratch>(stream.backend.runtime, stream.device, cublas_workspace)) {
+  cudaPointerAttributes attributes{};
+  check(cudaPointerGetAttributes(&attributes, cublas_workspace_->data()), "asking for a pointer's device");
+  cuda_device_ = attributes.device;
+}
+
+Session::~Session() {
+  plans_.clear();
+  if (cudnn_) (void)cudnn().cudnnDestroy(cudnn_);
+  if (cublas_) (void)cublas().cublasDestroy_v2(cublas_);
+}
+
+cudnnHandle_t Session::cudnn_handle() {
+  if (!cudnn_) {
+    cudnn().check(cudnn().cudnnCreate(&cudnn_), "creating a handle");
+    cudnn().check(cudnn().cudnnSetStream(cudnn_, stream_), "setting the stream");
+  }
+  return cudnn_;
+}
+
+cublasHandle_t Session::cublas_handle() {
+  if (!cublas_) {
+    const Cublas& b = cublas();
+    b.check(b.cublasCreate_v2(&cublas_), "creating a handle");
+    b.check(b.cublasSetStream_v2(cublas_, stream_), "setting the stream");
+    // After the stream, which resets it. A workspace of our own: cuBLAS must not allocate while a step is recorded, and
+    // with one workspace for one stream its results are the same bits every time.
+    b.check(b.cublasSetWorkspace_v2(cublas_, cublas_workspace_->data(), cublas_workspace), "setting the workspace");
+    b.check(b.cublasSetMathMode(
+                cublas_, static_cast<cublasMath_t>(CUBLAS_DEFAULT_MATH | CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION)),
+            "setting the arithmetic");
+  }
+  return cublas_;
+}
+
+PlanCache& Session::cache(Stream& stream) {
+  if (!cache_) {
+    const DeviceInfo info = stream.backend.runtime.device_info(stream.device);
+    const std::string identity = info.name + ", cuDNN " + cudnn().version() + ", cuBLAS " + cublas().version();
+    cache_ = std::make_unique<PlanCache>(plan_cache_file(identity), identity);
+  }
+  return *cache_;
+}
+
+const Conv2dPlan* Session::conv2d_plan(Stream& stream, const Conv2dProblem& problem, std::size_t result_bytes,
+                                       const RunPlan& run_plan, const RunOwn& run_own) {
+  auto found = plans_.find(problem);
+  if (found == plans_.end()) {
+    forbid_recording(stream_, key_of(problem));
+    found = plans_.emplace(problem, choose(stream, problem, result_bytes, run_plan, run_own)).first;
+  }
+  return found->second ? &*found->second : nullptr;
+}
+
+std::optional<Conv2dPlan> Session::choose(Stream& stream, const Conv2dProblem& problem, std::size_t result_bytes,
+                                          const RunPlan& run_plan, const RunOwn& run_own) {
+  const bool search = searches(stream.options), own = stream.options.search == Search::library_and_own;
+  const Target target{.cudnn = cudnn(), .handle = cudnn_handle()};
+  std::vector<Conv2dPlan> plans = conv2d_plans(target, problem, search ? most_plans : 1, workspace_limit);
+  if (plans.empty()) return std::nullopt;
+  if (!search || (plans.size() == 1 && !own)) return std::move(plans.front());
+
+  const std::string key = key_of(problem) + (own ? "/own" : "");
+  std::string name = cache(stream).find(key).value_or("");
+  const auto named = [&] { return std::ranges::find(plans, name, &Conv2dPlan::name); };
+  if (!(own && name == own_name) && named() == plans.end()) {
+    std::size_t workspace_bytes = 1;
+    for (const Conv2dPlan& plan : plans) workspace_bytes = std::max(workspace_bytes, plan.workspace_bytes());
+    const Scratch result(stream.backend.runtime, stream.device, result_bytes);
+    const Scratch workspace(stream.backend.runtime, stream.device, workspace_bytes);
+    std::vector<Way> ways;
+    for (const Conv2dPlan& plan : plans)
+      ways.push_back({plan.name(), [&] { run_plan(plan, result.data(), workspace.data()); }});
+    if (own) ways.push_back({own_name, [&] { run_own(result.data()); }});
+    name = ways[fastest(stream, ways)].name;
+    cache(stream).store(key, name);
+  }
+  if (name == own_name) return std::nullopt;
+  return std::move(*named());
+}
+
+bool Session::choose_library(Stream& stream, const std::string& key, std::size_t result_bytes, const RunOwn& run_library,
+                             const RunOwn& run_own) {
+  if (!searches(stream.options) || stream.options.search != Search::library_and_own) return true;
+  if (const auto found = choices_.find(key); found != choices_.end()) return found->second;
+  forbid_recording(stream_, key);
+  constexpr const char* library_name = "library";
+  std::string name = cache(stream).find(key).value_or("");
+  if (name != own_name && name != library_name) {
+    const Scratch result(stream.backend.runtime, stream.device, result_bytes);
+    const std::vector<Way> ways{{library_name, [&] { run_library(result.data()); }},
+                                {own_name, [&] { run_own(result.data()); }}};
+    name = ways[fastest(stream, ways)].name;
+    cache(stream).store(key, name);
+  }
+  return choices_[key] = name == library_name;
+}
+
+}  // namespace tessera::kernels::vendor
