@@ -30,6 +30,8 @@ std::vector<Shape> shapes() {
           {{1, 9, 7, 129}},
           {{2, 2, 2, 33}},
           {{513, 5}},
+          {{520, 65}},   // several slices, tiles of columns,
+          {{2085, 24}},  // and packs: beyond what one block takes
           {{128, 8, 8, 64}, Size::medium},
           {{128, 4, 4, 512}, Size::medium},
           {{32, 32, 32, 64}, Size::bench},

@@ -43,6 +43,8 @@ void add_column_sums(std::vector<SlotCase>& all) {
   for (std::int64_t columns : {1, 3, 6, 10, 31, 33, 64, 65, 127, 129}) one({columns % 2 ? 67 : 128, columns});
   one({1, 65});
   one({4099, 3});
+  one({520, 65});
+  one({2085, 24});
   one({2, 5, 7, 33});
   one({32'768, 64}, Size::medium);
   one({128, 4, 4, 512}, Size::medium);

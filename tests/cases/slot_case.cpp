@@ -108,6 +108,43 @@ double largest_magnitude(const std::vector<double>& values) {
   return largest;
 }
 
+// Kernels that read whole vectors where they can: one case of each once more, with every operand one element off.
+void add_unaligned(std::vector<SlotCase>& all) {
+  const char* const again[] = {"add/n=1025",
+                               "convert/to bf16 n=1031",
+                               "convert/from bf16 n=1031",
+                               "scale/n=255 with factor",
+                               "activation_forward/relu n=257",
+                               "activation_backward/relu n=257",
+                               "dropout/p=0.5 n=257",
+                               "permute/3x4x4x33 axes 0312",
+                               "copy_columns/2x3x3x16 columns 0+16 to 2x3x3x64 at 16",
+                               "sum/n=1025",
+                               "sum_of_squares/n=1025",
+                               "column_sums/2085x24",
+                               "max_pool_forward/3x3 s2 pad0 8x8 to 4x4 c16 n2",
+                               "max_pool_backward/3x3 s2 pad0 8x8 to 4x4 c16 n2",
+                               "global_average_pool_forward/5x8x8x64",
+                               "global_average_pool_backward/5x8x8x64",
+                               "batch_norm_training/128x64 residual relu",
+                               "batch_norm_training/3x8x8x64 residual relu given statistics",
+                               "batch_norm_inference/128x64 residual relu",
+                               "batch_norm_fold/64 bias",
+                               "batch_norm_backward/128x64 relu dx dresidual dgamma dbeta",
+                               "check_finite/n=1025 NaN last",
+                               "sgd_step/nesterov and decay n=1025 with a copy",
+                               "adam_step/pytorch n=1025 with a copy",
+                               "gather_batch/5 of 9 8x8x3 pad4 flip"};
+  for (const char* name : again) {
+    const auto found = std::ranges::find(all, name, &SlotCase::name);
+    if (found == all.end()) throw std::logic_error(std::string("slot cases: no case '") + name + "' to run unaligned");
+    SlotCase c = *found;
+    c.variant += " unaligned";
+    for (Operand& o : c.operands) o.offset = is_struct(o.element) ? 0 : 1;
+    all.push_back(std::move(c));
+  }
+}
+
 template <class T>
 Operand of_struct(std::string name, Role role, Element element, const T& value) {
   Operand o{.name = std::move(name), .role = role, .dims = {sizeof(T)}, .fill = {}, .element = element};
@@ -155,6 +192,7 @@ std::vector<SlotCase> slot_cases() {
   add_loss_cases(all);
   add_optimizer_cases(all);
   add_gather_cases(all);
+  add_unaligned(all);
   return all;
 }
 
@@ -187,8 +225,10 @@ Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool 
   const kernels::Runtime& runtime = stream.backend.runtime;
   for (const Operand& o : c.operands) {
     const std::size_t bytes = o.bytes(real);
-    memory_.emplace_back(runtime.allocate(stream.device, bytes), Release{&runtime, stream.device});
-    entries.push_back({&o, {memory_.back().get(), dtype(o.element, real), o.dims}});
+    const std::size_t before = static_cast<std::size_t>(o.offset) * kernels::size_of(dtype(o.element, real));
+    memory_.emplace_back(runtime.allocate(stream.device, before + bytes), Release{&runtime, stream.device});
+    operand_at_.push_back(static_cast<std::byte*>(memory_.back().get()) + before);
+    entries.push_back({&o, {operand_at_.back(), dtype(o.element, real), o.dims}});
     const bool poisoned = o.role == Role::output || (o.role == Role::gradient && !accumulate);
     initial_.push_back(poisoned ? std::vector<std::byte>(bytes, std::byte{0xFF})
                                 : filled(o, stream_of(c.name() + "." + o.name), real, values));
@@ -199,8 +239,8 @@ Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool 
 
 void Prepared::reset() {
   const kernels::Runtime& runtime = stream_.backend.runtime;
-  for (std::size_t i = 0; i < memory_.size(); ++i)
-    runtime.copy(stream_.native, memory_[i].get(), initial_[i].data(), initial_[i].size(), kernels::Copy::host_to_device);
+  for (std::size_t i = 0; i < operand_at_.size(); ++i)
+    runtime.copy(stream_.native, operand_at_[i], initial_[i].data(), initial_[i].size(), kernels::Copy::host_to_device);
   runtime.synchronize(stream_.native);
 }
 
@@ -209,10 +249,10 @@ void Prepared::call() { case_.call(stream_, *operands_); }
 Outputs Prepared::outputs() {
   const kernels::Runtime& runtime = stream_.backend.runtime;
   Outputs outputs;
-  for (std::size_t i = 0; i < memory_.size(); ++i) {
+  for (std::size_t i = 0; i < operand_at_.size(); ++i) {
     const Operand& o = case_.operands[i];
     std::vector<std::byte> bytes(initial_[i].size());
-    runtime.copy(stream_.native, bytes.data(), memory_[i].get(), bytes.size(), kernels::Copy::device_to_host);
+    runtime.copy(stream_.native, bytes.data(), operand_at_[i], bytes.size(), kernels::Copy::device_to_host);
     runtime.synchronize(stream_.native);
     if (o.role != Role::input)
       outputs.push_back(

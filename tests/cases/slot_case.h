@@ -8,6 +8,7 @@
 //     float32 run and a float64 run start from the same numbers.
 //   * Outputs hold NaN (bytes 0xFF) before the call. Gradients do so too with accumulate = false, and hold known values
 //     with accumulate = true.
+//   * An operand may start in the middle of its allocation, as a slice of a parameter buffer does.
 //   * Inputs must not change; run() throws where they do.
 #pragma once
 
@@ -45,6 +46,7 @@ struct Operand {
   Fill fill;
   Element element = Element::real;
   std::vector<std::byte> contents = {};  // structs (step_state, step_guard, metrics): their initial bytes
+  std::int64_t offset = 0;               // elements into its allocation where it starts: not 0 for a slice of a larger one
 
   std::size_t bytes(kernels::DType real) const;
 };
@@ -96,7 +98,7 @@ struct SlotCase {
   double bytes() const;
 };
 
-// Every case, slot by slot in the order of the table.
+// Every case, slot by slot in the order of the table; then some of them once more with unaligned operands.
 std::vector<SlotCase> slot_cases();
 // Those whose name or slot matches a shell pattern (`*`, `?`, `[…]`; several separated by commas; empty: all) and whose
 // size is at most `largest`.
@@ -135,6 +137,7 @@ class Prepared {
   kernels::Stream& stream_;
   kernels::DType real_;
   std::vector<std::unique_ptr<void, Release>> memory_;
+  std::vector<void*> operand_at_;  // in memory_
   std::vector<std::vector<std::byte>> initial_;
   std::optional<Operands> operands_;
 };
