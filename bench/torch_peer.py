@@ -2,9 +2,10 @@
 """The same steps in PyTorch, to compare with bench_steps.
 
 Speaks the protocol of `bench_steps --serve`: prints "ready", then for each line on standard input runs one group of
-steps and prints the seconds that one step took. Networks are written from their tutorials; weights are PyTorch's own.
+steps (a number on the line: so many) and prints the seconds that one step took. Networks are written from their tutorials; weights are PyTorch's own.
 """
 import argparse
+import json
 import os
 import sys
 import time
@@ -16,6 +17,10 @@ parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--threads", type=int, default=2)
 parser.add_argument("--format", choices=["contiguous", "channels_last"], default="contiguous")
 parser.add_argument("--group", type=int, default=1)
+parser.add_argument("--warm-up", type=int, default=3, help="steps before it says that it is ready")
+parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
+parser.add_argument("--compile", choices=["no", "default", "reduce-overhead", "max-autotune"], default="no")
 options = parser.parse_args()
 os.environ["OMP_NUM_THREADS"] = str(options.threads)
 
@@ -24,6 +29,12 @@ from torch import nn  # noqa: E402
 from torch.nn import functional as F  # noqa: E402
 
 torch.set_num_threads(options.threads)
+on_gpu = options.device == "cuda"
+if on_gpu:  # the library's fastest convolutions for these shapes, in the precision asked for
+    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = options.precision == "tf32"
+elif options.precision == "tf32":
+    parser.error("tf32 is of GPUs")
 
 
 class LeNet5(nn.Module):
@@ -125,28 +136,64 @@ labels = torch.randint(0, 10, (options.batch_size,))
 if options.format == "channels_last":
     network = network.to(memory_format=torch.channels_last)
     images = images.to(memory_format=torch.channels_last)
-optimizer = torch.optim.Adam(network.parameters(), 1e-3)
+network, images, labels = network.to(options.device), images.to(options.device), labels.to(options.device)
+optimizer = torch.optim.Adam(network.parameters(), 1e-3, **({"fused": True} if on_gpu else {}))
 network.train(options.mode == "train")
+model = network
+if options.compile != "no":
+    model = torch.compile(network, mode=None if options.compile == "default" else options.compile)
+
+
+def forward():
+    if options.precision != "bf16":
+        return model(images)
+    with torch.autocast(options.device, torch.bfloat16):
+        return model(images)
 
 
 def step():
     if options.mode == "infer":
         with torch.no_grad():
-            network(images)
+            forward()
         return
     optimizer.zero_grad(set_to_none=True)
-    loss = F.cross_entropy(network(images), labels)
+    loss = F.cross_entropy(forward().float(), labels)
     if options.network == "resnet18":
         loss = loss + 0.01 * network.head.weight.square().sum()
     loss.backward()
     optimizer.step()
 
 
-for _ in range(3):
-    step()
-print("ready", flush=True)
-for _ in sys.stdin:
+def finish():
+    if on_gpu:
+        torch.cuda.synchronize()
+
+
+def seconds(steps):
+    finish()
     start = time.perf_counter()
-    for _ in range(options.group):
+    for _ in range(steps):
         step()
-    print(f"{(time.perf_counter() - start) / options.group:.9f}", flush=True)
+    finish()
+    return (time.perf_counter() - start) / steps
+
+
+def describe():
+    host = []
+    for _ in range(15):
+        finish()
+        start = time.perf_counter()
+        step()
+        host.append(time.perf_counter() - start)
+    finish()
+    return json.dumps({"device": f"PyTorch {torch.__version__}", "host_seconds": sorted(host)[7],
+                       "memory_bytes": torch.cuda.max_memory_reserved() if on_gpu else None})
+
+
+seconds(3)
+print("ready", flush=True)
+for line in sys.stdin:
+    if line.strip() == "describe":
+        print(describe(), flush=True)
+    else:
+        print(f"{seconds(int(line) if line.strip().isdigit() else options.group):.9f}", flush=True)
