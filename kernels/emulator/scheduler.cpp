@@ -64,6 +64,13 @@ class Emulator {
   Fiber& fiber_of(Thread& thread);
   static void fiber_main();
 
+  // Lists of fibers never grow while a kernel runs: for a race checker, growing would be an access by one of its threads.
+  Emulator() {
+    fibers_.reserve(max_block_threads);
+    idle_.reserve(max_block_threads);
+    used_.reserve(max_block_threads);
+  }
+
   struct Free {
     void operator()(void* memory) const { std::free(memory); }
   };

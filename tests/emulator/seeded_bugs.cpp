@@ -37,8 +37,8 @@ std::string run_alone(const SeededBug& bug) {
   char program[4096];
   const auto length = readlink("/proc/self/exe", program, sizeof program);
   REQUIRE(length > 0);
-  const std::string command = std::string(choice) + "='" + bug.name + "' '" +
-                              std::string(program, static_cast<std::size_t>(length)) + "' 'one seeded bug' 2>&1";
+  setenv(choice, bug.name.c_str(), 1);
+  const std::string command = "'" + std::string(program, static_cast<std::size_t>(length)) + "' 'one seeded bug' 2>&1";
   std::FILE* const output = popen(command.c_str(), "r");
   REQUIRE(output != nullptr);
   std::string text;

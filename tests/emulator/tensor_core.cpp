@@ -25,7 +25,7 @@ __global__ void __launch_bounds__(32) bf16_by_ldmatrix(const bf16* a, const bf16
   __shared__ __align__(16) bf16 bs[16][8];
   const int lane = static_cast<int>(threadIdx.x), g = lane / 4, t = lane % 4;
   cp_async16(&as[0][0] + lane * 8, a + lane * 8, true);
-  cp_async16(&bs[0][0] + lane % 16 * 8, b + lane % 16 * 8, true);
+  if (lane < 16) cp_async16(&bs[0][0] + lane * 8, b + lane * 8, true);
   cp_async_commit();
   cp_async_wait<0>();
   __syncthreads();
