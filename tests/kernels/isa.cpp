@@ -1,5 +1,6 @@
 // The micro-kernels of each instruction set: that they agree with plain loops, and that their object files export nothing
 // but their tables (a function shared by the linker would put, say, AVX-512 code into the rest of the program).
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -137,33 +138,115 @@ TEST_CASE("outer: sums of outer products, for every instruction set", "[kernels]
         }
 }
 
+TEST_CASE("rows and panels of bf16: as of float32, rounded once", "[kernels][isa]") {
+  constexpr std::int64_t reduction = 11, points = 13;
+  for (const isa::Kernels* set : supported())
+    for (std::int64_t channels : {1, 5, 8, 15, 16, 33}) {
+      INFO(set->name << ", " << channels << " channels");
+      const std::int64_t width = set->panel_width, panels = (channels + width - 1) / width;
+      // The same numbers in both types.
+      const auto halves = [](const std::vector<float>& values) {
+        std::vector<bf16> h(values.size());
+        std::transform(values.begin(), values.end(), h.begin(), to_bf16);
+        return h;
+      };
+      const auto floats = [](const std::vector<bf16>& values) {
+        std::vector<float> f(values.size());
+        std::transform(values.begin(), values.end(), f.begin(), [](bf16 x) { return to_float(x); });
+        return f;
+      };
+      const std::vector<bf16> w = halves(numbers(8, channels * reduction)), residual = halves(numbers(9, points * channels));
+      const std::vector<float> w_float = floats(w), residual_float = floats(residual);
+      const std::vector<float> in = numbers(10, points * reduction);
+      const std::vector<float> scale = numbers(11, channels), shift = numbers(12, channels);
+
+      std::vector<float> packed(static_cast<std::size_t>(panels * width * reduction), NAN), packed_float = packed;
+      for (std::int64_t i = 0; i < panels; ++i) {
+        const std::int64_t from = i * width * reduction, count = std::min(width, channels - i * width);
+        set->for_bf16.pack_transposed(w.data() + from, reduction, reduction, count, packed.data() + from);
+        set->for_float.pack_transposed(w_float.data() + from, reduction, reduction, count, packed_float.data() + from);
+      }
+      CHECK(packed == packed_float);
+
+      std::vector<bf16> out(static_cast<std::size_t>(points * channels));
+      std::vector<float> out_float(out.size());
+      const auto fill = [&](auto& job, auto* to, auto* add) {
+        job.in = in.data(), job.in_column = reduction, job.out = to, job.out_column = channels;
+        job.images = job.rows = job.taps = 1, job.columns = points, job.length = reduction;
+        job.panels = packed.data(), job.panel_floats = width * reduction, job.channels = channels;
+        job.epilogue = {scale.data(), shift.data(), add, Activation::relu, false};
+      };
+      isa::Rows<bf16> job{};
+      fill(job, out.data(), residual.data());
+      set->for_bf16.rows(job);
+      isa::Rows<float> job_float{};
+      fill(job_float, out_float.data(), residual_float.data());
+      set->for_float.rows(job_float);
+      for (std::size_t i = 0; i < out.size(); ++i)
+        if (out[i].bits != to_bf16(out_float[i]).bits) FAIL("element " << i << ": " << out_float[i]);
+    }
+}
+
 TEST_CASE("an unknown instruction set is refused by name", "[kernels][isa]") {
   CHECK_THROWS_WITH(isa::kernels_named("mmx"), Catch::Contains("'mmx'") && Catch::Contains("baseline"));
 }
 
 #if defined(__x86_64__) && defined(TESSERA_KERNELS_LIBRARY)
-TEST_CASE("object files of an instruction set export their table and nothing else", "[kernels][isa]") {
-  const std::unique_ptr<FILE, int (*)(FILE*)> nm(
-      popen("nm --print-file-name --extern-only --defined-only --demangle '" TESSERA_KERNELS_LIBRARY "' 2>&1", "r"), pclose);
-  REQUIRE(nm);
-  std::set<std::string> tables;
+namespace {
+
+// What a tool of binutils prints about the library, line by line.
+template <class Visit>
+void for_each_line(const std::string& tool, const Visit& visit) {
+  const std::unique_ptr<FILE, int (*)(FILE*)> output(popen((tool + " '" TESSERA_KERNELS_LIBRARY "' 2>&1").c_str(), "r"),
+                                                     pclose);
+  REQUIRE(output);
   std::string line;
-  for (int c = std::fgetc(nm.get()); c != EOF; c = std::fgetc(nm.get())) {
+  for (int c = std::fgetc(output.get()); c != EOF; c = std::fgetc(output.get())) {
     if (c != '\n') {
       line += static_cast<char>(c);
       continue;
     }
-    // library:avx2.cpp.o:0000000000000000 D tessera::kernels::cpu::isa::avx2
-    for (const std::string name : {"avx2", "avx512", "loops_avx2", "loops_avx512"})
+    visit(line);
+    line.clear();
+  }
+}
+
+const std::set<std::string> isa_files{"avx2", "avx512", "loops_avx2", "loops_avx512"};
+
+}  // namespace
+
+TEST_CASE("object files of an instruction set export their table and nothing else", "[kernels][isa]") {
+  std::set<std::string> tables;
+  // library:avx2.cpp.o:0000000000000000 D tessera::kernels::cpu::isa::avx2
+  for_each_line("nm --print-file-name --extern-only --defined-only --demangle", [&](const std::string& line) {
+    for (const std::string& name : isa_files)
       if (line.find(":" + name + ".cpp.o:") != std::string::npos) {
         INFO(line);
         const bool sanitizer = line.find("__odr_asan") != std::string::npos;
         CHECK((sanitizer || line.ends_with(" tessera::kernels::cpu::isa::" + name)));
         tables.insert(name);
       }
-    line.clear();
-  }
-  if (tables.empty() && !line.empty()) WARN("nm: " << line);
-  CHECK(tables == std::set<std::string>{"avx2", "avx512", "loops_avx2", "loops_avx512"});
+  });
+  CHECK(tables == isa_files);
 }
+
+#if !defined(__AVX__)  // else the whole program is compiled for it
+TEST_CASE("no other object file has an instruction of AVX", "[kernels][isa]") {
+  std::string object, offender;
+  std::set<std::string> with_avx;
+  for_each_line("objdump --disassemble --no-show-raw-insn", [&](const std::string& line) {
+    const std::size_t name_end = line.find(".cpp.o:     file format");  // avx2.cpp.o:     file format elf64-x86-64
+    if (name_end != std::string::npos) object = line.substr(0, name_end);
+    //     1234:\tvaddps %ymm0,%ymm1,%ymm2
+    const std::size_t tab = line.find('\t');
+    const bool vector = line.find("%ymm") != std::string::npos || line.find("%zmm") != std::string::npos ||
+                        line.find("%xmm") != std::string::npos;
+    if (!vector || tab == std::string::npos || line.compare(tab + 1, 1, "v") != 0) return;
+    with_avx.insert(object);
+    if (!isa_files.contains(object)) offender = object + ": " + line;
+  });
+  INFO(offender);
+  CHECK(with_avx == isa_files);
+}
+#endif
 #endif
