@@ -45,6 +45,7 @@ std::string run_alone(const SeededBug& bug) {
   char part[4096];
   while (const std::size_t bytes = std::fread(part, 1, sizeof part, output)) text.append(part, bytes);
   pclose(output);
+  unsetenv(choice);
   return text;
 }
 
