@@ -14,15 +14,19 @@
 namespace tessera::kernels::vendor {
 
 // Every function this overlay calls, once.
-#define TESSERA_CUDNN_FUNCTIONS(F)                                                                   \
-  F(cudnnGetVersion)                                                                                 \
-  F(cudnnGetErrorString) F(cudnnGetLastErrorString) F(cudnnCreate) F(cudnnDestroy) F(cudnnSetStream) \
-      F(cudnnBackendCreateDescriptor) F(cudnnBackendDestroyDescriptor) F(cudnnBackendSetAttribute)   \
-          F(cudnnBackendGetAttribute) F(cudnnBackendFinalize) F(cudnnBackendExecute)
-#define TESSERA_CUBLAS_FUNCTIONS(F)                                                                            \
-  F(cublasCreate_v2)                                                                                           \
-  F(cublasDestroy_v2) F(cublasGetProperty) F(cublasSetStream_v2) F(cublasSetWorkspace_v2) F(cublasSetMathMode) \
-      F(cublasGetStatusString)
+// clang-format off
+#define TESSERA_CUDNN_FUNCTIONS(F) F(cudnnGetVersion) TESSERA_CUDNN_REST(F)
+#define TESSERA_CUDNN_REST(F)                                                              \
+  F(cudnnGetErrorString) F(cudnnGetLastErrorString)                                        \
+  F(cudnnCreate) F(cudnnDestroy) F(cudnnSetStream)                                         \
+  F(cudnnBackendCreateDescriptor) F(cudnnBackendDestroyDescriptor)                         \
+  F(cudnnBackendSetAttribute) F(cudnnBackendGetAttribute)                                  \
+  F(cudnnBackendFinalize) F(cudnnBackendExecute)
+#define TESSERA_CUBLAS_FUNCTIONS(F)                                                        \
+  F(cublasGetProperty) F(cublasGetStatusString)                                            \
+  F(cublasCreate_v2) F(cublasDestroy_v2)                                                   \
+  F(cublasSetStream_v2) F(cublasSetWorkspace_v2) F(cublasSetMathMode)
+// clang-format on
 
 #define TESSERA_MEMBER(function) decltype(&::function) function;
 

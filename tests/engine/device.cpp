@@ -36,6 +36,34 @@ TEST_CASE("a device that is not there is an error that says what to do") {
     CHECK_THAT(error_of("cuda"), Catch::Contains(why) && !Catch::Equals(""));
 }
 
+TEST_CASE("a library's kernels are for CUDA devices, and are there or an error says why") {
+  const auto kernels_error = [](const std::string& device, const std::string& word) -> std::string {
+    try {
+      Device::open({.device = device, .options = {}, .kernels = word});
+      return "";
+    } catch (const kernels::DeviceError& error) {
+      return error.what();
+    }
+  };
+  CHECK_THAT(kernels_error("reference", "vendor"), Catch::Contains("--kernels vendor") && Catch::Contains("--device cuda"));
+  CHECK_THAT(kernels_error("reference", "fast"), Catch::Contains("auto, own or vendor"));
+  CHECK(kernels_error("reference", "own").empty());
+  CHECK(kernels_error("reference", "auto").empty());
+  CHECK_THAT(error_of("vendor"), Catch::Contains("--device cuda --kernels vendor"));
+  std::string why, why_vendor = "no headers";
+  const kernels::Backend *cuda = kernels::find_backend("cuda"), *vendor = kernels::find_backend("vendor");
+  if (!cuda || cuda->runtime.device_count(&why) == 0) return;
+  if (vendor && vendor->runtime.device_count(&why_vendor) > 0) {
+    const auto device = Device::open({.device = "cuda", .options = {}, .kernels = "vendor"});
+    CHECK(device->name() == "cuda:0");
+    CHECK_THAT(device->choice(), Catch::Contains("cuDNN") && Catch::Contains("cuBLAS"));
+  } else {
+    CHECK_THAT(kernels_error("cuda", "vendor"), Catch::Contains(why_vendor));
+    const auto device = Device::open({.device = "cuda", .options = {}, .kernels = "auto"});
+    CHECK_THAT(device->choice(), Catch::Contains("own kernels: ") && Catch::Contains(why_vendor));
+  }
+}
+
 TEST_CASE("auto takes what there is and says why") {
   if (!kernels::find_backend("cpu")) return;
   const auto device = Device::open({.device = "auto", .options = {.threads = 1}});

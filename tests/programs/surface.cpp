@@ -84,6 +84,7 @@ TEST_CASE("a device that cannot be had: exit code 5, and auto says what it took"
   const std::string data = (folder / "data").string();
   require_failure(run("train_lenet5_relu", {data, "--device", "tpu"}), 5, "tpu");
   require_failure(run("train_lenet5_relu", {data, "--device", "cuda:77"}), 5, "cuda");
+  require_failure(run("train_lenet5_relu", {data, "--device", "cpu", "--kernels", "vendor"}), 5, "--kernels vendor");
   require_failure(run("train_lenet5_relu", {data, "--device", "cpu", "--precision", "bf16"}), 5, "bf16");
   const Outcome automatic = run("train_lenet5_relu", {data, "--steps", "1", "--out", (folder / "run").string()});
   CHECK(automatic.code == 0);
