@@ -1,5 +1,6 @@
 // show DATA: what a data set holds: shapes, images per class, and a picture of labelled images; or one image's values.
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -9,6 +10,7 @@
 #include "engine/report/image_grid.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
+#include "engine/train/batches.h"
 #include "engine/train/config.h"
 
 namespace {
@@ -98,6 +100,18 @@ void show_image(const Dataset& data, const ImageSet& set, const std::string& spl
                           {"values", values_json(set, index)}}));
 }
 
+// The first images as training would see them in its first epoch, were they drawn in file order.
+ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) {
+  const std::shared_ptr<Device> device = Device::open({.device = "cpu"});
+  const BatchSource source(DeviceImages::upload(set, device), gather_params(Normalization::none, true, seed));
+  StepStateBuffer state(device);
+  state.write({});
+  const std::vector<float> pixels = source.draw(count, state.device_pointer()).x.to_host<float>();
+  ImageSet seen = set;
+  for (std::size_t i = 0; i < pixels.size(); ++i) seen.pixels[i] = static_cast<std::uint8_t>(std::lround(pixels[i] * 255));
+  return seen;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -105,6 +119,7 @@ int main(int argc, char** argv) {
   OutputOptions output;
   std::string data_path, out = "show.png", split = "train";
   std::int64_t count = 25, index = -1;
+  bool augment = false;
   RunConfig defaults;
   std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, "A data set, or the word synthetic; see the README")->required();
@@ -116,7 +131,8 @@ int main(int argc, char** argv) {
   app.add_option("--index", index, "Print the values and the label of this image instead")
       ->check(CLI::NonNegativeNumber)
       ->default_str("none");
-  app.add_option("--seed", seed, "Of synthetic data")->capture_default_str();
+  app.add_flag("--augment", augment, "The pictures as training with --augment standard sees them")->excludes("--index");
+  app.add_option("--seed", seed, "Of synthetic data and augmentation")->capture_default_str();
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
@@ -131,9 +147,9 @@ int main(int argc, char** argv) {
         return 0;
       }
       const std::int64_t shown = std::min(count, set.count);
-      const std::string title =
-          (split == "train" ? "training images 0 to " : "test images 0 to ") + std::to_string(shown - 1);
-      const Picture picture = image_grid(set, 0, shown, data.classes, title);
+      const std::string title = (split == "train" ? "training images 0 to " : "test images 0 to ") +
+                                std::to_string(shown - 1) + (augment ? ", augmented" : "");
+      const Picture picture = image_grid(augment ? augmented(set, shown, seed) : set, 0, shown, data.classes, title);
       write_file_atomically(out, encode_png(picture.width, picture.height, picture.rgb), ExitCode::failure);
 
       console.note(data.description);

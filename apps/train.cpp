@@ -26,13 +26,19 @@ int main(int argc, char** argv) {
                std::string("train_") + entry.id);
   TrainOptions options;
   OutputOptions output;
-  std::string data, out, resume;
+  std::string data, out, resume, recipe = "tutorial";
   app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic; see the README");
+  CLI::Option* const recipe_option =
+      app.add_option("--recipe", recipe, "The tutorial's, or one for a high accuracy in few epochs on a GPU")
+          ->check(CLI::IsMember({"tutorial", "fast"}))
+          ->capture_default_str();
   add_train_options(app, options, config);
   add_network_options(app, options.compute);
   add_compute_options(app, options.compute, config);
   app.add_option("--out", out, "Run folder")->default_str("runs/<network>-<time>/");
-  app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")->excludes("--out");
+  app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
+      ->excludes("--out")
+      ->excludes(recipe_option);
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
@@ -46,6 +52,9 @@ int main(int argc, char** argv) {
         if (request.config.network != entry.id)
           throw UsageError(resume + " is a run of " + request.config.network + ": use train_" + request.config.network);
       } else {
+        request.config.recipe = entry.recipe_called(recipe);
+        request.config.precision = to_word(request.config.recipe.precision);
+        request.config.seed = request.config.recipe.seed;
         request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
       }
       options.apply(request.config);

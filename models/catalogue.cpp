@@ -27,6 +27,15 @@ std::unique_ptr<Network> NetworkEntry::make(const NetworkOptions& options) const
   return build(options);
 }
 
+const Recipe& NetworkEntry::recipe_called(std::string_view name) const {
+  if (name == "tutorial") return recipe;
+  if (name == "fast" && fast) return *fast;
+  std::string with;
+  for (const NetworkEntry& entry : catalogue())
+    if (entry.fast) with += (with.empty() ? "" : ", ") + std::string(entry.id);
+  throw UsageError("--recipe " + std::string(name) + ": " + id + " has only its tutorial's recipe; fast: " + with);
+}
+
 const NetworkEntry* find_network(std::string_view id) {
   for (const NetworkEntry& entry : catalogue())
     if (entry.id == id) return &entry;

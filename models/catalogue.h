@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -17,6 +18,10 @@ struct NetworkEntry {
   Recipe recipe;
   bool has_dropout = false;          // knows NetworkOptions::dropout
   bool has_residual_option = false;  // knows NetworkOptions::residual
+  std::optional<Recipe> fast = {};   // to a high accuracy in few epochs on a GPU
+
+  // The recipe of that name: tutorial (its own) or fast. UsageError where the network has none of it.
+  const Recipe& recipe_called(std::string_view name) const;
 
   // The network as the options want it. UsageError where they ask for a variant that it does not know.
   std::unique_ptr<Network> make(const NetworkOptions& options) const;

@@ -20,7 +20,7 @@ enum class Precision : std::uint8_t {
 
 struct DeviceRequest {
   std::string device = "auto";  // auto | cpu | cuda | cuda:N | emulated | reference
-  kernels::Options options;     // threads = 0: all the machine's cores
+  kernels::Options options = {};  // threads = 0: all the machine's cores
   Precision precision = Precision::fp32;
   std::string kernels = "own";  // with cuda: own | vendor (cuDNN, cuBLAS) | auto (what is faster, where these are there)
   bool pool_memory = true;      // false: every tensor is an allocation of its own, so that checkers see overruns

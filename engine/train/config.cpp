@@ -26,6 +26,7 @@ constexpr Word<BestRule> best_rules[] = {{BestRule::last, "last"},
                                          {BestRule::highest_validation_accuracy, "highest validation accuracy"}};
 constexpr Word<LossAverage> averages[] = {{LossAverage::by_samples, "by samples"}, {LossAverage::by_batches, "by batches"}};
 constexpr Word<OptimizerKind> kinds[] = {{OptimizerKind::sgd, "sgd"}, {OptimizerKind::adam, "adam"}};
+constexpr Word<ScheduleKind> schedules[] = {{ScheduleKind::constant, "constant"}, {ScheduleKind::one_cycle, "one cycle"}};
 constexpr Word<AdamForm> forms[] = {{AdamForm::keras, "keras"}, {AdamForm::pytorch, "pytorch"}};
 
 template <class E, std::size_t N>
@@ -73,6 +74,11 @@ Json recipe_json(const Recipe& r) {
             {"beta2", r.optimizer.beta2},
             {"epsilon", r.optimizer.epsilon},
             {"form", word_of(forms, r.optimizer.form)}}},
+          {"schedule",
+           {{"kind", word_of(schedules, r.schedule.kind)},
+            {"warmup", r.schedule.warmup},
+            {"first", r.schedule.first},
+            {"last", r.schedule.last}}},
           {"label_smoothing", r.label_smoothing},
           {"best", word_of(best_rules, r.best)},
           {"test_best", r.test_best},
@@ -83,6 +89,13 @@ Json recipe_json(const Recipe& r) {
           {"augment", r.augment},
           {"shuffle", r.shuffle},
           {"seed", r.seed}};
+}
+
+// Runs of version 0.1 have none: their rate was constant.
+Schedule schedule_of(const Json& recipe) {
+  if (!recipe.contains("schedule")) return {};
+  const Json& j = recipe.at("schedule");
+  return {.kind = value_of(schedules, j.at("kind")), .warmup = j.at("warmup"), .first = j.at("first"), .last = j.at("last")};
 }
 
 Recipe recipe_of(const Json& j) {
@@ -103,6 +116,7 @@ Recipe recipe_of(const Json& j) {
                         .beta2 = o.at("beta2"),
                         .epsilon = o.at("epsilon"),
                         .form = value_of(forms, o.at("form"))},
+          .schedule = schedule_of(j),
           .label_smoothing = j.at("label_smoothing"),
           .best = value_of(best_rules, j.at("best")),
           .test_best = j.at("test_best"),
@@ -118,6 +132,7 @@ Recipe recipe_of(const Json& j) {
 }  // namespace
 
 const char* to_word(Normalization normalization) { return word_of(normalizations, normalization); }
+const char* to_word(Precision precision) { return word_of(precisions, precision); }
 Precision precision_of(const std::string& word) { return value_of(precisions, word); }
 Normalization normalization_of(const std::string& word) { return value_of(normalizations, word); }
 

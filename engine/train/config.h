@@ -36,6 +36,7 @@ RunConfig parse_run_config(const std::string& json, const std::string& where);
 
 // The command line's words for enumerations, both ways; the reverse is a UsageError for other words.
 const char* to_word(Normalization normalization);
+const char* to_word(Precision precision);
 Precision precision_of(const std::string& word);
 Normalization normalization_of(const std::string& word);
 

@@ -36,6 +36,10 @@ std::int64_t Fit::total_steps() const {
   return plan_.max_steps ? std::min(steps, *plan_.max_steps) : steps;
 }
 
+double Fit::learning_rate(std::int64_t step) const {
+  return learning_rate_at(plan_.schedule, plan_.learning_rate, step, plan_.epochs * steps_per_epoch());
+}
+
 double Fit::session_seconds() const { return now() - session_start_; }
 
 FitState Fit::state() const {
@@ -103,8 +107,9 @@ bool Fit::train_epoch() {
 
 void Fit::one_step(std::int64_t size) {
   const double start = now();
-  step_.run({.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = plan_.learning_rate},
-            size);
+  step_.run(
+      {.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = learning_rate(state_.step)},
+      size);
   state_.position += size;
   ++state_.step;
   // On the CPU the step is over; a GPU is asked now and then only, so that it never waits for us.
@@ -124,7 +129,7 @@ void Fit::check_guard() const {
 
 void Fit::close_row(std::int64_t epoch) {
   const double waiting = now();
-  HistoryRow row{.epoch = epoch, .train = running(), .learning_rate = plan_.learning_rate, .step = state_.step};
+  HistoryRow row{.epoch = epoch, .train = running(), .learning_rate = learning_rate(state_.step - 1), .step = state_.step};
   check_guard();
   state_.row_seconds += now() - waiting;  // what the device still had to do of the row's steps
   if (validation_)

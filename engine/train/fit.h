@@ -30,7 +30,8 @@ struct FitPlan {
   std::int64_t epochs = 1;                // in total
   std::optional<std::int64_t> max_steps;  // in total; the run ends there, even within an epoch
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch
-  double learning_rate = 0;
+  double learning_rate = 0;               // the peak, where there is a schedule
+  Schedule schedule = {};                 // over all epochs, whatever max_steps says
   double label_smoothing = 0;
   std::uint64_t seed = 0;
   bool shuffle = true;
@@ -71,6 +72,7 @@ class Fit {
   std::int64_t samples() const { return train_.count(); }
   std::int64_t steps_per_epoch() const { return (train_.count() + plan_.batch_size - 1) / plan_.batch_size; }
   std::int64_t total_steps() const;
+  double learning_rate(std::int64_t step) const;  // of step number `step`, from 0
   bool has_validation() const { return validation_ != nullptr; }
   double session_seconds() const;  // wall time since run() began
   std::int64_t session_steps() const { return state_.step - first_step_; }

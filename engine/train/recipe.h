@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/optim/optimizer.h"
+#include "engine/train/schedule.h"
 
 namespace tessera {
 
@@ -42,6 +43,7 @@ struct Recipe {
   std::int64_t epochs = 5;
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch; else also at the last step
   OptimizerConfig optimizer = {};
+  Schedule schedule = {};  // of the optimiser's learning rate
   double label_smoothing = 0;
   BestRule best = BestRule::last;
   bool test_best = false;  // the closing test uses the best weights, else the last
@@ -51,6 +53,7 @@ struct Recipe {
   bool last_batch_loss = false;      // show the loss of the last batch with each row
   bool augment = false;              // pad-4 random crop and horizontal flip
   bool shuffle = true;
+  Precision precision = Precision::fp32;
   std::uint64_t seed = 1;  // of initial weights, shuffles, dropout and augmentation
 };
 

@@ -19,6 +19,7 @@ FitPlan plan_of(const RunConfig& config, const std::atomic<bool>* stop) {
           .max_steps = config.max_steps,
           .evaluate_every_steps = recipe.evaluate_every_steps,
           .learning_rate = recipe.optimizer.learning_rate,
+          .schedule = recipe.schedule,
           .label_smoothing = recipe.label_smoothing,
           .seed = config.seed,
           .shuffle = recipe.shuffle,

@@ -1,0 +1,147 @@
+// Recorded steps: the same bits as steps that are not recorded, and nothing inside them that a GPU could not record.
+#include <functional>
+
+#include "engine/train/evaluate.h"
+#include "engine/train/train_step.h"
+#include "kernels/emulator/emulator.h"
+#include "tests/catch.h"
+#include "tests/engine/devices.h"
+#include "tests/engine/tiny_network.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+constexpr std::int64_t image_count = 20, batch_size = 8;  // the last batch has 4
+
+struct Trainee {
+  explicit Trainee(Precision precision = Precision::fp32)
+      : device(Device::open({.device = "emulated", .precision = precision})),
+        network({.dropout = 0.3}),
+        store(network, device, 6),
+        optimizer(make_optimizer(OptimizerConfig::adam(1e-2), store)),
+        images(DeviceImages::upload(tiny_images(image_count, 1), device), gather()),
+        step(network, store, *optimizer, images, 6, 0.1) {}
+
+  static kernels::GatherParams gather() {
+    kernels::GatherParams p = gather_params(Normalization::cifar10, true, 9);
+    p.crop_padding = 1;
+    return p;
+  }
+
+  void train(int epochs, const std::function<void()>& after_step = {}) {
+    for (int epoch = 0; epoch < epochs; ++epoch) {
+      images.set_order(shuffled_order(image_count, 6, epoch));
+      for (std::int64_t position = 0; position < image_count; position += batch_size, ++steps) {
+        step.run(
+            {.step = steps, .epoch = epoch, .position = position, .learning_rate = 1e-2 / static_cast<double>(1 + steps)},
+            std::min(batch_size, image_count - position));
+        if (after_step) after_step();
+      }
+    }
+  }
+
+  std::vector<std::vector<float>> everything() const {
+    std::vector<std::vector<float>> all{store.values().to_host<float>(), {static_cast<float>(step.batch_loss())}};
+    for (const Buffer* buffer : store.buffers()) all.push_back(buffer->value().to_host<float>());
+    for (const auto& [name, tensor] : optimizer->memory()) all.push_back(tensor.to_host<float>());
+    const kernels::Metrics sums = step.metrics();
+    all.push_back({static_cast<float>(sums.loss_sum), static_cast<float>(sums.correct), static_cast<float>(sums.samples)});
+    return all;
+  }
+
+  std::shared_ptr<Device> device;
+  TinyNetwork network;
+  ParameterStore store;
+  std::unique_ptr<Optimizer> optimizer;
+  BatchSource images;
+  TrainStep step;
+  std::int64_t steps = 0;
+};
+
+}  // namespace
+
+TEST_CASE("recorded steps give the bits of steps that are not") {
+  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
+    INFO((precision == Precision::bf16 ? "bf16" : "fp32"));
+    Trainee recorded(precision), plain(precision);
+    plain.step.never_record();
+    std::vector<double> losses, expected;
+    recorded.train(4, [&] { losses.push_back(recorded.step.batch_loss()); });
+    plain.train(4, [&] { expected.push_back(plain.step.batch_loss()); });
+    CHECK(losses == expected);
+    CHECK(recorded.everything() == plain.everything());
+    CHECK(recorded.step.metrics().samples == 4 * image_count);
+  }
+}
+
+TEST_CASE("a replayed step allocates nothing and waits for nothing") {
+  using kernels::emulated::counters;
+  Trainee trainee;
+  trainee.train(2);  // both batch sizes are warm and recorded
+  const auto before = counters();
+  const std::size_t fresh = trainee.device->fresh_allocations();
+  trainee.step.run({.step = 6, .epoch = 2, .position = 0, .learning_rate = 1e-3}, batch_size);
+  trainee.step.run({.step = 7, .epoch = 2, .position = 8, .learning_rate = 1e-3}, batch_size);
+  trainee.step.run({.step = 8, .epoch = 2, .position = 16, .learning_rate = 1e-3}, image_count - 2 * batch_size);
+  const auto after = counters();
+  CHECK(after.launches > before.launches + 30);
+  CHECK(after.allocations == before.allocations);
+  CHECK(after.synchronizations == before.synchronizations);
+  CHECK(trainee.device->fresh_allocations() == fresh);
+}
+
+TEST_CASE("work between replays does not disturb a recorded step") {
+  Trainee recorded, plain;
+  plain.step.never_record();
+  std::vector<Tensor> kept;  // takes whatever memory is free, and fills it
+  recorded.train(3, [&] {
+    kept.push_back(Tensor::zeros(recorded.device, {64, 8, 8, 6}, DType::f32));
+    (void)evaluate(recorded.network, recorded.images, {.batch_size = 16});
+  });
+  plain.train(3);
+  CHECK(recorded.everything() == plain.everything());
+}
+
+TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU") {
+  const auto run = [](const std::string& name) {
+    const std::shared_ptr<Device> device = open(name);
+    TinyNetwork network;
+    const ParameterStore store(network, device, 6);
+    const BatchSource images(DeviceImages::upload(tiny_images(45, 2), device), Trainee::gather());
+    std::vector<float> logits;
+    const Evaluation e = evaluate(network, images, {.batch_size = 8, .on_batch = [&](const Tensor& batch, const Tensor&) {
+                                                      const std::vector<float> values = batch.to_host<float>();
+                                                      logits.insert(logits.end(), values.begin(), values.end());
+                                                    }});
+    CHECK(e.samples == 45);
+    return std::pair(e, logits);
+  };
+  const auto [emulated, emulated_logits] = run("emulated");
+  const auto [cpu, cpu_logits] = run("cpu");
+  CHECK(emulated.loss == Approx(cpu.loss).epsilon(1e-5));
+  CHECK(emulated.accuracy == cpu.accuracy);
+  REQUIRE(emulated_logits.size() == cpu_logits.size());
+  for (std::size_t i = 0; i < cpu_logits.size(); ++i) CHECK(emulated_logits[i] == Approx(cpu_logits[i]).margin(1e-4));
+}
+
+TEST_CASE("what cannot be recorded is an error, and the device works on") {
+  const std::shared_ptr<Device> device = open("emulated");
+  const Tensor x = Tensor::zeros(device, {8}, DType::f32);
+  const auto record = [&](const std::function<void()>& second_run) {
+    RecordedWork work(device, device->new_pool());
+    bool first = true;
+    const std::function<void()> step = [&] {
+      if (!first) second_run();
+      first = false;
+    };
+    work.run(step);
+    work.run(step);
+  };
+  CHECK_THROWS_AS(record([&] { device->synchronize(); }), kernels::DeviceError);
+  CHECK_THROWS_AS(record([&] { (void)x.to_host<float>(); }), kernels::DeviceError);
+  CHECK_THROWS_AS(record([&] { (void)Tensor::empty(device, {1'000'000}, DType::f32); }), kernels::DeviceError);
+  CHECK_NOTHROW(record([&] { x.zero(); }));
+  CHECK(x.to_host<float>() == std::vector<float>(8, 0.0f));
+}
