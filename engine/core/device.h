@@ -19,7 +19,7 @@ enum class Precision : std::uint8_t {
 };
 
 struct DeviceRequest {
-  std::string device = "auto";  // auto | cpu | cuda | cuda:N | emulated | reference
+  std::string device = "auto";    // auto | cpu | cuda | cuda:N | emulated | reference
   kernels::Options options = {};  // threads = 0: all the machine's cores
   Precision precision = Precision::fp32;
   std::string kernels = "own";  // with cuda: own | vendor (cuDNN, cuBLAS) | auto (what is faster, where these are there)

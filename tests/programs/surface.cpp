@@ -35,7 +35,7 @@ TEST_CASE("every program explains itself") {
        {"--device",      "--kernels",    "--precision",    "--threads",     "--seed",    "--deterministic", "--conv",
         "--batch-size",  "--normalize",  "--outputs",      "--no-residual", "--epochs",  "--steps",         "--optimizer",
         "--lr",          "--momentum",   "--weight-decay", "--dropout",     "--weights", "--no-shuffle",    "--augment",
-        "--limit-train", "--limit-test", "--out",          "--resume"})
+        "--limit-train", "--limit-test", "--out",          "--resume",      "--recipe"})
     CHECK_THAT(help, Contains(option));
 }
 
@@ -46,6 +46,8 @@ TEST_CASE("mistakes on the command line: exit code 2") {
   require_failure(run("train_lenet5_relu", {"synthetic", "--optimizer", "sdg"}), 2, "--optimizer");
   require_failure(run("train_lenet5_relu", {"synthetic", "--optimiser", "sgd"}), 2, "--optimiser");
   require_failure(run("train_lenet5_relu", {"synthetic", "--momentum", "0.9"}), 2, "--momentum");
+  require_failure(run("train_lenet5_relu", {"synthetic", "--recipe", "fast"}), 2, "resnet18");
+  require_failure(run("train_resnet18", {"synthetic", "--recipe", "slow"}), 2, "--recipe");
   require_failure(run("evaluate", {"only-one"}), 2, "DATA");
   require_failure(run("summary", {"neither-network-nor-file"}), 2, "lenet5_relu");
 }
@@ -85,10 +87,37 @@ TEST_CASE("a device that cannot be had: exit code 5, and auto says what it took"
   require_failure(run("train_lenet5_relu", {data, "--device", "tpu"}), 5, "tpu");
   require_failure(run("train_lenet5_relu", {data, "--device", "cuda:77"}), 5, "cuda");
   require_failure(run("train_lenet5_relu", {data, "--device", "cpu", "--kernels", "vendor"}), 5, "--kernels vendor");
-  require_failure(run("train_lenet5_relu", {data, "--device", "cpu", "--precision", "bf16"}), 5, "bf16");
+  require_failure(run("train_lenet5_relu", {data, "--device", "cpu", "--precision", "tf32"}), 5, "tf32");
   const Outcome automatic = run("train_lenet5_relu", {data, "--steps", "1", "--out", (folder / "run").string()});
   CHECK(automatic.code == 0);
   CHECK_THAT(automatic.err, Contains("device   "));
+}
+
+TEST_CASE("the fast recipe trains, and a run in bf16 goes on where it was cut") {
+  Folder folder;
+  make_cifar(folder / "data", 48, 16);
+  const std::string data = (folder / "data").string();
+  const auto train = [&](const std::string& out, std::vector<std::string> more) {
+    std::vector<std::string> arguments{
+        data, "--recipe", "fast", "--epochs", "2", "--batch-size", "16", "--out", (folder / out).string()};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run("train_resnet18", arguments);
+  };
+  const Outcome whole = train("whole", {});
+  INFO(whole.err);
+  REQUIRE(whole.code == 0);
+  const std::string config = read_text(folder / "whole" / "config.json");
+  CHECK_THAT(config, Contains("\"one cycle\"") && Contains("\"precision\": \"bf16\"") && Contains("\"augment\": true") &&
+                         Contains("\"nesterov\": true") && Contains("\"id\": \"resnet18-fast\""));
+  REQUIRE(train("cut", {"--steps", "2"}).code == 0);
+  REQUIRE(run("train_resnet18", {"--resume", (folder / "cut").string(), "--steps", "6"}).code == 0);
+  CHECK(read_text(folder / "cut" / "last.safetensors") == read_text(folder / "whole" / "last.safetensors"));
+  CHECK_THAT(run("evaluate", {(folder / "whole" / "last.safetensors").string(), data, "--precision", "bf16"}).last_line(),
+             StartsWith("test: accuracy 0."));
+  CHECK(run("train_resnet18", {data, "--recipe", "fast", "--precision", "fp32", "--steps", "1", "--batch-size", "8", "--out",
+                               (folder / "fp32").string()})
+            .code == 0);
+  CHECK_THAT(read_text(folder / "fp32" / "config.json"), Contains("\"precision\": \"fp32\""));
 }
 
 TEST_CASE("a run leaves its files, and its last line is the test's") {
