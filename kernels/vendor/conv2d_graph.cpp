@@ -129,6 +129,7 @@ class Builder {
     return part(CUDNN_BACKEND_POINTWISE_DESCRIPTOR)
         .set(CUDNN_ATTR_POINTWISE_MODE, mode)
         .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT)
+        .set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_PROPAGATE_NAN)
         .finalize();
   }
 

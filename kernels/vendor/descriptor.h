@@ -23,6 +23,7 @@ constexpr cudnnBackendAttributeType_t attribute_type(const cudnnDataType_t*) { r
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnHandle_t*) { return CUDNN_TYPE_HANDLE; }
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnConvolutionMode_t*) { return CUDNN_TYPE_CONVOLUTION_MODE; }
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnPointwiseMode_t*) { return CUDNN_TYPE_POINTWISE_MODE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnNanPropagation_t*) { return CUDNN_TYPE_NAN_PROPOGATION; }
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendHeurMode_t*) { return CUDNN_TYPE_HEUR_MODE; }
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendKnobType_t*) { return CUDNN_TYPE_KNOB_TYPE; }
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendNumericalNote_t*) {

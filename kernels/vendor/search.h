@@ -24,7 +24,7 @@ class Scratch {
  public:
   Scratch(const Runtime& runtime, int device, std::size_t bytes)
       : runtime_(runtime), device_(device), data_(runtime.allocate(device, bytes)) {}
-  ~Scratch() { runtime_.release(device_, data_); }
+  ~Scratch();
   Scratch(const Scratch&) = delete;
   Scratch& operator=(const Scratch&) = delete;
 

@@ -28,6 +28,24 @@ void forbid_recording(cudaStream_t stream, const std::string& key) {
                       "' for the first time, for which a plan has still to be chosen: run the step once before");
 }
 
+struct SearchBytes {
+  std::size_t result, workspace;
+};
+
+// Name of the fastest of the ways that `make` makes from the memory for their results and workspaces; empty where the device
+// has not so much.
+std::string search_with_memory(Stream& stream, SearchBytes bytes,
+                               const std::function<std::vector<Way>(void* result, void* workspace)>& make) {
+  try {
+    const Scratch result(stream.backend.runtime, stream.device, bytes.result);
+    const Scratch workspace(stream.backend.runtime, stream.device, bytes.workspace);
+    const std::vector<Way> ways = make(result.data(), workspace.data());
+    return ways[fastest(stream, ways)].name;
+  } catch (const OutOfMemory&) {
+    return "";
+  }
+}
+
 bool searches(const Options& options) { return options.search != Search::off && !options.deterministic; }
 
 }  // namespace
@@ -110,13 +128,14 @@ std::optional<Conv2dPlan> Session::choose(Stream& stream, const Conv2dProblem& p
   if (!(own && name == own_name) && named() == plans.end()) {
     std::size_t workspace_bytes = 1;
     for (const Conv2dPlan& plan : plans) workspace_bytes = std::max(workspace_bytes, plan.workspace_bytes());
-    const Scratch result(stream.backend.runtime, stream.device, result_bytes);
-    const Scratch workspace(stream.backend.runtime, stream.device, workspace_bytes);
-    std::vector<Way> ways;
-    for (const Conv2dPlan& plan : plans)
-      ways.push_back({plan.name(), [&] { run_plan(plan, result.data(), workspace.data()); }});
-    if (own) ways.push_back({own_name, [&] { run_own(result.data()); }});
-    name = ways[fastest(stream, ways)].name;
+    name = search_with_memory(stream, {result_bytes, workspace_bytes}, [&](void* result, void* workspace) {
+      std::vector<Way> ways;
+      for (const Conv2dPlan& plan : plans)
+        ways.push_back({plan.name(), [&, result, workspace] { run_plan(plan, result, workspace); }});
+      if (own) ways.push_back({own_name, [&, result] { run_own(result); }});
+      return ways;
+    });
+    if (name.empty()) return std::move(plans.front());
     cache(stream).store(key, name);
   }
   if (name == own_name) return std::nullopt;
@@ -131,10 +150,11 @@ bool Session::choose_library(Stream& stream, const std::string& key, std::size_t
   constexpr const char* library_name = "library";
   std::string name = cache(stream).find(key).value_or("");
   if (name != own_name && name != library_name) {
-    const Scratch result(stream.backend.runtime, stream.device, result_bytes);
-    const std::vector<Way> ways{{library_name, [&] { run_library(result.data()); }},
-                                {own_name, [&] { run_own(result.data()); }}};
-    name = ways[fastest(stream, ways)].name;
+    name = search_with_memory(stream, {result_bytes, 1}, [&](void* result, void*) {
+      return std::vector<Way>{{library_name, [&, result] { run_library(result); }},
+                              {own_name, [&, result] { run_own(result); }}};
+    });
+    if (name.empty()) return choices_[key] = true;
     cache(stream).store(key, name);
   }
   return choices_[key] = name == library_name;

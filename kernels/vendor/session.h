@@ -6,7 +6,8 @@
 //   Options::search off, or deterministic    the first plan of cuDNN's heuristics; cuBLAS wherever it serves
 //   Options::search library                   the fastest of cuDNN's plans, timed once
 //   Options::search library_and_own           the fastest of those and our own kernel
-// What a search finds is kept on disk (plan_cache.h), by GPU, versions of the libraries and problem.
+// What a search finds is kept on disk (plan_cache.h), by GPU, versions of the libraries and problem. Where device memory has
+// no room for one, the first choice is taken, and kept for this stream only.
 #pragma once
 
 #include <functional>
