@@ -18,6 +18,7 @@
 //
 // Bytes per element of x, in units of T's size: 1 (statistics) + 2, with residual 3 (apply); 2 or 3 in one launch, where the
 // second look at x is served by the cache. About 8 FLOP. Bound by memory.
+// Left: rows kept in registers between the two looks; the join inside apply, which would read all partial results per block.
 // Shared memory: one pack of floats a thread, 4 KB a block for float and 8 KB for bf16.
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"

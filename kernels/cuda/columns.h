@@ -57,8 +57,8 @@ inline ColumnWalk whole_columns(std::int64_t rows, std::int64_t columns, int wid
   return walk;
 }
 
-// Are they so short that one launch beats several? A thread has at most 16 rows, and the block's second look at them finds
-// them in its L1 cache.
+// Are they so short that one launch should beat several? A thread has at most 16 rows, and the block's second look at them
+// finds them in its L1 cache. (The bound is an estimate.)
 inline bool few_rows(const ColumnWalk& whole) { return whole.rows * whole.lanes <= 16 * block_threads; }
 
 __device__ inline ColumnThread column_thread(const ColumnWalk& walk, int width) {

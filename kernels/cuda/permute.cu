@@ -10,6 +10,7 @@
 //   * otherwise 32 × 32 tiles, spanned by x's and y's innermost axes, go through shared memory: rows of x are read and rows
 //     of y written contiguously. A block has 32 × 8 threads and strides over the tiles. The tile's rows are 33 words
 //     long, so that a column of it lies in 32 different banks. An axis shorter than 32 leaves lanes idle.
+// Left: packs of several elements, which for bf16 would fill the 64-byte rows of a tile to 128.
 #include <utility>
 
 #include "kernels/cuda/elements.h"
