@@ -122,7 +122,7 @@ void conv2d_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy
     const std::int64_t rows =
         shape.n * ceil_div<std::int64_t>(shape.h, shape.stride) * ceil_div<std::int64_t>(shape.w, shape.stride);
     const int inner = ceil_div(d.r, d.stride) * ceil_div(d.s, d.stride) * d.k;
-    with_tile<GemmTile<128, 128, 8>, GemmTile<128, 64, 8>>(
+    with_tile<GemmTile<128, 128>, GemmTile<decltype(arithmetic)::narrow_rows, 64>, GemmTile<128, 64>>(
         d.c, chunks<T>(dy.data, w.data, d.k, d.c), [&](auto tile, auto chunked) {
           launch_gemm<decltype(arithmetic), decltype(tile), chunked>(stream, on, problem, d.stride * d.stride, rows, inner,
                                                                      result);

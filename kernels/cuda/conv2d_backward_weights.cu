@@ -30,7 +30,7 @@ void conv2d_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView
                          .elements = std::int64_t{d.k} * cells,
                          .accumulate = dw.accumulate};
     result.align();
-    with_tile<GemmTile<128, 128, 8>, GemmTile<64, 128, 8>>(
+    with_tile<GemmTile<128, 128>, GemmTile<64, 128>, GemmTile<64, 128>>(
         d.k, chunks<T>(x.data, dy.data, d.c, d.k), [&](auto tile, auto chunked) {
           launch_gemm<decltype(arithmetic), decltype(tile), chunked>(stream, on, problem, 1, d.k, d.outputs, result);
         });

@@ -38,9 +38,10 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
                        .activation = epilogue.activation,
                        .statistics = statistics};
   result.align();
-  with_tile<GemmTile<128, 128, 8>, GemmTile<128, 64, 8>>(d.k, chunks<T>(x.data, w.data, d.c), [&](auto tile, auto chunked) {
-    launch_gemm<Arithmetic, decltype(tile), chunked>(stream, on, problem, 1, d.outputs, inner, result);
-  });
+  with_tile<GemmTile<128, 128>, GemmTile<Arithmetic::narrow_rows, 64>, GemmTile<128, 64>>(
+      d.k, chunks<T>(x.data, w.data, d.c), [&](auto tile, auto chunked) {
+        launch_gemm<Arithmetic, decltype(tile), chunked>(stream, on, problem, 1, d.outputs, inner, result);
+      });
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // The matrix product that matmul and the three convolutions are made of: one tile of C = A·B per block.
 //
-// Steps of the inner dimension go through a ring of three stages in shared memory: while one is multiplied, two are on their
-// way (cp.async). One barrier per step: it says that the step to be multiplied has landed for all threads, and that all have
-// done with the stage that is filled next. What a step holds: gemm_tile.h; how it comes there: gemm_operand.h; how it is
-// multiplied: gemm_arithmetic.h; what becomes of the sums: gemm_epilogue.h.
+// Steps of the inner dimension go through a ring of stages in shared memory: while one is multiplied, the others are on
+// their way (cp.async). One barrier per step: it says that the step to be multiplied has landed for all threads, and that
+// all have done with the stage that is filled next. What a step holds: gemm_tile.h; how it comes there: gemm_operand.h; how
+// it is multiplied: gemm_arithmetic.h; what becomes of the sums: gemm_epilogue.h.
 //
 // Where C has few tiles and the inner dimension is long, its range is split among blocks; the shares are written to the
 // workspace and a second kernel adds them in their order. How many there are depends on the sizes alone: the same order of
@@ -28,8 +28,6 @@
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
-inline constexpr int gemm_stages = 3;
-
 // What a product consists of. A problem has part(z): one of several products that are done by one launch.
 template <class A, class B, class Rows = SameRows>
 struct GemmPart {
@@ -50,9 +48,10 @@ __device__ void gemm(const A& a, const B& b, int first_row, int first_column, in
   using T = typename Arithmetic::Element;
   using LayoutA = typename Arithmetic::template Layout<A::major, Tile::rows>;
   using LayoutB = typename Arithmetic::template Layout<B::major, Tile::columns>;
-  constexpr int stage_size = LayoutA::size + LayoutB::size;
-  const GemmCopy<A, LayoutA, T, Tile::rows, Tile::threads, chunked> copy_a(a, first_row);
-  const GemmCopy<B, LayoutB, T, Tile::columns, Tile::threads, chunked> copy_b(b, first_column);
+  constexpr int stages = Arithmetic::stages, stage_size = LayoutA::size + LayoutB::size;
+  constexpr int threads = Arithmetic::template Warps<Tile>::threads;
+  const GemmCopy<A, LayoutA, T, Tile::rows, threads, chunked> copy_a(a, first_row);
+  const GemmCopy<B, LayoutB, T, Tile::columns, threads, chunked> copy_b(b, first_column);
 
   const int steps = end > begin ? ceil_div(end - begin, gemm_depth<T>) : 0;
   const auto load = [&](int step, int stage) {
@@ -63,23 +62,33 @@ __device__ void gemm(const A& a, const B& b, int first_row, int first_column, in
     }
     cp_async_commit();
   };
-  for (int step = 0; step < gemm_stages - 1; ++step) load(step, step);
-  int stage = 0, next = gemm_stages - 1;
+  for (int step = 0; step < stages - 1; ++step) load(step, step);
+  int stage = 0, next = stages - 1;
   for (int step = 0; step < steps; ++step) {
-    cp_async_wait<gemm_stages - 2>();
+    cp_async_wait<stages - 2>();
     __syncthreads();
-    load(step + gemm_stages - 1, next);
+    load(step + stages - 1, next);
     next = stage;
     const T* const from = shared + stage * stage_size;
     sums.template add<LayoutA, LayoutB>(from, from + LayoutA::size);
-    stage = stage == gemm_stages - 1 ? 0 : stage + 1;
+    stage = stage == stages - 1 ? 0 : stage + 1;
   }
   cp_async_wait<0>();
 }
 
+// Registers a thread may have: its sums, and what it needs besides.
+template <class Arithmetic, class Tile>
+inline constexpr int gemm_threads = Arithmetic::template Warps<Tile>::threads;
+template <class Arithmetic, class Tile>
+inline constexpr int gemm_registers = Tile::elements / gemm_threads<Arithmetic, Tile> == 128 ? 255
+                                      : Tile::elements / 128 == 64                           ? 168
+                                                                                             : 128;
+template <class Arithmetic, class Tile>
+inline constexpr int gemm_blocks = 65536 / (gemm_threads<Arithmetic, Tile> * gemm_registers<Arithmetic, Tile>);
+
 // Block x is a tile, columns fastest: neighbouring blocks share their part of A, the larger operand. z: part, then split.
 template <class Arithmetic, class Tile, bool chunked, class Problem>
-__global__ void __launch_bounds__(Tile::threads, 512 / Tile::threads)
+__global__ void __launch_bounds__(gemm_threads<Arithmetic, Tile>, gemm_blocks<Arithmetic, Tile>)
     gemm_kernel(Problem problem, int splits, int share, GemmResult<typename Arithmetic::Element> result) {
   DYNAMIC_SHARED(unsigned char, shared);
   const int tiles_across = ceil_div(result.columns, Tile::columns);
@@ -94,15 +103,16 @@ __global__ void __launch_bounds__(Tile::threads, 512 / Tile::threads)
                                   reinterpret_cast<typename Arithmetic::Element*>(shared), sums);
   if (splits > 1) result.data = static_cast<float*>(result.data) + split * result.elements;
   result.rows = part.rows;
-  gemm_store<Tile>(sums, reinterpret_cast<float*>(shared), part.row_of, result, first_row, first_column);
+  gemm_store<Tile, gemm_threads<Arithmetic, Tile>>(sums, reinterpret_cast<float*>(shared), part.row_of, result, first_row,
+                                                   first_column);
 }
 
 // How many shares a sum is split into: as many as fill 132 multiprocessors (an H100 or H200) with two blocks each, but at
 // least 16 steps for each share and at most 64 MiB of workspace.
 inline int split_count(std::int64_t blocks, std::int64_t steps, std::int64_t elements) {
   constexpr std::int64_t wanted = 2 * 132, steps_each = 16, workspace = (64 << 20) / sizeof(float);
-  const std::int64_t splits =
-      std::min({wanted / std::max<std::int64_t>(blocks, 1), steps / steps_each, workspace / elements});
+  const std::int64_t splits = std::min(
+      {wanted / std::max<std::int64_t>(blocks, 1), steps / steps_each, workspace / std::max<std::int64_t>(elements, 1)});
   return static_cast<int>(std::max<std::int64_t>(splits, 1));
 }
 
@@ -114,7 +124,9 @@ void launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts,
   using T = typename Arithmetic::Element;
   constexpr int step_elements = Arithmetic::template Layout<Major::line, Tile::rows>::size +
                                 Arithmetic::template Layout<Major::line, Tile::columns>::size;
-  constexpr std::size_t shared = std::max(gemm_stages * step_elements * sizeof(T), gemm_store_floats<Tile> * sizeof(float));
+  constexpr int threads = gemm_threads<Arithmetic, Tile>;
+  constexpr std::size_t shared =
+      std::max(Arithmetic::stages * step_elements * sizeof(T), gemm_store_floats<threads, Tile::rows> * sizeof(float));
   const std::int64_t tiles =
       ceil_div<std::int64_t>(rows, Tile::rows) * ceil_div<std::int64_t>(result.columns, Tile::columns);
   const int steps = std::max(ceil_div(inner, gemm_depth<T>), 1);
@@ -122,13 +134,13 @@ void launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts,
   const int splits = std::max(ceil_div(inner, share), 1);
   const dim3 grid(block_count(tiles, 1), 1, static_cast<unsigned>(parts * splits));
   if (splits == 1) {
-    launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, Tile::threads, shared, on, problem, splits, share, result);
+    launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, threads, shared, on, problem, splits, share, result);
     return;
   }
   GemmResult<T> shares{.rows = result.rows, .columns = result.columns, .elements = result.elements};
   shares.data = stream.workspace.borrow(static_cast<std::size_t>(splits * result.elements) * sizeof(float));
   shares.align();
-  launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, Tile::threads, shared, on, problem, splits, share, shares);
+  launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, threads, shared, on, problem, splits, share, shares);
   launch(join_kernel<T>, block_count(result.elements, join_threads * (result.columns % 4 == 0 ? 4 : 1)), join_threads, 0, on,
          static_cast<const float*>(shares.data), splits, result.elements, result);
   if (!result.statistics) return;
@@ -152,16 +164,16 @@ void with_arithmetic(const Stream& stream, const ConstView& operand, Body&& body
     throw MissingKernel(op, backend_name(stream), name_of(operand.dtype));
 }
 
-// Calls body(tile, chunked) with the wide tile where `lines` fill whole wide ones, the last to half at least. What is copied
-// element by element has small tiles only.
-template <class Wide, class Narrow, class Body>
+// Calls body(tile, chunked) with the square tile where `lines` fill it, the last one to half at least, and else with the one
+// of 64. What is copied element by element has small tiles only.
+template <class Square, class Narrow, class Small, class Body>
 void with_tile(std::int64_t lines, bool chunked, Body&& body) {
-  if (chunked && ceil_div<std::int64_t>(lines, 64) % 2 == 0)
-    body(Wide{}, std::true_type{});
-  else if (chunked)
-    body(Narrow{}, std::true_type{});
+  if (!chunked)
+    body(Small{}, std::false_type{});
+  else if (ceil_div<std::int64_t>(lines, 64) % 2 == 0)
+    body(Square{}, std::true_type{});
   else
-    body(Narrow{}, std::false_type{});
+    body(Narrow{}, std::true_type{});
 }
 
 // Are these addresses and numbers of elements multiples of what is copied at a time?

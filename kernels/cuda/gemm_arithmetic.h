@@ -1,8 +1,11 @@
 // The three arithmetics of a matrix product. Each says what its operands are made of, how a step lies in shared memory, and
 // has the sums of one thread: add() multiplies a step, stage() writes the sums to shared memory.
-//   Fma       float32, one multiply-add at a time: each thread 8 × 8 (or 8 × 4) sums, fed by 16 floats for 64 operations
+//   Fma       float32, one multiply-add at a time: each thread 8 × 8 sums (small tiles: 8 × 4), fed by 16 floats for 64
+//             operations; a warp 32 × 64
 //   Tf32Mma   float32 rounded to TF32, mma m16n8k8
-//   Bf16Mma   bf16, mma m16n8k16
+//   Bf16Mma   bf16, mma m16n8k16: a warp 64 × 64 (small tiles: 64 × 32, 32 × 32)
+// Shared memory gives 128 bytes a clock. A warp's 64 × 64 × 16 of bf16 need 4 KiB of it, 32 clocks, while the tensor cores
+// of an A100 take 64, those of an H100 about 50: with 32 × 64 it would be 48 and 50, and the copies have to go there too.
 // All add up in float32, in order of the depth (inside an mma: as the hardware does).
 //
 // The two mma arithmetics have the same geometry in bytes: 32 bytes of depth of 16 lines are four 8×8 matrices (of pairs of
@@ -19,14 +22,25 @@
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
-// Columns of C that are staged in shared memory at a time, and the distance of its rows there: 8 floats more, so that eight
-// rows of an mma's sums touch different banks.
-inline constexpr int stage_columns = 64, stage_stride = stage_columns + 8;
+// Sums are staged in shared memory piece by piece of the tile, 128 (or all) rows × 64 columns. Rows lie 8 floats further
+// apart, so that eight rows of an mma's sums touch different banks.
+inline constexpr int stage_rows = 128, stage_columns = 64, stage_stride = stage_columns + 8;
+
+// Does this warp's part of the tile belong to the piece?
+template <class Own>
+__device__ bool staged_now(int first_row, int first_column) {
+  static_assert(stage_rows % Own::rows == 0 && stage_columns % Own::columns == 0);
+  return static_cast<unsigned>(Own::row() - first_row) < static_cast<unsigned>(stage_rows) &&
+         static_cast<unsigned>(Own::column() - first_column) < static_cast<unsigned>(stage_columns);
+}
 
 struct Fma {
   using Element = float;
   template <Major major, int lines>
   using Layout = PaddedTile<lines, 4>;
+  template <class Tile>
+  using Warps = GemmWarps<Tile, 32, Tile::elements >= 128 * 64 ? 64 : 32>;
+  static constexpr int stages = 3, narrow_rows = 128;
 
   // Lane l of a warp: rows 4·(l/8) + {0…3, 16…19}, columns 4·(l%8) + {0…3, 32…35}.
   template <class Tile>
@@ -34,7 +48,7 @@ struct Fma {
    public:
     template <class A, class B>
     __device__ void add(const float* a, const float* b) {
-      const int row = Tile::warp_row() + lane_row(), column = Tile::warp_column() + lane_column();
+      const int row = Own::row() + lane_row(), column = Own::column() + lane_column();
 #pragma unroll
       for (int d = 0; d < gemm_depth<float>; ++d) {
         float x[2][4], y[quads][4];
@@ -49,23 +63,22 @@ struct Fma {
       }
     }
 
-    // Writes the sums to staged[row][column − first_column], if they belong to the 64 columns from there.
-    __device__ void stage(float* staged, int first_column) const {
-      const int own = Tile::warp_column() - first_column;
-      if (own < 0 || own >= stage_columns) return;
+    // Writes those of the block's sums to `staged` that belong to its piece of the tile.
+    __device__ void stage(float* staged, int first_row, int first_column) const {
+      if (!staged_now<Own>(first_row, first_column)) return;
+      float* const own =
+          staged + (Own::row() - first_row + lane_row()) * stage_stride + Own::column() - first_column + lane_column();
 #pragma unroll
       for (int i = 0; i < 8; ++i)
 #pragma unroll
-        for (int j = 0; j < quads; ++j) {
-          float* const to =
-              staged + (Tile::warp_row() + lane_row() + i / 4 * 16 + i % 4) * stage_stride + own + lane_column() + 32 * j;
-          *reinterpret_cast<float4*>(to) =
+        for (int j = 0; j < quads; ++j)
+          *reinterpret_cast<float4*>(own + (i / 4 * 16 + i % 4) * stage_stride + 32 * j) =
               make_float4(sum_[i][4 * j], sum_[i][4 * j + 1], sum_[i][4 * j + 2], sum_[i][4 * j + 3]);
-        }
     }
 
    private:
-    static constexpr int quads = Tile::warp_columns / 32;
+    using Own = Warps<Tile>;
+    static constexpr int quads = Own::columns / 32;
     __device__ static int lane_row() { return static_cast<int>(threadIdx.x) % 32 / 8 * 4; }
     __device__ static int lane_column() { return static_cast<int>(threadIdx.x) % 8 * 4; }
     __device__ static void read(float (&to)[4], const float* from) {
@@ -76,6 +89,9 @@ struct Fma {
     float sum_[8][4 * quads] = {};
   };
 };
+
+template <class Tile>
+using MmaWarps = GemmWarps<Tile, Tile::elements >= 128 * 64 ? 64 : 32, Tile::elements >= 128 * 128 ? 64 : 32>;
 
 // Arithmetic says how fragments are loaded and multiplied.
 template <class Arithmetic, class Tile>
@@ -88,11 +104,11 @@ class MmaSums {
     for (int d = 0; d < depth; d += depth / 2) {
       unsigned x[down][4];
 #pragma unroll
-      for (int i = 0; i < down; ++i) Arithmetic::template load<A>(x[i], a, Tile::warp_row() + 16 * i, d);
+      for (int i = 0; i < down; ++i) Arithmetic::template load<A>(x[i], a, Own::row() + 16 * i, d);
 #pragma unroll
       for (int j = 0; j < across; j += 2) {
         unsigned y[4];
-        Arithmetic::template load<B>(y, b, Tile::warp_column() + 8 * j, d);
+        Arithmetic::template load<B>(y, b, Own::column() + 8 * j, d);
 #pragma unroll
         for (int i = 0; i < down; ++i) {
           Arithmetic::multiply_add(sum_[i][j], x[i], {y[0], y[2]});
@@ -102,21 +118,24 @@ class MmaSums {
     }
   }
 
-  __device__ void stage(float* staged, int first_column) const {
-    const int own = Tile::warp_column() - first_column, lane = static_cast<int>(threadIdx.x) % 32;
-    if (own < 0 || own >= stage_columns) return;
+  __device__ void stage(float* staged, int first_row, int first_column) const {
+    if (!staged_now<Own>(first_row, first_column)) return;
+    const int lane = static_cast<int>(threadIdx.x) % 32;
+    float* const own =
+        staged + (Own::row() - first_row + lane / 4) * stage_stride + Own::column() - first_column + lane % 4 * 2;
 #pragma unroll
     for (int i = 0; i < down; ++i)
 #pragma unroll
       for (int j = 0; j < across; ++j) {
-        float* const to = staged + (Tile::warp_row() + 16 * i + lane / 4) * stage_stride + own + 8 * j + lane % 4 * 2;
+        float* const to = own + 16 * i * stage_stride + 8 * j;
         *reinterpret_cast<float2*>(to) = make_float2(sum_[i][j][0], sum_[i][j][1]);
         *reinterpret_cast<float2*>(to + 8 * stage_stride) = make_float2(sum_[i][j][2], sum_[i][j][3]);
       }
   }
 
  private:
-  static constexpr int down = Tile::warp_rows / 16, across = Tile::warp_columns / 8;
+  using Own = MmaWarps<Tile>;
+  static constexpr int down = Own::rows / 16, across = Own::columns / 8;
   float sum_[down][across][4] = {};
 };
 
@@ -125,7 +144,10 @@ struct Bf16Mma {
   template <Major major, int lines>
   using Layout = std::conditional_t<major == Major::depth, DepthMajorTile<bf16, lines>, LineMajorTile<bf16, lines>>;
   template <class Tile>
+  using Warps = MmaWarps<Tile>;
+  template <class Tile>
   using Sums = MmaSums<Bf16Mma, Tile>;
+  static constexpr int stages = 4, narrow_rows = 256;
 
   template <class Layout>
   __device__ static void load(unsigned (&r)[4], const bf16* tile, int line, int depth) {
@@ -145,7 +167,10 @@ struct Tf32Mma {
   template <Major major, int lines>
   using Layout = std::conditional_t<major == Major::depth, DepthMajorTile<float, lines>, PaddedTile<lines, 8>>;
   template <class Tile>
+  using Warps = MmaWarps<Tile>;
+  template <class Tile>
   using Sums = MmaSums<Tf32Mma, Tile>;
+  static constexpr int stages = 4, narrow_rows = 256;
 
   template <class Layout>
   __device__ static void load(unsigned (&r)[4], const float* tile, int line, int depth) {

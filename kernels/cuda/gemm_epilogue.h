@@ -40,6 +40,12 @@ __device__ inline float as_float(float x) { return x; }
 __device__ inline float as_float(bf16 x) { return to_float(x); }
 __device__ inline void set(float& to, float x) { to = x; }
 __device__ inline void set(bf16& to, float x) { to = to_bf16(x); }
+template <class T>
+__device__ float rounded(float x) {
+  T stored;
+  set(stored, x);
+  return as_float(stored);
+}
 
 // T is the operands' type. c is of T, or of float32 where `wide`.
 template <class T>
@@ -78,55 +84,56 @@ struct GemmResult {
     return c;
   }
 
-  // Finishes elements c[at …] of four columns (`count` < 4 where the row ends), and leaves in v what was stored.
-  __device__ void finish(std::int64_t at, int count, const Columns& constants, float (&v)[4]) const {
-    if (std::is_same_v<T, float> || wide)
-      finish(static_cast<float*>(data) + at, at, count, constants, v);
+  // What is added to four elements c[at …] from memory (`count` < 4 where the row ends): the residual, or c itself.
+  __device__ void read_addend(std::int64_t at, int count, float (&v)[4]) const {
+    if (accumulate && (std::is_same_v<T, float> || wide))
+      read(static_cast<const float*>(data) + at, count, v);
+    else if (accumulate)
+      read(static_cast<const T*>(data) + at, count, v);
+    else if (residual)
+      read(residual + at, count, v);
     else
-      finish(static_cast<T*>(data) + at, at, count, constants, v);
+      v[0] = v[1] = v[2] = v[3] = 0.0f;
   }
 
- private:
-  template <class Out>
-  __device__ void finish(Out* to, std::int64_t at, int count, const Columns& constants, float (&v)[4]) const {
-    if (accumulate) {
-      float old[4];
-      read(old, to, count);
+  // Finishes the sums v, writes them, and leaves in v what was stored.
+  __device__ void finish(std::int64_t at, int count, const Columns& constants, const float (&addend)[4],
+                         float (&v)[4]) const {
 #pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] += old[j];
-    }
-#pragma unroll
-    for (int j = 0; j < 4; ++j) v[j] = v[j] * constants.scale[j] + constants.shift[j];
-    if (residual) {
-      float more[4];
-      read(more, residual + at, count);
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] += more[j];
-    }
+    for (int j = 0; j < 4; ++j) v[j] = v[j] * constants.scale[j] + constants.shift[j] + addend[j];
     if (activation == Activation::relu)
 #pragma unroll
       for (int j = 0; j < 4; ++j) v[j] = v[j] < 0.0f ? 0.0f : v[j];  // NaN stays NaN
     if (activation == Activation::sigmoid)
 #pragma unroll
       for (int j = 0; j < 4; ++j) v[j] = 1.0f / (1.0f + expf(-v[j]));
+    if (std::is_same_v<T, float> || wide) {
+      write(static_cast<float*>(data) + at, count, v);
+    } else {
+      write(static_cast<T*>(data) + at, count, v);
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] = rounded<T>(v[j]);
+    }
+  }
+
+ private:
+  template <class In>
+  __device__ void read(const In* from, int count, float (&v)[4]) const {
+    if (fours) {
+      load_four(v, from);
+    } else {
+#pragma unroll
+      for (int j = 0; j < 4; ++j) v[j] = j < count ? as_float(from[j]) : 0.0f;
+    }
+  }
+  template <class Out>
+  __device__ void write(Out* to, int count, const float (&v)[4]) const {
     if (fours) {
       store_four(to, v);
     } else {
 #pragma unroll
       for (int j = 0; j < 4; ++j)
         if (j < count) set(to[j], v[j]);
-    }
-    if constexpr (std::is_same_v<Out, bf16>)
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] = to_float(to_bf16(v[j]));
-  }
-  template <class In>
-  __device__ void read(float (&v)[4], const In* from, int count) const {
-    if (fours) {
-      load_four(v, from);
-    } else {
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] = j < count ? as_float(from[j]) : 0.0f;
     }
   }
 };
@@ -136,14 +143,14 @@ struct SameRows {
   __device__ std::int64_t operator()(int row) const { return row; }
 };
 
-// Floats of shared memory that gemm_store needs, besides the staged sums 64 numbers for each 16 threads.
-template <class Tile>
-inline constexpr int gemm_store_floats = Tile::rows* stage_stride + Tile::threads / 16 * stage_columns;
+// Floats of shared memory that gemm_store needs: the staged piece, and 64 numbers for each 16 threads.
+template <int threads, int tile_rows>
+inline constexpr int gemm_store_floats = (tile_rows < stage_rows ? tile_rows : stage_rows) * stage_stride
+                                         + threads / 16 * stage_columns;
 
 // Adds up, over the threads that have the same four columns, what each brings; in order of the rows. All threads call it.
-template <class Tile>
+template <int threads>
 __device__ void add_over_rows(float* partial, float (&v)[4]) {
-  constexpr int groups = Tile::threads / 16;
   const int own = static_cast<int>(threadIdx.x) / 16, column = static_cast<int>(threadIdx.x) % 16 * 4;
   __syncthreads();  // the last result has been read
   store_four(partial + own * stage_columns + column, v);
@@ -151,52 +158,80 @@ __device__ void add_over_rows(float* partial, float (&v)[4]) {
 #pragma unroll
   for (int j = 0; j < 4; ++j) {
     v[j] = 0.0f;
-    for (int g = 0; g < groups; ++g) v[j] += partial[g * stage_columns + column + j];
+    for (int g = 0; g < threads / 16; ++g) v[j] += partial[g * stage_columns + column + j];
   }
 }
 
+// Mean and Σ(value − mean)² of four columns of staged values, of which this thread has each `groups`-th row and `total` is
+// the sum of those. All threads call it; to: where the means go, null: some other thread writes.
+template <int threads>
+__device__ void store_statistics(const float* staged, float* partial, int rows, float (&total)[4], float* to, int count,
+                                 int columns) {
+  constexpr int groups = threads / 16;
+  const int group = static_cast<int>(threadIdx.x) / 16, place = static_cast<int>(threadIdx.x) % 16 * 4;
+  add_over_rows<threads>(partial, total);
+  float squares[4] = {};
+#pragma unroll
+  for (int j = 0; j < 4; ++j) total[j] /= static_cast<float>(rows);
+  for (int row = group; row < rows; row += groups) {
+    float v[4];
+    load_four(v, staged + row * stage_stride + place);
+#pragma unroll
+    for (int j = 0; j < 4; ++j) squares[j] += (v[j] - total[j]) * (v[j] - total[j]);
+  }
+  add_over_rows<threads>(partial, squares);
+#pragma unroll
+  for (int j = 0; j < 4; ++j)
+    if (group == 0 && j < count) to[j] = total[j], to[columns + j] = squares[j];
+}
+
 // Finishes the block's tile. All threads call it; `staged` may still be read by others when they do.
-template <class Tile, class Sums, class Rows, class T>
+template <class Tile, int threads, class Sums, class Rows, class T>
 __device__ void gemm_store(const Sums& sums, float* staged, const Rows& row_of, const GemmResult<T>& result, int first_row,
                            int first_column) {
-  constexpr int groups = Tile::threads / 16;
-  float* const partial = staged + Tile::rows * stage_stride;
+  constexpr int groups = threads / 16, piece_rows = Tile::rows < stage_rows ? Tile::rows : stage_rows;
+  // Rows whose addends are read before the first of them is written: they may be far away.
+  constexpr int batch = threads == 128 ? 4 : 2;
+  float* const partial = staged + piece_rows * stage_stride;
   const int group = static_cast<int>(threadIdx.x) / 16, place = static_cast<int>(threadIdx.x) % 16 * 4;
-  const int rows = result.rows - first_row < Tile::rows ? result.rows - first_row : Tile::rows;
-  for (int half = 0; half < Tile::columns; half += stage_columns) {
+  for (int piece = 0; piece < Tile::elements; piece += piece_rows * stage_columns) {
+    const int piece_row = piece / stage_columns % Tile::rows,
+              piece_column = piece / (stage_columns * Tile::rows) * stage_columns;
     __syncthreads();
-    sums.stage(staged, half);
+    sums.stage(staged, piece_row, piece_column);
     __syncthreads();
-    const int column = first_column + half + place, count = result.columns - column;
+    const int row0 = first_row + piece_row, left = result.rows - row0, rows = left < piece_rows ? left : piece_rows;
+    const int column = first_column + piece_column + place, count = result.columns - column;
     const auto constants = result.columns_from(column);
     float total[4] = {};
-    for (int row = group; row < rows; row += groups) {
+    for (int first = group; first < rows; first += batch * groups) {
       if (count <= 0) break;
-      float* const from = staged + row * stage_stride + place;
-      float v[4];
-      load_four(v, from);
-      result.finish(row_of(first_row + row) * result.columns + column, count, constants, v);
-      store_four(from, v);
+      float addend[batch][4];
+      std::int64_t at[batch];
 #pragma unroll
-      for (int j = 0; j < 4; ++j) total[j] += v[j];
-    }
-    if constexpr (Tile::rows == statistics_rows) {
-      if (!result.statistics) continue;
-      add_over_rows<Tile>(partial, total);
-      float mean[4], squares[4] = {};
+      for (int i = 0; i < batch; ++i) {
+        const int row = first + i * groups;
+        if (row >= rows) continue;
+        at[i] = row_of(row0 + row) * result.columns + column;
+        result.read_addend(at[i], count, addend[i]);
+      }
 #pragma unroll
-      for (int j = 0; j < 4; ++j) mean[j] = total[j] / static_cast<float>(rows);
-      for (int row = group; row < rows; row += groups) {
+      for (int i = 0; i < batch; ++i) {
+        const int row = first + i * groups;
+        if (row >= rows) continue;
         float v[4];
         load_four(v, staged + row * stage_stride + place);
+        result.finish(at[i], count, constants, addend[i], v);
+        store_four(staged + row * stage_stride + place, v);
 #pragma unroll
-        for (int j = 0; j < 4; ++j) squares[j] += (v[j] - mean[j]) * (v[j] - mean[j]);
+        for (int j = 0; j < 4; ++j) total[j] += v[j];
       }
-      add_over_rows<Tile>(partial, squares);
-      float* const slice = result.statistics + static_cast<std::int64_t>(first_row / Tile::rows) * 2 * result.columns;
-      for (int j = 0; j < 4; ++j)
-        if (group == 0 && j < count) slice[column + j] = mean[j], slice[result.columns + column + j] = squares[j];
     }
+    if constexpr (piece_rows == statistics_rows)
+      if (result.statistics && rows > 0)
+        store_statistics<threads>(staged, partial, rows, total,
+                                  result.statistics + std::int64_t{row0 / stage_rows} * 2 * result.columns + column, count,
+                                  result.columns);
   }
 }
 
@@ -223,7 +258,9 @@ __global__ void __launch_bounds__(join_threads)
     }
   }
   const int column = static_cast<int>(at % result.columns);
-  result.finish(at, width, result.columns_from(column), v);
+  float addend[4];
+  result.read_addend(at, width, addend);
+  result.finish(at, width, result.columns_from(column), addend, v);
 }
 
 inline constexpr int slice_columns = 32, slice_groups = 8;

@@ -24,15 +24,21 @@ inline constexpr int gemm_chunk = gemm_chunk_bytes / static_cast<int>(sizeof(T))
 template <class T>
 inline constexpr int gemm_depth = gemm_depth_bytes / static_cast<int>(sizeof(T));  // elements per step
 
-// rows × columns of C per block of `warps` warps. A warp owns 32 rows and, beside its neighbours, a part of the columns.
-template <int rows_, int columns_, int warps>
+// rows × columns of C per block.
+template <int rows_, int columns_>
 struct GemmTile {
-  static constexpr int rows = rows_, columns = columns_, threads = warps * 32;
-  static constexpr int warp_rows = 32, warps_down = rows / warp_rows, warp_columns = columns * warps_down / warps;
-  static_assert(warp_columns == 32 || warp_columns == 64);
+  static constexpr int rows = rows_, columns = columns_, elements = rows * columns;
+};
 
-  __device__ static int warp_row() { return static_cast<int>(threadIdx.x) / 32 % warps_down * warp_rows; }
-  __device__ static int warp_column() { return static_cast<int>(threadIdx.x) / 32 / warps_down * warp_columns; }
+// How a tile is shared among warps: each owns warp_rows × warp_columns of it; warps count down the rows first.
+template <class Tile, int warp_rows_, int warp_columns_>
+struct GemmWarps {
+  static constexpr int rows = warp_rows_, columns = warp_columns_;
+  static constexpr int down = Tile::rows / rows, across = Tile::columns / columns, threads = down * across * 32;
+  static_assert(down * rows == Tile::rows && across * columns == Tile::columns);
+
+  __device__ static int row() { return static_cast<int>(threadIdx.x) / 32 % down * rows; }
+  __device__ static int column() { return static_cast<int>(threadIdx.x) / 32 / down * columns; }
 };
 
 // offset(line, depth): where an element lies, in elements. Chunks stay whole.

@@ -30,7 +30,7 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
     result.align();
     const auto run = [&](const auto& x, const auto& y) {
       const GemmPart<std::remove_cvref_t<decltype(x)>, std::remove_cvref_t<decltype(y)>> problem{x, y, m, k};
-      using Tile = GemmTile<64, 64, 4>;
+      using Tile = GemmTile<64, 64>;
       if (chunks<T>(a.data, b.data, ta ? m : k, tb ? k : n))
         launch_gemm<decltype(arithmetic), Tile, true>(stream, on, problem, 1, m, k, result);
       else

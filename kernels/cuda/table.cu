@@ -29,7 +29,7 @@ const Backend& emulated_backend() {
       .column_sums = gpu::column_sums,
       .matmul = gpu::matmul,
       .conv2d_forward = gpu::conv2d_forward,
-      .conv2d_forward_statistics = none,
+      .conv2d_forward_statistics = gpu::conv2d_forward_statistics,
       .conv2d_backward_data = gpu::conv2d_backward_data,
       .conv2d_backward_weights = gpu::conv2d_backward_weights,
       .max_pool_forward = gpu::max_pool_forward,

@@ -165,6 +165,19 @@ std::vector<Listed> shapes() {
        quick},
       {{.n = 2, .h = 6, .w = 9, .c = 5, .k = 3, .r = 3, .s = 2, .p = 3, .q = 5, .stride = 2, .pad_top = 1, .pad_left = 0},
        quick},
+      // Around the GPU's tiles: channels copied whole on both sides, more than one tile of pixels, of channels, and of
+      // filter
+      // cells; sums long enough to be split among blocks.
+      {shape(1, 3, 3, 72, 80, 3, 1, 1, 1), quick},
+      {shape(1, 12, 11, 16, 72, 1, 1, 0, 0), quick},
+      {shape(1, 3, 2, 8, 136, 1, 1, 0, 0), quick},
+      {shape(1, 5, 3, 24, 16, 3, 2, 1, 1), quick},
+      {shape(1, 2, 2, 128, 128, 3, 1, 1, 1), quick},
+      {shape(1, 33, 33, 8, 8, 1, 1, 0, 0), quick},
+      {shape(1, 20, 13, 4, 4, 1, 1, 0, 0), quick},
+      {shape(1, 9, 7, 256, 64, 3, 2, 1, 1), medium},
+      {shape(1, 8, 7, 64, 264, 3, 2, 1, 1), medium},
+      {shape(9, 16, 15, 64, 128, 3, 1, 1, 1), medium},
       // ResNet-18 for 32x32 images at batch 32, then LeNet-5 at batch 128.
       {shape(32, 32, 32, 3, 64, 3, 1, 1, 1), bench},
       {shape(32, 32, 32, 64, 64, 3, 1, 1, 1), bench},
@@ -199,6 +212,14 @@ void add_conv2d_cases(std::vector<SlotCase>& all) {
     add_statistics(all, d, Size::quick, false);
     add_statistics(all, d, Size::quick, true);
   }
+  // Slices of the statistics: a second one that is not full, more than one tile of channels, sums split among blocks.
+  for (const Conv2dShape& d : {shape(1, 13, 11, 3, 64, 3, 1, 1, 1), shape(1, 12, 11, 16, 72, 1, 1, 0, 0),
+                               shape(3, 10, 9, 8, 6, 1, 1, 0, 0), shape(1, 2, 2, 128, 128, 3, 1, 1, 1)})
+    add_statistics(all, d, Size::quick, true);
+  add_forward(all, shape(1, 2, 2, 128, 128, 3, 1, 1, 1), Size::quick,
+              {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
+  add_forward(all, shape(1, 12, 11, 16, 72, 1, 1, 0, 0), Size::quick,
+              {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
   const Conv2dShape large = shape(5, 8, 8, 64, 64, 3, 1, 1, 1);
   add_forward(all, large, Size::medium, {.shift = true, .activation = Activation::relu});
   add_forward(all, large, Size::medium, {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});

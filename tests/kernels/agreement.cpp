@@ -141,6 +141,25 @@ TEST_CASE("backends agree with the reference in bf16") {
     });
 }
 
+// TF32 keeps 10 bits of mantissa: each product is off by at most 2⁻¹⁰ of itself, a sum of n by about 2⁻¹⁰ of what √n of its
+// terms make. A sigmoid's argument is off by as much as other sums, but its own magnitude is 1. A backend may do without.
+TEST_CASE("products in TF32 agree with the reference") {
+  for (const Backend* backend : backends_under_test())
+    for_each_case(*backend, [&](SlotCase c) {
+      if (!is_convolution(c) && c.slot != "matmul") return;
+      c.tolerance = c.variant.find("sigmoid") == std::string::npos ? 2e-3 : 8e-3;
+      for (bool accumulate : {false, true}) {
+        if (accumulate && !c.has_gradient()) continue;
+        INFO((accumulate ? "accumulating" : "overwriting"));
+        const std::string difference =
+            cases::compare(c, cases::run(c, *backend, DType::f32, {.tf32 = true}, accumulate),
+                           cases::run(c, kernels::reference_backend(), DType::f64, {}, accumulate));
+        if (!difference.empty()) FAIL_CHECK(difference);
+      }
+      SUCCEED();
+    });
+}
+
 TEST_CASE("the reference in float32 agrees with itself in float64") {
   for_each_case(kernels::reference_backend(), [&](const SlotCase& c) {
     if (c.size != Size::quick) return;
