@@ -1,71 +1,200 @@
-// bench_ops: every slot case of a backend: time, GFLOP/s, GB/s, share of the machine's measured peak.
+// bench_ops: kernels one by one: time, GFLOP/s, GB/s, share of what the machine can do. Several backends take turns on each
+// kernel (`--backend cuda,vendor`), so that a ratio compares neighbours in time.
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <thread>
 
+#include "bench/case_timer.h"
+#include "bench/device_peak.h"
 #include "bench/peak.h"
+#include "bench/resnet18_cases.h"
 #include "bench/timing.h"
 #include "engine/report/text.h"
 #include "kernels/backends.h"
-#include "tests/cases/slot_case.h"
+
+namespace {
+
+using namespace tessera;
+using Json = nlohmann::ordered_json;
+
+struct Request {
+  std::string backends = "cpu", pattern, precision = "fp32";
+  int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  double seconds = 0.3, working_set = -1;
+  std::int64_t step_batch = 0, width = 64, peak_size = 0;
+  bool all = false, direct = false, json = false;
+
+  kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
+  kernels::Options options(const kernels::Backend& backend) const {
+    const bool vendor = std::string_view(backend.name) == "vendor";
+    return {.threads = threads,
+            .direct_convolution = direct,
+            .tf32 = precision == "tf32",
+            .search = vendor ? kernels::Search::library : kernels::Search::off};
+  }
+};
+
+// The backends asked for; DeviceError where one is not there.
+std::vector<const kernels::Backend*> open_backends(const std::string& names) {
+  std::vector<const kernels::Backend*> backends;
+  std::istringstream list(names);
+  for (std::string name; std::getline(list, name, ',');) {
+    const kernels::Backend* backend = kernels::find_backend(name);
+    std::string why = "this build has no such backend";
+    if (!backend || backend->runtime.device_count(&why) == 0) throw kernels::DeviceError("backend " + name + ": " + why);
+    backends.push_back(backend);
+  }
+  if (backends.empty()) throw kernels::DeviceError("no backend given");
+  return backends;
+}
+
+// What the machine can do at most: of a CPU by its instructions and caches, of a device by the last backend's product.
+class Peak {
+ public:
+  Peak(const Request& request, const kernels::Backend& backend) : request_(request) {
+    host_ = std::string_view(backend.name) == "cpu" || std::string_view(backend.name) == "reference";
+    if (host_) {
+      flops_ = bench::measure_peak_flops(request.threads);
+      return;
+    }
+    const bool emulated = backend.runtime.host_memory;
+    const std::int64_t size = request.peak_size > 0 ? request.peak_size : emulated ? 64 : 8192;
+    flops_ = bench::measure_product_flops(backend, request.options(backend), request.real(), size);
+    bandwidth_ = bench::measure_copy_bandwidth(backend, emulated ? 1e6 : 1e9);
+  }
+
+  double flops() const { return flops_; }
+  double bandwidth(double bytes) {
+    if (!host_) return bandwidth_;
+    const auto [at, added] = by_size_.try_emplace(std::ilogb(bytes), 0.0);
+    if (added) at->second = bench::measure_peak_bandwidth(request_.threads, bytes);
+    return at->second;
+  }
+  // Of whichever limit is nearer: arithmetic, or memory.
+  double share(double flops, double bytes, double seconds) {
+    return std::max(flops / seconds / flops_, bytes / seconds / bandwidth(bytes));
+  }
+
+ private:
+  const Request& request_;
+  bool host_ = false;
+  double flops_ = 0, bandwidth_ = 0;
+  std::map<int, double> by_size_;  // of a CPU: by the working set's power of two
+};
+
+std::vector<bench::StepKernel> kernels_of(const Request& request) {
+  if (request.step_batch > 0) {
+    std::vector<bench::StepKernel> chosen;
+    for (bench::StepKernel& kernel : bench::resnet18_cases(request.step_batch, request.width, request.precision == "bf16"))
+      if (cases::matches(kernel.slot_case, request.pattern)) chosen.push_back(std::move(kernel));
+    return chosen;
+  }
+  std::vector<bench::StepKernel> chosen;
+  for (cases::SlotCase& one : cases::slot_cases(request.pattern, cases::Size::bench))
+    if (request.all || one.size == cases::Size::bench) chosen.push_back({std::move(one), 0});
+  return chosen;
+}
+
+// Groups of calls, in turn; one list of seconds per call for each backend that has the kernel.
+std::map<std::string, std::vector<double>> measure(const Request& request, const cases::SlotCase& slot_case,
+                                                   const std::vector<const kernels::Backend*>& backends) {
+  std::vector<std::unique_ptr<bench::CaseTimer>> timers;
+  for (const kernels::Backend* backend : backends) {
+    if (!cases::has_kernel(slot_case, *backend)) continue;
+    const bool device = !backend->runtime.host_memory;
+    const double working_set = request.working_set >= 0 ? request.working_set : device ? 256e6 : 0;
+    timers.push_back(
+        std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(), working_set));
+  }
+  std::map<std::string, std::vector<double>> samples;
+  const double begin = bench::now();
+  for (int round = 0; !timers.empty() && (round < 5 || bench::now() - begin < request.seconds); ++round)
+    for (const auto& timer : timers) samples[timer->backend_name()].push_back(timer->sample());
+  return samples;
+}
+
+void print_json(const bench::StepKernel& kernel, const Request& request,
+                const std::map<std::string, std::vector<double>>& samples) {
+  std::printf("%s\n", Json{{"slot", kernel.slot_case.slot},
+                           {"variant", kernel.slot_case.variant},
+                           {"calls", kernel.calls},
+                           {"flops", kernel.slot_case.flops},
+                           {"bytes", bench::bytes_of(kernel.slot_case, request.real())},
+                           {"seconds", samples}}
+                          .dump()
+                          .c_str());
+}
+
+void print_line(const bench::StepKernel& kernel, const Request& request, Peak& peak, const std::string& backend,
+                std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  const double median = samples[samples.size() / 2], flops = kernel.slot_case.flops,
+               bytes = bench::bytes_of(kernel.slot_case, request.real());
+  std::printf("%-72s %-9s %10.1f %7.0f %9.1f %8.1f %6.0f%%\n", kernel.slot_case.name().c_str(), backend.c_str(),
+              median * 1e6, 100 * (samples.back() - samples.front()) / (2 * median), flops / median / 1e9,
+              bytes / median / 1e9, 100 * peak.share(flops, bytes, median));
+}
+
+void run(const Request& request) {
+  const std::vector<const kernels::Backend*> backends = open_backends(request.backends);
+  const kernels::Backend& last = *backends.back();
+  Peak peak(request, last);
+  const kernels::DeviceInfo info = last.runtime.device_info(0);
+  if (request.json)
+    std::printf("%s\n", Json{{"device", info.name},
+                             {"detail", info.detail},
+                             {"precision", request.precision},
+                             {"peak_by", last.name},
+                             {"peak_flops", peak.flops()},
+                             {"peak_bandwidth", peak.bandwidth(256e6)}}
+                            .dump()
+                            .c_str());
+  else
+    std::printf("%s: %s, %d threads, measured peak %.0f GFLOP/s, memory %.1f GB/s\n\n%-72s %-9s %10s %7s %9s %8s %7s\n",
+                last.name, info.name.c_str(), request.threads, peak.flops() / 1e9, peak.bandwidth(256e6) / 1e9, "case",
+                "backend", "µs", "±%", "GFLOP/s", "GB/s", "share");
+  for (const bench::StepKernel& kernel : kernels_of(request)) {
+    const auto samples = measure(request, kernel.slot_case, backends);
+    if (request.json) {
+      print_json(kernel, request, samples);
+    } else {
+      if (samples.empty()) std::printf("%-72s no such kernel\n", kernel.slot_case.name().c_str());
+      for (const auto& [backend, seconds] : samples) print_line(kernel, request, peak, backend, seconds);
+    }
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
-  using namespace tessera;
-  CLI::App app("Times kernels on the shapes of the slot cases.", "bench_ops");
-  std::string backend_name = "cpu", pattern;
-  int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  double seconds = 0.3;
-  bool all = false, direct = false;
-  app.add_option("PATTERN", pattern, "Slots or cases, as in conv2d*; several with commas; default: all");
-  app.add_option("--backend", backend_name, "cpu, reference, emulated or cuda")->capture_default_str();
-  app.add_option("--threads", threads, "CPU threads")->capture_default_str();
-  app.add_option("--seconds", seconds, "Time for each case")->capture_default_str();
-  app.add_flag("--all", all, "Small shapes too, not only those made for benchmarks");
-  app.add_flag("--direct", direct, "No Winograd or other algorithm that gives up accuracy for speed");
+  CLI::App app("Times kernels, on the shapes of the slot cases or of a whole training step.", "bench_ops");
+  Request request;
+  app.add_option("PATTERN", request.pattern, "Slots or cases, as in conv2d*; several with commas; default: all");
+  app.add_option("--backend", request.backends, "cpu, reference, emulated, cuda or vendor; several take turns: cuda,vendor")
+      ->capture_default_str();
+  app.add_option("--precision", request.precision, "Arithmetic")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->capture_default_str();
+  app.add_option("--step", request.step_batch, "The kernels of ResNet-18's training step with this many images");
+  app.add_option("--width", request.width, "With --step: channels of the first stage")->capture_default_str();
+  app.add_option("--threads", request.threads, "CPU threads")->capture_default_str();
+  app.add_option("--seconds", request.seconds, "Time for each case, and at least five groups")->capture_default_str();
+  app.add_option("--working-set", request.working_set,
+                 "Bytes of operands gone round, so that caches do not help; default: 256 MB on a GPU, 0 elsewhere");
+  app.add_option("--peak-size", request.peak_size, "Size of the product that measures a device's peak; default: 8192");
+  app.add_flag("--all", request.all, "Small shapes too, not only those made for benchmarks");
+  app.add_flag("--direct", request.direct, "No Winograd or other algorithm that gives up accuracy for speed");
+  app.add_flag("--json", request.json, "One JSON object a line: first the device, then each case with all its samples");
   CLI11_PARSE(app, argc, argv);
-
-  const kernels::Backend* backend = kernels::find_backend(backend_name);
-  std::string why = "this build has no such backend";
-  if (!backend || backend->runtime.device_count(&why) == 0) {
-    std::fprintf(stderr, "error: backend %s: %s\n", backend_name.c_str(), why.c_str());
+  try {
+    run(request);
+  } catch (const kernels::DeviceError& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
     return 5;
-  }
-  const bool host = backend->runtime.host_memory;
-  const double peak_flops = host ? bench::measure_peak_flops(threads) : 0;
-  std::map<int, double> bandwidths;  // by the working set's power of two
-  const auto peak_bandwidth = [&](double bytes) {
-    const auto [at, added] = bandwidths.try_emplace(std::ilogb(bytes), 0.0);
-    if (added) at->second = bench::measure_peak_bandwidth(threads, bytes);
-    return at->second;
-  };
-  std::printf("%s: %s, %d threads", backend->name, backend->runtime.device_info(0).name.c_str(), threads);
-  if (host)
-    std::printf(", measured peak %.0f GFLOP/s, triad in memory %.1f GB/s", peak_flops / 1e9, peak_bandwidth(256e6) / 1e9);
-  std::printf("\n\n%-72s %10s %7s %9s %8s %7s\n", "case", "µs", "±%", "GFLOP/s", "GB/s", "share");
-
-  kernels::Stream stream(*backend, 0, {.threads = threads, .direct_convolution = direct});
-  for (const cases::SlotCase& slot_case : cases::slot_cases(pattern, cases::Size::bench)) {
-    if (!all && slot_case.size != cases::Size::bench) continue;
-    if (!cases::has_kernel(slot_case, *backend)) {
-      std::printf("%-72s no such kernel\n", slot_case.name().c_str());
-      continue;
-    }
-    cases::Prepared prepared(slot_case, stream, kernels::DType::f32, false);
-    const bench::Timing t = bench::measure(
-        [&] {
-          prepared.call();
-          backend->runtime.synchronize(stream.native);
-        },
-        seconds);
-    const double flops = slot_case.flops / t.median, bytes = slot_case.bytes() / t.median;
-    std::printf("%-72s %10.1f %7.0f %9.1f %8.1f", slot_case.name().c_str(), t.median * 1e6,
-                100 * (t.slowest - t.fastest) / (2 * t.median), flops / 1e9, bytes / 1e9);
-    // Of whichever limit is nearer: arithmetic, or a triad over as many bytes.
-    if (host) std::printf(" %6.0f%%", 100 * std::max(flops / peak_flops, bytes / peak_bandwidth(slot_case.bytes())));
-    std::printf("\n");
-    std::fflush(stdout);
   }
   return 0;
 }

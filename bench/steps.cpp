@@ -1,114 +1,89 @@
 // bench_steps: images per second of whole steps of a network, training or inference, on images already in memory.
 //
-// With --serve it answers each line of standard input by timing one group of steps, so that a script can let it and a peer
-// take turns on the same machine (bench/compare).
+// With --serve it answers each line of standard input, so that a script can let it and a peer take turns on the same
+// machine (bench/compare): `describe` by a JSON object of what it runs on and what the host and the memory bear, a number N
+// by the seconds of one step, measured over N steps, and any other line by the same over --group steps.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
-#include <numeric>
+#include <nlohmann/json.hpp>
 
 #include "bench/timing.h"
+#include "bench/workload.h"
 #include "engine/train/run.h"
-#include "engine/train/train_step.h"
-#include "models/catalogue.h"
 
 namespace {
 
 using namespace tessera;
 
-// A network with everything that a step needs, on random images.
-class Workload {
- public:
-  Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& device, std::int64_t batch, bool train)
-      : batch_(batch),
-        train_(train),
-        device_(device),
-        network_(entry.make({})),
-        parameters_(*network_, device, 1),
-        optimizer_(make_optimizer(entry.recipe.optimizer, parameters_)),
-        images_(DeviceImages::upload(random_images(batch), device), gather_params(entry.recipe.normalization, false, 1)),
-        step_(*network_, parameters_, *optimizer_, images_, 1, 0),
-        state_(device),
-        learning_rate_(entry.recipe.optimizer.learning_rate) {}
+std::string describe(bench::Workload& workload) {
+  return nlohmann::ordered_json{{"device", workload.device().choice()},
+                                {"host_seconds", workload.host_seconds()},
+                                {"memory_bytes", workload.device().bytes_reserved()}}
+      .dump();
+}
 
-  void run() {
-    if (train_) {
-      step_.run({.step = steps_++, .learning_rate = learning_rate_}, batch_);
+void serve(bench::Workload& workload, int group) {
+  std::printf("ready\n");
+  std::fflush(stdout);
+  for (std::string line; std::getline(std::cin, line);) {
+    if (line == "describe") {
+      std::printf("%s\n", describe(workload).c_str());
     } else {
-      state_.write({});
-      const Batch batch = images_.draw(batch_, state_.device_pointer());
-      network_->forward({}, batch.x);
+      const bool number =
+          !line.empty() && line.size() < 8 && std::ranges::all_of(line, [](char c) { return '0' <= c && c <= '9'; });
+      std::printf("%.9f\n", workload.seconds(std::max(1, number ? std::stoi(line) : group)));
     }
-    device_->synchronize();
+    std::fflush(stdout);
   }
-
- private:
-  static ImageSet random_images(std::int64_t count) {
-    ImageSet set{.count = count, .height = 32, .width = 32, .channels = 3};
-    RandomStream random(1, Purpose::test, 1);
-    for (std::int64_t i = 0; i < count * set.image_size(); ++i)
-      set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
-    for (std::int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<std::int32_t>(random.below(10)));
-    return set;
-  }
-
-  std::int64_t batch_;
-  bool train_;
-  std::shared_ptr<Device> device_;
-  std::unique_ptr<Network> network_;
-  ParameterStore parameters_;
-  std::unique_ptr<Optimizer> optimizer_;
-  BatchSource images_;
-  TrainStep step_;
-  StepStateBuffer state_;
-  double learning_rate_;
-  std::int64_t steps_ = 0;
-};
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Times whole steps.", "bench_steps");
-  std::string network, mode = "train", device_name = "cpu", conv = "auto";
-  std::int64_t batch = 32;
-  int threads = 0, group = 0;
+  std::string network, mode = "train", conv = "auto";
+  RunConfig config;
+  config.device = "cpu";
+  config.kernels = "own";
+  bench::WorkloadOptions options;
+  int group = 1, warm_up = 3;
   double seconds = 5;
-  bool serve = false;
+  bool serving = false, no_recording = false;
   app.add_option("NETWORK", network, "A network of the catalogue")->required();
   app.add_option("--mode", mode, "What to time")->check(CLI::IsMember({"train", "infer"}))->capture_default_str();
-  app.add_option("--batch-size", batch, "Images per step")->capture_default_str();
-  app.add_option("--device", device_name, "As of the programs")->capture_default_str();
+  app.add_option("--batch-size", options.batch, "Images per step")->capture_default_str();
+  app.add_option("--device", config.device, "As of the programs")->capture_default_str();
+  app.add_option("--kernels", config.kernels, "With cuda: own or vendor (cuDNN and cuBLAS)")->capture_default_str();
+  app.add_option("--precision", config.precision, "Arithmetic")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->capture_default_str();
   app.add_option("--conv", conv, "auto or direct")->check(CLI::IsMember({"auto", "direct"}))->capture_default_str();
-  app.add_option("--threads", threads, "CPU threads; 0: all")->capture_default_str();
+  app.add_option("--threads", config.threads, "CPU threads; 0: all")->capture_default_str();
+  app.add_flag("--deterministic", config.deterministic, "The same bits in every run");
+  app.add_flag("--no-recording", no_recording, "Issue every step anew, even where the device could replay it");
   app.add_option("--seconds", seconds, "How long to measure")->capture_default_str();
-  app.add_option("--group", group, "Steps per timed group with --serve");
-  app.add_flag("--serve", serve, "Time one group for each line on standard input");
+  app.add_option("--group", group, "Steps per timed group with --serve")->capture_default_str();
+  app.add_option("--warm-up", warm_up, "Steps before any is timed")->capture_default_str();
+  app.add_flag("--serve", serving, "Time one group for each line on standard input");
   CLI11_PARSE(app, argc, argv);
 
   try {
-    RunConfig config;
-    config.device = device_name;
-    config.threads = threads;
     config.direct_convolution = conv == "direct";
-    Workload workload(require_network(network), open_device(config), batch, mode == "train");
-    workload.run();
-    if (serve) {
-      workload.run();
-      std::printf("ready\n");
-      std::fflush(stdout);
-      for (std::string line; std::getline(std::cin, line);) {
-        const double start = bench::now();
-        for (int i = 0; i < std::max(group, 1); ++i) workload.run();
-        std::printf("%.9f\n", (bench::now() - start) / std::max(group, 1));
-        std::fflush(stdout);
-      }
+    options.train = mode == "train";
+    options.record = !no_recording;
+    bench::Workload workload(require_network(network), open_device(config), options);
+    workload.seconds(std::max(1, warm_up));  // by default: as it is, recorded, replayed
+    if (serving) {
+      serve(workload, group);
       return 0;
     }
-    const bench::Timing t = bench::measure([&] { workload.run(); }, seconds);
+    const int steps = std::max(1, static_cast<int>(0.05 / workload.seconds(1)));
+    const bench::Timing t = bench::measure([&] { workload.seconds(steps); }, seconds);
     std::printf("%s %s batch %lld: %.3f ms a step (%.3f to %.3f), %.0f images/s\n", network.c_str(), mode.c_str(),
-                static_cast<long long>(batch), t.median * 1e3, t.fastest * 1e3, t.slowest * 1e3,
-                static_cast<double>(batch) / t.median);
+                static_cast<long long>(options.batch), t.median / steps * 1e3, t.fastest / steps * 1e3,
+                t.slowest / steps * 1e3, static_cast<double>(options.batch) * steps / t.median);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 1;

@@ -196,19 +196,20 @@ std::vector<SlotCase> slot_cases() {
   return all;
 }
 
-std::vector<SlotCase> slot_cases(std::string_view pattern, Size largest) {
-  std::vector<std::string> patterns;
+bool matches(const SlotCase& c, std::string_view pattern) {
   std::istringstream list{std::string(pattern)};
-  for (std::string one; std::getline(list, one, ',');) patterns.push_back(one);
-  const auto wanted = [&](const SlotCase& c) {
-    const auto matches = [&](const std::string& p) {
-      return fnmatch(p.c_str(), c.name().c_str(), 0) == 0 || fnmatch(p.c_str(), c.slot.c_str(), 0) == 0;
-    };
-    return c.size <= largest && (patterns.empty() || std::ranges::any_of(patterns, matches));
-  };
+  bool any = true;
+  for (std::string one; std::getline(list, one, ',');) {
+    if (fnmatch(one.c_str(), c.name().c_str(), 0) == 0 || fnmatch(one.c_str(), c.slot.c_str(), 0) == 0) return true;
+    any = false;
+  }
+  return any;
+}
+
+std::vector<SlotCase> slot_cases(std::string_view pattern, Size largest) {
   std::vector<SlotCase> chosen;
   for (SlotCase& c : slot_cases())
-    if (wanted(c)) chosen.push_back(std::move(c));
+    if (c.size <= largest && matches(c, pattern)) chosen.push_back(std::move(c));
   return chosen;
 }
 

@@ -100,8 +100,9 @@ struct SlotCase {
 
 // Every case, slot by slot in the order of the table; then some of them once more with unaligned operands.
 std::vector<SlotCase> slot_cases();
-// Those whose name or slot matches a shell pattern (`*`, `?`, `[…]`; several separated by commas; empty: all) and whose
-// size is at most `largest`.
+// Does its name or its slot match a shell pattern (`*`, `?`, `[…]`; several separated by commas; empty: any)?
+bool matches(const SlotCase&, std::string_view pattern);
+// Those that match, and whose size is at most `largest`.
 std::vector<SlotCase> slot_cases(std::string_view pattern, Size largest);
 
 // Has the backend a kernel in the case's slot?

@@ -1,0 +1,101 @@
+"""One run of the report: its options, its deadline, its document, and the commands it runs.
+
+The document is written after every part and every row, so that a run that is cut off leaves what it has measured.
+"""
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+import time
+
+
+class TimeUp(Exception):
+    """The run's or the part's time is over."""
+
+
+class LeftOut(Exception):
+    """A part that this machine or this run has nothing for; the text says why."""
+
+
+class Result:
+    def __init__(self, code, output, seconds, timed_out):
+        self.code, self.output, self.seconds, self.timed_out = code, output, seconds, timed_out
+
+    def last_line(self):
+        lines = [line.strip() for line in self.output.splitlines() if line.strip(" =\n")]
+        return lines[-1] if lines else "no output"
+
+
+class Session:
+    def __init__(self, options, document, write):
+        self.options, self.document, self.write = options, document, write
+        self.deadline = time.monotonic() + options.minutes * 60
+        self.part_deadline = self.deadline
+        self.environment = dict(os.environ)
+        self.children = []
+
+    def save(self):
+        self.write(self.document)
+
+    def left(self):
+        return min(self.deadline, self.part_deadline) - time.monotonic()
+
+    def check_time(self, needed=1.0):
+        if self.left() < needed:
+            raise TimeUp()
+
+    def log(self, text):
+        with open(self.options.log, "a", encoding="utf-8") as log:
+            log.write(text if text.endswith("\n") else text + "\n")
+
+    def run(self, command, environment=None, limit=None):
+        """Runs to its end or to the deadline; output (both streams together) is kept either way, and goes to the log."""
+        self.check_time()
+        limit = min(self.left(), limit or 1e9)
+        command = [str(word) for word in command]
+        self.log("$ " + " ".join(command))
+        start = time.monotonic()
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+            process = self.start(command, environment, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            timed_out = False
+            try:
+                process.wait(limit)
+            except subprocess.TimeoutExpired:
+                timed_out = True
+            self.stop(process)
+            output.seek(0)
+            text = output.read()
+        result = Result(process.returncode, text, time.monotonic() - start, timed_out)
+        self.log(text)
+        self.log(f"[{'stopped: time was up' if timed_out else f'exit {result.code}'}, {result.seconds:.1f} s]\n")
+        return result
+
+    def start(self, command, environment=None, **streams):
+        """A process of a group of its own, so that whatever it starts ends with it."""
+        process = subprocess.Popen(command, env={**self.environment, **(environment or {})}, start_new_session=True, **streams)
+        self.children.append(process)
+        return process
+
+    def stop(self, process):
+        # The group may outlive its first process (a compiler's workers).
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process in self.children:
+            self.children.remove(process)
+
+    def stop_all(self):
+        for process in list(self.children):
+            self.stop(process)
+
+
+def json_lines(text):
+    """The JSON objects among the lines of a program's output; a last line that was cut is not one."""
+    found = []
+    for line in text.splitlines():
+        if line.startswith("{"):
+            with contextlib.suppress(json.JSONDecodeError):
+                found.append(json.loads(line))
+    return found

@@ -1,0 +1,75 @@
+#include "bench/workload.h"
+
+#include <algorithm>
+
+#include "bench/timing.h"
+
+namespace tessera::bench {
+namespace {
+
+ImageSet random_images(std::int64_t count) {
+  ImageSet set{.count = count, .height = 32, .width = 32, .channels = 3};
+  RandomStream random(1, Purpose::test, 1);
+  for (std::int64_t i = 0; i < count * set.image_size(); ++i)
+    set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
+  for (std::int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<std::int32_t>(random.below(10)));
+  return set;
+}
+
+}  // namespace
+
+Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& device, const WorkloadOptions& options)
+    : options_(options),
+      device_(device),
+      network_(entry.make({})),
+      parameters_(*network_, device, 1),
+      optimizer_(make_optimizer(entry.recipe.optimizer, parameters_)),
+      images_(DeviceImages::upload(random_images(options.batch), device),
+              gather_params(entry.recipe.normalization, false, 1)),
+      step_(*network_, parameters_, *optimizer_, images_, 1, 0),
+      inference_(device, device->new_pool()),
+      state_(device),
+      learning_rate_(entry.recipe.optimizer.learning_rate) {
+  if (!options.record) step_.never_record();
+}
+
+void Workload::issue() {
+  if (options_.train) {
+    step_.run({.step = steps_++, .learning_rate = learning_rate_}, options_.batch);
+    return;
+  }
+  const auto infer = [&] {
+    batch_ = {}, logits_ = {};  // before anything is allocated: a step finds its tensors where they were
+    batch_ = images_.draw(options_.batch, state_.device_pointer());
+    logits_ = network_->forward({}, batch_.x);
+  };
+  state_.write({});
+  if (options_.record)
+    inference_.run(infer);
+  else
+    infer();
+}
+
+double Workload::seconds(int steps) {
+  finish();
+  const double start = now();
+  for (int i = 0; i < steps; ++i) issue();
+  finish();
+  return (now() - start) / steps;
+}
+
+double Workload::host_seconds() {
+  std::vector<double> samples;
+  const double begin = now();
+  while (samples.empty() || (samples.size() < 15 && now() - begin < 0.5)) {
+    finish();
+    const double start = now();
+    issue();
+    samples.push_back(now() - start);
+  }
+  finish();
+  std::sort(samples.begin(), samples.end());
+  return samples[samples.size() / 2];
+}
+
+}  // namespace tessera::bench
