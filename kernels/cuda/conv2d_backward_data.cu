@@ -8,8 +8,7 @@
 // columns: within one of the stride² classes dx is a convolution of dy of stride 1, with the filter cells r = a, a + stride,
 // … walked backwards. Each class is a matrix product of its own: rows are input pixels, columns input channels c, the inner
 // dimension runs over (r,s,k); one launch does all classes (blockIdx.z). No product is with a zero that the stride makes.
-// One block of 256 threads per 128 pixels × 128 or 64 channels (gemm.h). dy and w are both read along their contiguous axis,
-// so w need not be transposed.
+// Blocks as in conv2d_forward.cu. dy and w are both read along their contiguous axis, so w need not be transposed.
 // 2·n·p·q·c·r·s·k FLOPs, and what the borders add; dy is read about r·s/stride² times for each 128 input channels, mostly
 // from the L2 cache. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic.
 // Variants not here: as in conv2d_forward.cu.

@@ -5,11 +5,11 @@
 //
 // Rows of the product are output channels k, columns filter cells (r,s,c), the inner dimension runs over output pixels
 // (n,p,q): a small result and a very long sum, so that the sum is nearly always split among blocks (gemm.h). One block of
-// 256 threads per 64 or 128 channels × 128 filter cells and share of the pixels. Both operands are contiguous along their
-// lines: for bf16, ldmatrix transposes on the way to the registers. 2·n·p·q·k·r·s·c FLOPs; x is read about r·s/stride² times
-// for each 128 output channels, dy once for each 128 filter cells, mostly from the L2 cache; the shares cost
-// 8·splits·k·r·s·c bytes. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic. Variants
-// not here: wgmma (which takes TF32 along the depth only), tiles for fewer than 64 channels.
+// 128 (FMA: up to 256) threads per 64 or 128 channels × 128 filter cells and share of the pixels. Both operands are
+// contiguous along their lines: for bf16, ldmatrix transposes on the way to the registers. 2·n·p·q·k·r·s·c FLOPs; x is read
+// about r·s/stride² times for each 128 output channels, dy once for each 128 filter cells, mostly from the L2 cache; the
+// shares cost 8·splits·k·r·s·c bytes. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic.
+// Variants not here: wgmma (which takes TF32 along the depth only), tiles for fewer than 64 channels.
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/launchers.h"
 

@@ -6,12 +6,12 @@
 //
 // Rows of the product are output pixels (n,p,q), columns output channels k, the inner dimension runs over (r,s,c): w is the
 // second matrix as it lies in memory, and a row of the first one is a window of x, gathered while it is loaded. One block of
-// 256 threads per 128 pixels × 128 or 64 channels (gemm.h): a slice of the statistics is the rows of one block, which has
-// them at hand. Where the sum is split among blocks, a kernel of its own makes the statistics from y.
-// 2·n·p·q·k·r·s·c FLOPs; x is read about r·s/stride² times for each 128 output channels, mostly from the L2 cache, w once
-// per block, y written once. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic. A first
-// layer (3 channels) gathers its windows element by element. Variants not here: wgmma and TMA, Winograd for 3×3, windows
-// kept in shared memory from one filter cell to the next.
+// 128 or 256 threads per 128 pixels × 128 channels, or 256 (FMA: 128) × 64 where channels are few (gemm.h,
+// gemm_arithmetic.h): a slice of the statistics is 128 rows of one block, which has them at hand. Where the sum is split
+// among blocks, a kernel of its own makes the statistics from y. 2·n·p·q·k·r·s·c FLOPs; x is read about r·s/stride² times
+// for each 128 output channels, mostly from the L2 cache, w once per block, y written once. bf16: bound by memory up to 64
+// channels, then by tensor cores; float32: by arithmetic. A first layer (3 channels) gathers its windows element by element.
+// Variants not here: wgmma and TMA, Winograd for 3×3, windows kept in shared memory from one filter cell to the next.
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/launchers.h"
 

@@ -9,11 +9,14 @@
 // workspace and a second kernel adds them in their order. How many there are depends on the sizes alone: the same order of
 // sums on every GPU. No atomics.
 //
+// Tiles (rows × columns of C): 128×128; where the columns would leave half of it empty, 256×64 (64×128 for gradients of
+// filters); 64×64 for matrices. Tensor cores: blocks of 128 threads, four stages, up to 80 KiB of shared memory and 255
+// registers, two or three blocks per multiprocessor. FMA: 128 or 256 threads, three stages, 50 KiB, 12 or 16 warps.
 // Bytes per step and block: 64·(rows + columns). For bf16 and 128×128, 16 KiB for 2²⁰ operations: 64 a byte, so that 100
-// TFLOP/s draw 1.6 TB/s from the L2 cache. Shared memory: three steps, or the staged sums if they are more: 48 KiB, two
-// blocks per multiprocessor.
-// Not here: wgmma and TMA (sm_90a), which a separate main loop would have to serve; larger steps and more stages are
-// constants to be tried on a GPU.
+// TFLOP/s draw 1.6 TB/s from the L2 cache.
+// Variants tried, by what ptxas and arithmetic say, on no GPU: warps of 32×64 (gemm_arithmetic.h: bound by shared memory);
+// 256×64 for FMA (spills at two blocks). Left to a GPU: 128 bytes of depth per step, other numbers of stages, wgmma and TMA
+// (sm_90a), which want a main loop of their own.
 #pragma once
 
 #include <algorithm>
@@ -122,8 +125,9 @@ template <class Arithmetic, class Tile, bool chunked, class Problem>
 void launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts, std::int64_t rows, int inner,
                  GemmResult<typename Arithmetic::Element> result) {
   using T = typename Arithmetic::Element;
-  constexpr int step_elements = Arithmetic::template Layout<Major::line, Tile::rows>::size +
-                                Arithmetic::template Layout<Major::line, Tile::columns>::size;
+  using Part = std::remove_cvref_t<decltype(problem.part(0))>;
+  constexpr int step_elements = Arithmetic::template Layout<decltype(Part::a)::major, Tile::rows>::size +
+                                Arithmetic::template Layout<decltype(Part::b)::major, Tile::columns>::size;
   constexpr int threads = gemm_threads<Arithmetic, Tile>;
   constexpr std::size_t shared =
       std::max(Arithmetic::stages * step_elements * sizeof(T), gemm_store_floats<threads, Tile::rows> * sizeof(float));
