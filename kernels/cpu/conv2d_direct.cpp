@@ -17,7 +17,7 @@
 //   3×3 stride 2, 64 → 128, 128 → 256, 256 → 512:  93–98 / 74–94     1×1 stride 2, the same:  92–102 / 80–105
 //   5×5, 6 → 16 channels:  76 / 24      5×5, 3 → 6:  44 / 17       3×3, 3 → 64:  45 / 21
 // Few channels leave lanes empty (6 of 8), and where the filter is large against the map, backward-data multiplies many
-// padded zeros (196 cells for 100 outputs in the 5×5 case).
+// padded zeros (196 cells for 100 outputs in the 5×5 case); conv2d_few_channels.cpp takes such shapes at stride 1.
 #include <algorithm>
 
 #include "kernels/cpu/conv2d.h"
@@ -213,6 +213,8 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
     parallel_for(stream, 0, cells, 100'000,
                  [&](std::int64_t first, std::int64_t last) { std::fill(dx + first, dx + last, E{}); });
   if (s.p * s.q == 0) return;
+  if constexpr (std::is_same_v<E, float>)
+    if (few_channels_win(s)) return few_channels_backward_data(stream, s, dy, w, dx, accumulate);
 
   const auto correlation = [&](const Phase& rows, const Phase& columns) {
     return Correlation<E>{.images = s.n,
