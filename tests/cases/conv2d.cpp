@@ -223,6 +223,8 @@ void add_conv2d_cases(std::vector<SlotCase>& all) {
   const Conv2dShape large = shape(5, 8, 8, 64, 64, 3, 1, 1, 1);
   add_forward(all, large, Size::medium, {.shift = true, .activation = Activation::relu});
   add_forward(all, large, Size::medium, {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
+  const Conv2dShape deep = shape(3, 4, 4, 256, 256, 3, 1, 1, 1);  // few tiles, many channels
+  add_forward(all, deep, Size::medium, {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
   add_statistics(all, large, Size::medium, false);
   for (const Listed& l : list) add_backward_data(all, l.shape, l.size);
   for (const Listed& l : list) add_backward_weights(all, l.shape, l.size);
