@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <thread>
 
 #include "bench/case_timer.h"
@@ -51,6 +52,11 @@ std::vector<const kernels::Backend*> open_backends(const std::string& names) {
   return backends;
 }
 
+bool is_gpu(const kernels::Backend& backend) {
+  const std::string_view name = backend.name;
+  return name == "cuda" || name == "vendor";
+}
+
 // What the machine can do at most: of a CPU by its instructions and caches, of a device by the last backend's product.
 class Peak {
  public:
@@ -60,10 +66,10 @@ class Peak {
       flops_ = bench::measure_peak_flops(request.threads);
       return;
     }
-    const bool emulated = backend.runtime.host_memory;
-    const std::int64_t size = request.peak_size > 0 ? request.peak_size : emulated ? 64 : 8192;
+    const bool gpu = is_gpu(backend);
+    const std::int64_t size = request.peak_size > 0 ? request.peak_size : gpu ? 8192 : 64;
     flops_ = bench::measure_product_flops(backend, request.options(backend), request.real(), size);
-    bandwidth_ = bench::measure_copy_bandwidth(backend, emulated ? 1e6 : 1e9);
+    bandwidth_ = bench::measure_copy_bandwidth(backend, gpu ? 1e9 : 1e6);
   }
 
   double flops() const { return flops_; }
@@ -104,8 +110,7 @@ std::map<std::string, std::vector<double>> measure(const Request& request, const
   std::vector<std::unique_ptr<bench::CaseTimer>> timers;
   for (const kernels::Backend* backend : backends) {
     if (!cases::has_kernel(slot_case, *backend)) continue;
-    const bool device = !backend->runtime.host_memory;
-    const double working_set = request.working_set >= 0 ? request.working_set : device ? 256e6 : 0;
+    const double working_set = request.working_set >= 0 ? request.working_set : is_gpu(*backend) ? 256e6 : 0;
     timers.push_back(
         std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(), working_set));
   }
