@@ -135,6 +135,7 @@ void add_permute(std::vector<SlotCase>& all) {
   one({2, 3, 4, 5}, {0, 1, 2, 3});
   one({1, 1, 1, 1}, {2, 0, 3, 1});
   one({4, 1, 65, 31}, {1, 3, 0, 2});
+  one({1100, 3, 2, 5}, {0, 3, 1, 2});  // more tiles than a grid has blocks
   one({128, 8, 8, 64}, {0, 3, 1, 2}, Size::medium);
 }
 

@@ -1,6 +1,6 @@
 // The order scan over every kernel of the emulated backend: each quick slot case, in float32 and bf16, under every schedule,
-// must give the same bits, and no two blocks may write the same byte. Under a sanitizer, which needs no luck with the order,
-// two schedules that differ as much as can be are enough.
+// must give the right values, the same bits each time, and no two blocks may write the same byte. Under a sanitizer, which
+// needs no luck with the order, two schedules that differ as much as can be are enough.
 //
 // TESSERA_CASES   only these cases: shell patterns on "slot/variant" or on the slot, separated by commas ("conv2d*")
 #include <algorithm>
@@ -83,6 +83,8 @@ TEST_CASE("every slot gives the same bits under every schedule") {
     const std::vector<Schedule> all = schedules();
     const cases::Outputs first = run_under(all.front(), call);
     const bool copies = counters().copies != copies_before;
+    CHECK(cases::compare(call.slot_case, first, cases::expected(call.slot_case, call.type, call.accumulate), call.type) ==
+          "");
     for (std::size_t i = 1; i < all.size(); ++i) {
       const bool sanitized = !std::string(TESSERA_SANITIZE).empty();
       if (!copies && !sanitized && all[i].copies != Copies::late) continue;  // it has none: nothing would be different
