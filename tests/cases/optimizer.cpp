@@ -28,12 +28,12 @@ void add_check_finite(std::vector<SlotCase>& all) {
                    .operands = {input("x", {n}, fill, Element::parameter), step_guard(guard, Role::in_out)},
                    .call = [](Stream& s, const Operands& o) { s.backend.check_finite(s, o["x"], o.as<StepGuard>("guard")); },
                    .flops = static_cast<double>(n),
-                   .size = size_for(n)});
+                   .size = n == long_length ? Size::medium : Size::quick});
   };
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const double largest = std::numeric_limits<float>::max();
-  for (std::int64_t n :
-       {std::int64_t{1}, std::int64_t{33}, std::int64_t{257}, std::int64_t{1025}, std::int64_t{4099}, long_length}) {
+  for (std::int64_t n : {std::int64_t{1}, std::int64_t{33}, std::int64_t{257}, std::int64_t{1025}, std::int64_t{4099},
+                         std::int64_t{70'001}, long_length}) {
     one(n, " finite", -1, 0, {.skip = 1, .consecutive = 3, .skipped = 5});
     one(n, " NaN last", n - 1, nan, {.skip = 0, .consecutive = 0, .skipped = 5});
     one(n, " inf last", n - 1, inf, {.skip = 1, .consecutive = 3, .skipped = 5});
