@@ -94,18 +94,18 @@ def work():
         rows.append(("weights", name, times, flops, images + filters * P + shares))
     for side, c, plain, added in ((32, 64, 3, 2), (16, 128, 3, 2), (8, 256, 3, 2), (4, 512, 3, 2)):
         n = BATCH * side * side * c
-        rows.append(("memory", f"batch norm apply, {side}²×{c}", plain, 8 * n, 2 * n * T))
-        rows.append(("memory", f"batch norm apply + residual, {side}²×{c}", added, 9 * n, 3 * n * T))
+        rows.append(("other", f"batch norm apply, {side}²×{c}", plain, 8 * n, 2 * n * T))
+        rows.append(("other", f"batch norm apply + residual, {side}²×{c}", added, 9 * n, 3 * n * T))
         unactivated = 0 if side == 32 else 1  # the shortcut's has no ReLU
-        rows.append(("memory", f"batch norm backward, {side}²×{c}", plain - unactivated, 12 * n, 7 * n * T))
-        rows.append(("memory", f"batch norm backward + residual, {side}²×{c}", added, 12 * n, 8 * n * T))
+        rows.append(("other", f"batch norm backward, {side}²×{c}", plain - unactivated, 12 * n, 7 * n * T))
+        rows.append(("other", f"batch norm backward + residual, {side}²×{c}", added, 12 * n, 8 * n * T))
         if unactivated:
-            rows.append(("memory", f"batch norm backward, no ReLU, {side}²×{c}", 1, 11 * n, 5 * n * T))
+            rows.append(("other", f"batch norm backward, no ReLU, {side}²×{c}", 1, 11 * n, 5 * n * T))
     n = BATCH * 4 * 4 * 512
-    rows.append(("memory", "global average pool", 1, n, n * T))
-    rows.append(("memory", "SGD with momentum", 1, 6 * PARAMETERS, 22 * PARAMETERS))
-    rows.append(("memory", "check finite", 1, PARAMETERS, 4 * PARAMETERS))
-    rows.append(("memory", "gather batch", 1, 8 * BATCH * 3072, 3 * BATCH * 3072))
+    rows.append(("other", "global average pool", 1, n, n * T))
+    rows.append(("other", "SGD with momentum", 1, 6 * PARAMETERS, 22 * PARAMETERS))
+    rows.append(("other", "check finite", 1, PARAMETERS, 4 * PARAMETERS))
+    rows.append(("other", "gather batch", 1, 8 * BATCH * 3072, 3 * BATCH * 3072))
     return rows
 
 
@@ -117,7 +117,8 @@ def table():
         floors = {d: max(flops / peak, size / rate) for d, (peak, rate) in DEVICES.items()}
         for d in DEVICES:
             totals[d] += floors[d] * times
-        print(f"| {family} | {name} | {times} | {flops / 1e9:.3g} | {size / 1e6:.3g} | {flops / size:.3g} | "
+        intensity = f"{flops / size:.3g}" if flops < 1000 * size else f"{flops / size:.0f}"
+        print(f"| {family} | {name} | {times} | {flops / 1e9:.3g} | {size / 1e6:.3g} | {intensity} | "
               + " | ".join(f"{floors[d] * 1e6:.3g}" for d in DEVICES) + " |")
     print("sum of floors, ms a step:", {d: round(t * 1e3, 2) for d, t in totals.items()})
 
@@ -149,9 +150,9 @@ def roofline():
     p.text(right - 8, Y(798) - 8, "798 TFLOP/s (H100), 790 (H200)", 12, INK, "end")
     p.line(X(47 / 3.0), Y(47), right, Y(47), GREY, 1.4, "3 3")
     p.text(right - 8, Y(47) - 6, "47 TFLOP/s: float32 without tensor cores", 12, GREY, "end")
-    colours = {"forward": BLUE, "data": GREEN, "weights": ORANGE, "memory": VIOLET}
+    colours = {"forward": BLUE, "data": GREEN, "weights": ORANGE, "other": VIOLET}
     peak, rate = DEVICES["H100"][0] / 1e12, DEVICES["H100"][1] / 1e12
-    shift = {"forward": 0, "data": 9, "weights": 18, "memory": 0}
+    shift = {"forward": 0, "data": 9, "weights": 18, "other": 0}
     for family, name, _, flops, size in work():
         i = flops / size
         p.circle(X(i), Y(min(peak, i * rate)) + (shift[family] if i * rate > peak * 0.97 else 0), 5, colours[family])
@@ -161,7 +162,7 @@ def roofline():
     p.text(X(1.5) + 12, Y(4.5) + 12, "batch norm", 12, INK), p.text(X(2.67) + 12, Y(8) + 6, "gather", 12, INK)
     p.text(X(0.27) + 12, Y(0.8) + 8, "SGD, check finite", 12, INK), p.text(X(0.5) + 12, Y(1.5) + 8, "average pool", 12, INK)
     for i, (family, words) in enumerate((("forward", "convolution forward"), ("data", "… backward, data"),
-                                         ("weights", "… backward, weights"), ("memory", "everything else"))):
+                                         ("weights", "… backward, weights"), ("other", "everything else"))):
         p.circle(X(60) + 60, Y(22) + 26 * i, 6, colours[family]), p.text(X(60) + 76, Y(22) + 26 * i + 5, words, 13)
     p.text(left, 548, "Points at the ridge and beyond are drawn below one another where they would cover each other.", 11, GREY)
     p.save()
