@@ -66,8 +66,10 @@ struct BackwardData {
   Classes rows, columns, r, s;
   FastDivide by_k;
 
-  __device__ auto part(int z) const {
-    using Windows = Conv2dWindows<T, Major::depth>;
+  using Windows = Conv2dWindows<T, Major::depth>;
+  using Part = GemmPart<Windows, ClassFilters<T>, ClassRows>;
+
+  __device__ Part part(int z) const {
     const int a = z / d.stride, b = z - a * d.stride;  // r ≡ a, s ≡ b
     // The first row i with i + pad_top ≡ a; the output that reads it through filter row a is number (i + pad_top −
     // a)/stride.
@@ -76,23 +78,22 @@ struct BackwardData {
     const int height = rows.size(first_row), width = columns.size(first_column), r_size = r.size(a), s_size = s.size(b);
     const FastDivide by_rows = rows.by(height), by_columns = columns.by(width), by_s = s.by(s_size);
     const int pixels = d.n * height * width, inner = r_size * s_size * d.k;
-    return GemmPart<Windows, ClassFilters<T>, ClassRows>{
-        Windows{.data = dy,
-                .height = d.p,
-                .width = d.q,
-                .channels = d.k,
-                .pixels = pixels,
-                .by_rows = by_rows,
-                .by_columns = by_columns,
-                .cells = inner,
-                .by_window_columns = by_s,
-                .by_channels = by_k,
-                .stride = 1,
-                .top = (first_row + d.pad_top - a) / d.stride,
-                .left = (first_column + d.pad_left - b) / d.stride,
-                .direction = -1},
-        ClassFilters<T>{w, d.k, d.r, d.s, d.c, a, b, d.stride, by_s, by_k}, pixels, inner,
-        ClassRows{by_rows, by_columns, d.h, d.w, first_row, first_column, d.stride}};
+    return Part{Windows{.data = dy,
+                        .height = d.p,
+                        .width = d.q,
+                        .channels = d.k,
+                        .pixels = pixels,
+                        .by_rows = by_rows,
+                        .by_columns = by_columns,
+                        .cells = inner,
+                        .by_window_columns = by_s,
+                        .by_channels = by_k,
+                        .stride = 1,
+                        .top = (first_row + d.pad_top - a) / d.stride,
+                        .left = (first_column + d.pad_left - b) / d.stride,
+                        .direction = -1},
+                ClassFilters<T>{w, d.k, d.r, d.s, d.c, a, b, d.stride, by_s, by_k}, pixels, inner,
+                ClassRows{by_rows, by_columns, d.h, d.w, first_row, first_column, d.stride}};
   }
 };
 

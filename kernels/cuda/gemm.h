@@ -31,15 +31,20 @@
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
-// What a product consists of. A problem has part(z): one of several products that are done by one launch.
+// What a product consists of. A problem has part(z), of its type Part: one of several products that are done by one launch.
+// (The type by name: in nvcc's pass for the host, a device function's deduced result is void.)
 template <class A, class B, class Rows = SameRows>
 struct GemmPart {
+  using OperandA = A;
+  using OperandB = B;
+  using Part = GemmPart;
+
   A a;
   B b;
   int rows, inner;
   Rows row_of = {};
 
-  __device__ const GemmPart& part(int) const { return *this; }
+  __device__ const Part& part(int) const { return *this; }
 };
 
 namespace {
@@ -125,9 +130,9 @@ template <class Arithmetic, class Tile, bool chunked, class Problem>
 void launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts, std::int64_t rows, int inner,
                  GemmResult<typename Arithmetic::Element> result) {
   using T = typename Arithmetic::Element;
-  using Part = std::remove_cvref_t<decltype(problem.part(0))>;
-  constexpr int step_elements = Arithmetic::template Layout<decltype(Part::a)::major, Tile::rows>::size +
-                                Arithmetic::template Layout<decltype(Part::b)::major, Tile::columns>::size;
+  using Part = typename Problem::Part;
+  constexpr int step_elements = Arithmetic::template Layout<Part::OperandA::major, Tile::rows>::size +
+                                Arithmetic::template Layout<Part::OperandB::major, Tile::columns>::size;
   constexpr int threads = gemm_threads<Arithmetic, Tile>;
   constexpr std::size_t shared =
       std::max(Arithmetic::stages * step_elements * sizeof(T), gemm_store_floats<threads, Tile::rows> * sizeof(float));
