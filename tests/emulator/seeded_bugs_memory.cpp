@@ -70,7 +70,7 @@ std::vector<SeededBug> bugs_in_memory() {
   using namespace kernels::emulated;
   const Run right = run_neighbours<Bug::nothing>;
   return {
-      {"static shared memory overrun", right, run_neighbours<Bug::one>, address},
+      {"static shared memory overrun", right, run_neighbours<Bug::one>, address | undefined},
       {"global memory overrun, reading", right, run_neighbours<Bug::two>, address},
       {"global memory overrun, writing", right, run_neighbours<Bug::three>, address},
       {"dynamic shared memory overrun", run_reverse<Bug::nothing>, run_reverse<Bug::one>, address},
