@@ -14,7 +14,8 @@ struct DeviceInfo {
 
 enum class Copy { host_to_device, device_to_host, device_to_device };
 
-// All functions throw DeviceError (allocate: OutOfMemory) when they cannot do what they say.
+// All functions throw DeviceError (allocate: OutOfMemory) when they cannot do what they say; but release and destroy_… run
+// in destructors, and on a device that is lost they let things be: the call that noticed has said so.
 struct Runtime {
   // Number of usable devices; where there is none, `why` says why and what to do about it.
   int (*device_count)(std::string* why);

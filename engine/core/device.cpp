@@ -108,9 +108,13 @@ Device::Device(const Backend& backend, int index, const kernels::Options& option
       precision_(request.precision),
       pool_memory_(request.pool_memory),
       choice_(std::move(choice)),
-      pool_(new_pool()) {}
+      common_(new_pool()),
+      pool_(common_) {}
 
-Device::~Device() { pool_.reset(); }  // while the stream is still there
+Device::~Device() {  // while the stream is still there
+  pool_.reset();
+  common_.reset();
+}
 
 std::string Device::name() const {
   const std::string backend_name = backend().name;
@@ -126,7 +130,7 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
     try {
       memory = runtime.allocate(stream_.device, size);
     } catch (const kernels::OutOfMemory&) {
-      pool_->release();  // blocks of other sizes may make room
+      common_->release();  // blocks of other sizes may make room
       try {
         memory = runtime.allocate(stream_.device, size);
       } catch (const kernels::OutOfMemory& error) {
@@ -144,7 +148,14 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
 void Device::recycle(MemoryPool& pool, void* memory, std::size_t bytes) {
   in_use_ -= bytes;
   pool.put(memory, bytes);
-  if (!pool_memory_) pool.release();
+  if (!pool_memory_ && &pool == common_.get()) pool.release();
+}
+
+MemoryPool::~MemoryPool() {
+  try {
+    release();
+  } catch (const kernels::DeviceError&) {  // a lost device: said where it was noticed
+  }
 }
 
 void* MemoryPool::take(std::size_t bytes) {

@@ -34,7 +34,7 @@ class Device;
 class MemoryPool {
  public:
   explicit MemoryPool(Device& device) : device_(device) {}
-  ~MemoryPool() { release(); }
+  ~MemoryPool();
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
 
@@ -71,7 +71,7 @@ class Device : public std::enable_shared_from_this<Device> {
   std::shared_ptr<Storage> allocate(std::size_t bytes);
 
   // A pool of its own for work whose memory nobody else may use even while it is free: a recorded step. In force until the
-  // end of its scope.
+  // end of its scope; its blocks are given back to the runtime when the pool itself ends, not before.
   class PoolScope {
    public:
     PoolScope(Device& device, std::shared_ptr<MemoryPool> pool) : device_(device), before_(std::move(device.pool_)) {
@@ -106,7 +106,8 @@ class Device : public std::enable_shared_from_this<Device> {
   Precision precision_;
   bool pool_memory_;
   std::string choice_;
-  std::shared_ptr<MemoryPool> pool_;  // in force
+  std::shared_ptr<MemoryPool> common_;  // everybody's: its free blocks may be given back at any time
+  std::shared_ptr<MemoryPool> pool_;    // in force: the common one, or that of a PoolScope, which keeps what it has
   std::size_t in_use_ = 0, reserved_ = 0, fresh_ = 0;
 };
 

@@ -126,6 +126,35 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
   for (std::size_t i = 0; i < cpu_logits.size(); ++i) CHECK(emulated_logits[i] == Approx(cpu_logits[i]).margin(1e-4));
 }
 
+#if !defined(__SANITIZE_ADDRESS__)  // it ends the program where memory is refused
+TEST_CASE("memory that is short elsewhere is never taken from a recorded step") {
+  for (const bool pooled : {true, false}) {
+    INFO((pooled ? "pooled memory" : "every tensor an allocation of its own"));
+    const std::shared_ptr<Device> device = Device::open({.device = "emulated", .pool_memory = pooled});
+    const std::shared_ptr<MemoryPool> pool = device->new_pool();
+    const Tensor y = Tensor::zeros(device, {64}, DType::f32);
+    RecordedWork work(device, pool);
+    const auto step = [&] {
+      const Tensor one = Tensor::empty(device, {64}, DType::f32);  // free again, and still the recording's
+      device->backend().activation_forward(device->stream(), kernels::Activation::sigmoid, y, one);
+      device->backend().add(device->stream(), one, one, y);
+    };
+    for (int i = 0; i < 2; ++i) work.run(step);
+    REQUIRE(work.recorded());
+    const std::size_t reserved = device->bytes_reserved();
+    {
+      const Device::PoolScope scope(*device, pool);
+      CHECK_THROWS_AS(Tensor::empty(device, {std::int64_t{1} << 58}, DType::f32), kernels::OutOfMemory);
+    }
+    CHECK_THROWS_AS(Tensor::empty(device, {std::int64_t{1} << 58}, DType::f32), kernels::OutOfMemory);
+    CHECK(device->bytes_reserved() == reserved);
+    y.zero();
+    work.run(step);
+    CHECK(y.to_host<float>() == std::vector<float>(64, 1.0f));
+  }
+}
+#endif
+
 TEST_CASE("what cannot be recorded is an error, and the device works on") {
   const std::shared_ptr<Device> device = open("emulated");
   const Tensor x = Tensor::zeros(device, {8}, DType::f32);
