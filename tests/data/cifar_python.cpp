@@ -1,7 +1,6 @@
-#include <catch2/catch.hpp>
-
 #include "engine/data/cifar.h"
 #include "engine/data/pickle.h"
+#include "tests/catch.h"
 #include "tests/data/archives.h"
 #include "tests/data/support.h"
 

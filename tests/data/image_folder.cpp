@@ -1,8 +1,7 @@
 #include "engine/data/image_folder.h"
 
-#include <catch2/catch.hpp>
-
 #include "engine/report/png.h"
+#include "tests/catch.h"
 #include "tests/data/support.h"
 
 using namespace tessera;

@@ -1,10 +1,10 @@
 // From a data set to the sets of a recipe.
 #include "engine/train/split.h"
 
-#include <catch2/catch.hpp>
 #include <numeric>
 
 #include "engine/core/error.h"
+#include "tests/catch.h"
 
 using namespace tessera;
 

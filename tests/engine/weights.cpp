@@ -11,21 +11,14 @@
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"
+#include "tests/temporary_folder.h"
 
 using namespace tessera;
 using namespace tessera::test;
+using tessera::tests::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct TemporaryFolder {
-  fs::path path = fs::temp_directory_path() / ("tessera-weights-" + std::to_string(getpid()));
-  TemporaryFolder() { fs::create_directories(path); }
-  ~TemporaryFolder() {
-    std::error_code ignored;
-    fs::remove_all(path, ignored);
-  }
-};
 
 struct Built {
   Built(const std::shared_ptr<Device>& device, std::uint64_t seed, TinyNetwork::Options options = {})
@@ -60,8 +53,8 @@ TEST_CASE("saved weights give the same logits, bit for bit, in a network that be
   ParameterStore from(*saved, device, 1), to(*loaded, device, 2);
   const std::vector<float> expected = logits(entry, *saved, device);
   CHECK(logits(entry, *loaded, device) != expected);
-  save_weights(folder.path / "a.safetensors", from, {{"network", entry.id}});
-  const Safetensors file = Safetensors::read(folder.path / "a.safetensors");
+  save_weights(folder / "a.safetensors", from, {{"network", entry.id}});
+  const Safetensors file = Safetensors::read(folder / "a.safetensors");
   CHECK(file.metadata().at("network") == entry.id);
   load_weights(file, to);
   CHECK(logits(entry, *loaded, device) == expected);
@@ -136,7 +129,7 @@ TEST_CASE("num_batches_tracked is accepted and ignored") {
 
 TEST_CASE("NaN and infinity are never saved, and the old file stays") {
   const TemporaryFolder folder;
-  const fs::path path = folder.path / "w.safetensors";
+  const fs::path path = folder / "w.safetensors";
   const auto device = reference();
   Built built(device, 4);
   save_weights(path, built.store, {});

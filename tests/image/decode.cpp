@@ -1,8 +1,7 @@
 #include "engine/image/decode.h"
 
-#include <catch2/catch.hpp>
-
 #include "engine/report/png.h"
+#include "tests/catch.h"
 #include "tests/image/support.h"
 
 using namespace tessera;

@@ -1,36 +1,28 @@
 // Byte for byte against Pillow, where Python has it.
-#include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
 
 #include "engine/files/io.h"
 #include "engine/image/decode.h"
 #include "engine/image/resize.h"
+#include "tests/catch.h"
+#include "tests/temporary_folder.h"
 
 using namespace tessera;
 namespace fs = std::filesystem;
 
 TEST_CASE("pictures are decoded and resized as Pillow does", "[pillow]") {
-  std::string folder = (fs::temp_directory_path() / "tessera-pillow-XXXXXX").string();
-  REQUIRE(::mkdtemp(folder.data()) != nullptr);
-  struct Remove {
-    fs::path path;
-    ~Remove() {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-    }
-  } remove{folder};
-
+  const tests::TemporaryFolder folder;
   if (std::system("python3 -c 'import PIL' 2>/dev/null || /usr/bin/python3 -c 'import PIL' 2>/dev/null") != 0) {
     WARN("skipped: Python has no Pillow here (apt-get install python3-pil)");
     return;
   }
-  const std::string script = std::string("'") + TESSERA_PILLOW_SCRIPT + "' '" + folder + "'";
+  const std::string script = std::string("'") + TESSERA_PILLOW_SCRIPT + "' '" + folder.path().string() + "'";
   REQUIRE(std::system(("if python3 -c 'import PIL' 2>/dev/null; then python3 " + script + "; else /usr/bin/python3 " +
                        script + "; fi")
                           .c_str()) == 0);
   int decoded = 0, resized = 0;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder.path())) {
     const fs::path& path = entry.path();
     if (path.extension() != ".rgb") continue;
     const std::string name = path.stem().string();  // NAME.EXT or NAME.EXT.WIDTHxHEIGHT

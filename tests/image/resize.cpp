@@ -1,6 +1,5 @@
 #include "engine/image/resize.h"
-
-#include <catch2/catch.hpp>
+#include "tests/catch.h"
 
 using namespace tessera;
 

@@ -57,7 +57,7 @@ TEST_CASE(
     INFO("network " << test.id);
     const std::vector<Setting> where = settings(test);
     CHECK(!where.empty());
-    const std::optional<Measured> oracle = ask_oracle(test, folder.path);
+    const std::optional<Measured> oracle = ask_oracle(test, folder.path());
     for (const Setting& setting : where) {
       INFO("on " << setting.name);
       const Measured measured = measure(test, Device::open(setting.request), setting.dtype);

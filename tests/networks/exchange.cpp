@@ -30,8 +30,8 @@ void require_logits(Network& network, const Tensor& images, const std::vector<fl
 
 TEST_CASE("torchvision's resnet18 and ours take each other's weights") {
   const golden::TemporaryFolder folder;
-  const std::filesystem::path ours = folder.path / "ours.safetensors", state = folder.path / "state.safetensors",
-                              batch = folder.path / "batch.safetensors";
+  const std::filesystem::path ours = folder / "ours.safetensors", state = folder / "state.safetensors",
+                              batch = folder / "batch.safetensors";
   const auto device = Device::open({.device = "cpu", .options = {.threads = 2}});
   const std::unique_ptr<Network> network = require_network("resnet18_imagenet").make({});
   const ParameterStore parameters(*network, device, 7);

@@ -1,9 +1,9 @@
 // The recipes of the catalogue against the tutorials' tables, and what weights files remember of them.
-#include <catch2/catch.hpp>
 
 #include "engine/train/run.h"
 #include "engine/train/weights.h"
 #include "models/saved_network.h"
+#include "tests/catch.h"
 #include "tests/networks/script.h"
 
 using namespace tessera;
@@ -85,7 +85,7 @@ TEST_CASE("weights remember the head, the classes and the normalization they wer
   const Metadata metadata = weights_metadata(config, network->outputs(), {"cat", "dog"});
 
   const auto reread = [&](const Metadata& m) {
-    const std::filesystem::path path = folder.path / "weights.safetensors";
+    const std::filesystem::path path = folder / "weights.safetensors";
     save_weights(path, store, m);
     return config_of(Safetensors::read(path), "");
   };

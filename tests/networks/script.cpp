@@ -22,17 +22,6 @@ std::string contents(const fs::path& path) {
 
 }  // namespace
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (fs::temp_directory_path() / "tessera-networks-XXXXXX").string();
-  if (!mkdtemp(name.data())) throw std::runtime_error("cannot create " + name);
-  path = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
-
 std::string quoted(const fs::path& path) {
   std::string text = "'";
   for (const char c : path.string()) text += c == '\'' ? "'\\''" : std::string(1, c);
@@ -41,7 +30,7 @@ std::string quoted(const fs::path& path) {
 
 bool run_script(const std::string& script, const std::string& arguments, const std::string& what) {
   const TemporaryFolder folder;
-  const fs::path log = folder.path / (script + ".log");
+  const fs::path log = folder / (script + ".log");
   const std::string command =
       "/usr/bin/python3 -B " + quoted(fs::path(TESSERA_NETWORK_TESTS) / script) + " " + arguments + " 2> " + quoted(log);
   const int status = std::system(command.c_str());

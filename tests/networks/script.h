@@ -4,14 +4,11 @@
 #include <filesystem>
 #include <string>
 
+#include "tests/temporary_folder.h"
+
 namespace tessera::golden {
 
-// A folder of this process's own, removed at the end.
-struct TemporaryFolder {
-  TemporaryFolder();
-  ~TemporaryFolder();
-  std::filesystem::path path;
-};
+using tests::TemporaryFolder;
 
 std::string quoted(const std::filesystem::path& path);  // for a shell
 

@@ -2,10 +2,10 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <catch2/catch.hpp>
 #include <sstream>
 
 #include "engine/files/safetensors.h"
+#include "tests/catch.h"
 #include "tests/programs/run.h"
 
 using namespace tessera::tests;

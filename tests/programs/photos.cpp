@@ -1,5 +1,4 @@
 // predict, show and export: photos and data sets in, words, pictures and text out.
-#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <sstream>
@@ -7,6 +6,7 @@
 #include "engine/files/safetensors.h"
 #include "engine/image/decode.h"
 #include "engine/report/png.h"
+#include "tests/catch.h"
 #include "tests/programs/run.h"
 
 using namespace tessera::tests;
@@ -161,6 +161,14 @@ TEST_CASE("show prints shapes and counts and draws a picture") {
   }
   REQUIRE(run("show", {data, "--out", (folder / "again.png").string()}).code == 0);
   CHECK(read_text(folder / "again.png") == picture);
+
+  const std::string seen = (folder / "augmented.png").string();
+  REQUIRE(run("show", {data, "--augment", "--out", seen}).code == 0);
+  const std::string cropped = read_text(seen);
+  CHECK((cropped.substr(1, 3) == "PNG" && cropped != picture));
+  REQUIRE(run("show", {data, "--augment", "--seed", "2", "--out", seen}).code == 0);
+  CHECK(read_text(seen) != cropped);  // other crops and flips
+  require_failure(run("show", {data, "--augment", "--index", "1", "--out", png}), 2, "--augment");
 
   for (const char* count : {"1", "3", "20", "1000"})
     CHECK(run("show", {data, "--split", "test", "--count", count, "--out", png}).code == 0);

@@ -1,8 +1,7 @@
 // report.html of a run: there after training, after a signal, and going on after a resume.
 #include <signal.h>
 
-#include <catch2/catch.hpp>
-
+#include "tests/catch.h"
 #include "tests/programs/run.h"
 
 using namespace tessera::tests;

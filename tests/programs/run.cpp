@@ -24,21 +24,7 @@ std::string Outcome::last_line() const {
   return text.substr(text.find_last_of('\n') + 1);
 }
 
-Folder::Folder() {
-  std::string name = (fs::temp_directory_path() / "tessera-XXXXXX").string();
-  if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
-  path_ = name;
-}
-
-Folder::~Folder() {
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
-}
-
 Process::Process(const std::string& program, std::vector<std::string> arguments) {
-  std::string name = (fs::temp_directory_path() / "tessera-process-XXXXXX").string();
-  if (!mkdtemp(name.data())) throw std::runtime_error("mkdtemp failed");
-  folder_ = name;
   const std::string path = std::string(TESSERA_BIN) + "/" + program;
   std::vector<char*> argv{const_cast<char*>(path.c_str())};
   for (std::string& argument : arguments) argv.push_back(argument.data());

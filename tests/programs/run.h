@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/temporary_folder.h"
+
 namespace tessera::tests {
 
 struct Outcome {
@@ -31,7 +33,7 @@ class Process {
   Outcome wait();
 
  private:
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
   pid_t pid_ = -1;
   int status_ = 0;
   bool over_ = false;
@@ -39,18 +41,7 @@ class Process {
 
 Outcome run(const std::string& program, std::vector<std::string> arguments);
 
-// A fresh folder, removed at the end of the scope.
-class Folder {
- public:
-  Folder();
-  ~Folder();
-  operator const std::filesystem::path&() const { return path_; }
-  std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = TemporaryFolder;
 
 std::string read_text(const std::filesystem::path& path);
 void write_text(const std::filesystem::path& path, const std::string& text);

@@ -114,6 +114,9 @@ TEST_CASE("the fast recipe trains, and a run in bf16 goes on where it was cut") 
   CHECK(read_text(folder / "cut" / "last.safetensors") == read_text(folder / "whole" / "last.safetensors"));
   CHECK_THAT(run("evaluate", {(folder / "whole" / "last.safetensors").string(), data, "--precision", "bf16"}).last_line(),
              StartsWith("test: accuracy 0."));
+  CHECK_THAT(
+      run("predict", {(folder / "whole" / "last.safetensors").string(), data, "--index", "2", "--precision", "bf16"}).out,
+      Contains("predicted "));
   CHECK(run("train_resnet18", {data, "--recipe", "fast", "--precision", "fp32", "--steps", "1", "--batch-size", "8", "--out",
                                (folder / "fp32").string()})
             .code == 0);

@@ -1,5 +1,4 @@
 // The page: well formed, self-contained, escaped, the same for the same data, and sensible for little and for much data.
-#include <catch2/catch.hpp>
 #include <cctype>
 #include <cmath>
 #include <limits>
@@ -9,6 +8,7 @@
 #include "engine/report/html.h"
 #include "engine/report/mistakes.h"
 #include "engine/report/report.h"
+#include "tests/catch.h"
 
 using namespace tessera;
 using Catch::Contains;

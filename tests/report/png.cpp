@@ -1,9 +1,8 @@
 // PNG files read back by a decoder written from the standard, and base64 against the RFC's own examples.
 #include "engine/report/png.h"
+#include "tests/catch.h"
 
 #include <zlib.h>
-
-#include <catch2/catch.hpp>
 
 using namespace tessera;
 

@@ -9,10 +9,12 @@
 #include "kernels/errors.h"
 #include "kernels/vendor/libraries.h"
 #include "tests/catch.h"
+#include "tests/temporary_folder.h"
 
 using namespace tessera::kernels;
 using namespace tessera::kernels::vendor;
 using Catch::Contains;
+using tessera::tests::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
@@ -61,8 +63,7 @@ TEST_CASE("a library that is nowhere: what was looked for and what to do") {
 }
 
 TEST_CASE("a file named in the environment is the only one tried") {
-  const fs::path folder = fs::temp_directory_path() / ("tessera-loader-" + std::to_string(getpid()));
-  fs::create_directories(folder);
+  const TemporaryFolder folder;
   {
     const Variable name("TESSERA_CUDNN", (folder / "nothing.so").string());
     CHECK_THAT(error_of<Cudnn>(),
@@ -85,17 +86,16 @@ TEST_CASE("a file named in the environment is the only one tried") {
     const Variable name("TESSERA_CUBLAS", TESSERA_FAKE_old);
     CHECK_THAT(error_of<Cublas>(), Contains("cuBLAS") && Contains("has no function cublas"));
   }
-  fs::remove_all(folder);
 }
 
 TEST_CASE("pip's packages are found in a virtual environment, the newest Python first") {
-  const fs::path prefix = fs::temp_directory_path() / ("tessera-prefix-" + std::to_string(getpid()));
+  const TemporaryFolder prefix;
   const fs::path old = prefix / "lib/python3.11/site-packages/nvidia/unknown/lib",
                  young = prefix / "lib/python3.12/site-packages/nvidia/unknown/lib";
   fs::create_directories(old);
   fs::create_directories(young);
   {
-    const Variable environment("VIRTUAL_ENV", prefix.string());
+    const Variable environment("VIRTUAL_ENV", prefix.path().string());
     const std::vector<fs::path> folders = library_folders(unknown);
     REQUIRE(folders.size() >= 2);
     CHECK(folders[0] == young);
@@ -111,7 +111,6 @@ TEST_CASE("pip's packages are found in a virtual environment, the newest Python 
     CHECK(library.symbol("cudnnGetVersion") != nullptr);
     CHECK_THROWS_WITH(library.symbol("cudnnCreate"), Contains("has no function cudnnCreate"));
   }
-  fs::remove_all(prefix);
 }
 
 TEST_CASE("the vendor backend has no device where CUDA has none, and says why") {

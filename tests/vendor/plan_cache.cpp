@@ -8,18 +8,14 @@
 #include <sstream>
 
 #include "tests/catch.h"
+#include "tests/temporary_folder.h"
 
 using namespace tessera::kernels::vendor;
 using Catch::Contains;
+using tessera::tests::TemporaryFolder;
 namespace fs = std::filesystem;
 
 namespace {
-
-struct Folder {
-  fs::path path = fs::temp_directory_path() / ("tessera-plans-" + std::to_string(getpid()));
-  Folder() { fs::create_directories(path); }
-  ~Folder() { fs::remove_all(path); }
-};
 
 std::string text_of(const fs::path& file) {
   std::ostringstream text;
@@ -32,8 +28,8 @@ constexpr const char* identity = "NVIDIA H200, cuDNN 9.19.0, cuBLAS 13.1.0";
 }  // namespace
 
 TEST_CASE("plans are kept on disk") {
-  const Folder folder;
-  const fs::path file = folder.path / "deeper" / "plans.txt";
+  const TemporaryFolder folder;
+  const fs::path file = folder / "deeper" / "plans.txt";
   PlanCache cache(file, identity);
   CHECK_FALSE(cache.find("a"));
   cache.store("conv/b", "engine1/2=3");
@@ -50,8 +46,8 @@ TEST_CASE("plans are kept on disk") {
 }
 
 TEST_CASE("what another process has stored meanwhile is kept") {
-  const Folder folder;
-  const fs::path file = folder.path / "plans.txt";
+  const TemporaryFolder folder;
+  const fs::path file = folder / "plans.txt";
   PlanCache one(file, identity), other(file, identity);
   one.store("a", "x");
   other.store("b", "y");
@@ -61,8 +57,8 @@ TEST_CASE("what another process has stored meanwhile is kept") {
 }
 
 TEST_CASE("a file that is not exactly a cache of this machine counts as empty and is rewritten") {
-  const Folder folder;
-  const fs::path file = folder.path / "plans.txt";
+  const TemporaryFolder folder;
+  const fs::path file = folder / "plans.txt";
   const std::string head = std::string("tessera plans 1: ") + identity + "\n";
   const std::vector<std::string> bad = {
       "",
@@ -93,15 +89,15 @@ TEST_CASE("a file that is not exactly a cache of this machine counts as empty an
 }
 
 TEST_CASE("words that could not be read back are not stored, and a folder that cannot be written costs nothing") {
-  const Folder folder;
-  PlanCache cache(folder.path / "plans.txt", identity);
+  const TemporaryFolder folder;
+  PlanCache cache(folder / "plans.txt", identity);
   for (const char* word : {"", "two words", "line\n", "tab\t"}) {
     cache.store(word, "plan");
     cache.store("key", word);
   }
-  CHECK_FALSE(fs::exists(folder.path / "plans.txt"));
-  std::ofstream(folder.path / "file") << "in the way";
-  PlanCache nowhere(folder.path / "file" / "plans.txt", identity);
+  CHECK_FALSE(fs::exists(folder / "plans.txt"));
+  std::ofstream(folder / "file") << "in the way";
+  PlanCache nowhere(folder / "file" / "plans.txt", identity);
   nowhere.store("a", "x");
   CHECK(nowhere.find("a") == "x");
   PlanCache none("", identity);
