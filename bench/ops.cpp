@@ -1,10 +1,13 @@
 // bench_ops: kernels one by one: time, GFLOP/s, GB/s, share of what the machine can do. Several backends take turns on each
-// kernel (`--backend cuda,vendor`), so that a ratio compares neighbours in time.
+// kernel (`--backend cuda,vendor`), so that a ratio compares neighbours in time. A kernel that a backend shares with one
+// named before it is timed once, under the first one's name.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 #include <string_view>
 #include <thread>
 
@@ -26,7 +29,7 @@ struct Request {
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   double seconds = 0.3, working_set = -1;
   std::int64_t step_batch = 0, width = 64, peak_size = 0;
-  bool all = false, direct = false, json = false;
+  bool all = false, direct = false, json = false, peaks_only = false;
 
   kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
   kernels::Options options(const kernels::Backend& backend) const {
@@ -91,25 +94,45 @@ class Peak {
   std::map<int, double> by_size_;  // of a CPU: by the working set's power of two
 };
 
+// std::invalid_argument where there are none.
 std::vector<bench::StepKernel> kernels_of(const Request& request) {
+  std::vector<bench::StepKernel> chosen;
   if (request.step_batch > 0) {
-    std::vector<bench::StepKernel> chosen;
-    for (bench::StepKernel& kernel : bench::resnet18_cases(request.step_batch, request.width, request.precision == "bf16"))
+    std::vector<bench::StepKernel> all =
+        bench::resnet18_cases(request.step_batch, request.width, request.precision == "bf16");
+    std::vector<const cases::SlotCase*> among;
+    for (const bench::StepKernel& kernel : all) among.push_back(&kernel.slot_case);
+    cases::require_matches(request.pattern, among);
+    for (bench::StepKernel& kernel : all)
       if (cases::matches(kernel.slot_case, request.pattern)) chosen.push_back(std::move(kernel));
     return chosen;
   }
-  std::vector<bench::StepKernel> chosen;
   for (cases::SlotCase& one : cases::slot_cases(request.pattern, cases::Size::bench))
     if (request.all || one.size == cases::Size::bench) chosen.push_back({std::move(one), 0});
+  if (chosen.empty())
+    throw std::invalid_argument("only small cases match '" + request.pattern + "', none made for benchmarks: --all");
   return chosen;
 }
 
-// Groups of calls, in turn; one list of seconds per call for each backend that has the kernel.
+// Slots in which `backend` has a kernel other than `first`'s.
+std::vector<std::string> replaced_slots(const kernels::Backend& first, const kernels::Backend& backend) {
+  std::vector<std::string> names;
+  kernels::for_each_slot(backend, [&](const auto& slot) {
+    if (slot && !cases::same_kernel(slot.name, first, backend)) names.push_back(slot.name);
+  });
+  return names;
+}
+
+// Groups of calls, in turn; one list of seconds per call for each backend that has a kernel of its own.
 std::map<std::string, std::vector<double>> measure(const Request& request, const cases::SlotCase& slot_case,
                                                    const std::vector<const kernels::Backend*>& backends) {
   std::vector<std::unique_ptr<bench::CaseTimer>> timers;
-  for (const kernels::Backend* backend : backends) {
-    if (!cases::has_kernel(slot_case, *backend)) continue;
+  for (auto at = backends.begin(); at != backends.end(); ++at) {
+    const kernels::Backend* const backend = *at;
+    const bool timed = std::any_of(backends.begin(), at, [&](const kernels::Backend* earlier) {
+      return cases::same_kernel(slot_case.slot, *earlier, *backend);
+    });
+    if (timed || !cases::has_kernel(slot_case, *backend)) continue;
     const double working_set = request.working_set >= 0 ? request.working_set : is_gpu(*backend) ? 256e6 : 0;
     timers.push_back(
         std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(), working_set));
@@ -144,6 +167,7 @@ void print_line(const bench::StepKernel& kernel, const Request& request, Peak& p
 }
 
 void run(const Request& request) {
+  const std::vector<bench::StepKernel> chosen = request.peaks_only ? std::vector<bench::StepKernel>{} : kernels_of(request);
   const std::vector<const kernels::Backend*> backends = open_backends(request.backends);
   const kernels::Backend& last = *backends.back();
   Peak peak(request, last);
@@ -153,6 +177,7 @@ void run(const Request& request) {
                              {"detail", info.detail},
                              {"precision", request.precision},
                              {"peak_by", last.name},
+                             {"replaced", replaced_slots(*backends.front(), last)},
                              {"peak_flops", peak.flops()},
                              {"peak_bandwidth", peak.bandwidth(256e6)}}
                             .dump()
@@ -161,7 +186,7 @@ void run(const Request& request) {
     std::printf("%s: %s, %d threads, measured peak %.0f GFLOP/s, memory %.1f GB/s\n\n%-72s %-9s %10s %7s %9s %8s %7s\n",
                 last.name, info.name.c_str(), request.threads, peak.flops() / 1e9, peak.bandwidth(256e6) / 1e9, "case",
                 "backend", "µs", "±%", "GFLOP/s", "GB/s", "share");
-  for (const bench::StepKernel& kernel : kernels_of(request)) {
+  for (const bench::StepKernel& kernel : chosen) {
     const auto samples = measure(request, kernel.slot_case, backends);
     if (request.json) {
       print_json(kernel, request, samples);
@@ -191,6 +216,7 @@ int main(int argc, char** argv) {
   app.add_option("--working-set", request.working_set,
                  "Bytes of operands gone round, so that caches do not help; default: 256 MB on a GPU, 0 elsewhere");
   app.add_option("--peak-size", request.peak_size, "Size of the product that measures a device's peak; default: 8192");
+  app.add_flag("--peaks-only", request.peaks_only, "No kernel: only the device, its peaks, and what the backends differ in");
   app.add_flag("--all", request.all, "Small shapes too, not only those made for benchmarks");
   app.add_flag("--direct", request.direct, "No Winograd or other algorithm that gives up accuracy for speed");
   app.add_flag("--json", request.json, "One JSON object a line: first the device, then each case with all its samples");
@@ -200,6 +226,9 @@ int main(int argc, char** argv) {
   } catch (const kernels::DeviceError& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
     return 5;
+  } catch (const std::invalid_argument& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 2;
   }
   return 0;
 }

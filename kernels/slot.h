@@ -36,6 +36,7 @@ class SlotFunction<Derived, void(Stream&, Args...)> {
   constexpr SlotFunction(None) : function_(nullptr) {}
 
   explicit operator bool() const { return function_ != nullptr; }
+  friend bool operator==(const SlotFunction&, const SlotFunction&) = default;  // the same kernel
 
   void operator()(Stream& stream, Args... args) const {
     if (!function_) throw MissingKernel(Derived::name, backend_name(stream));

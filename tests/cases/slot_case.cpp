@@ -153,6 +153,17 @@ Operand of_struct(std::string name, Role role, Element element, const T& value) 
   return o;
 }
 
+std::vector<std::string> patterns(std::string_view separated) {
+  std::istringstream list{std::string(separated)};
+  std::vector<std::string> all;
+  for (std::string one; std::getline(list, one, ',');) all.push_back(one);
+  return all;
+}
+
+bool matches_one(const SlotCase& c, const std::string& pattern) {
+  return fnmatch(pattern.c_str(), c.name().c_str(), 0) == 0 || fnmatch(pattern.c_str(), c.slot.c_str(), 0) == 0;
+}
+
 }  // namespace
 
 std::size_t Operand::bytes(DType real) const {
@@ -197,19 +208,36 @@ std::vector<SlotCase> slot_cases() {
 }
 
 bool matches(const SlotCase& c, std::string_view pattern) {
-  std::istringstream list{std::string(pattern)};
-  bool any = true;
-  for (std::string one; std::getline(list, one, ',');) {
-    if (fnmatch(one.c_str(), c.name().c_str(), 0) == 0 || fnmatch(one.c_str(), c.slot.c_str(), 0) == 0) return true;
-    any = false;
+  const std::vector<std::string> list = patterns(pattern);
+  return list.empty() || std::ranges::any_of(list, [&](const std::string& one) { return matches_one(c, one); });
+}
+
+void require_matches(std::string_view pattern, const std::vector<const SlotCase*>& among) {
+  for (const std::string& one : patterns(pattern)) {
+    if (std::ranges::any_of(among, [&](const SlotCase* c) { return matches_one(*c, one); })) continue;
+    std::vector<std::string> named;
+    std::string slots;
+    for (const SlotCase* c : among)
+      if (std::ranges::find(named, c->slot) == named.end()) {
+        named.push_back(c->slot);
+        slots += (slots.empty() ? "" : ", ") + c->slot;
+      }
+    throw std::invalid_argument("no slot case matches '" + one + "'. A pattern is of a slot or of slot/variant, as in '" +
+                                among.front()->slot + "*' or '" + among.front()->name() + "'; slots: " + slots);
   }
-  return any;
 }
 
 std::vector<SlotCase> slot_cases(std::string_view pattern, Size largest) {
+  const std::vector<SlotCase> all = slot_cases();
+  std::vector<const SlotCase*> among;
+  for (const SlotCase& c : all) among.push_back(&c);
+  require_matches(pattern, among);
   std::vector<SlotCase> chosen;
-  for (SlotCase& c : slot_cases())
-    if (c.size <= largest && matches(c, pattern)) chosen.push_back(std::move(c));
+  for (const SlotCase& c : all)
+    if (c.size <= largest && matches(c, pattern)) chosen.push_back(c);
+  if (chosen.empty())
+    throw std::invalid_argument("no slot case that matches '" + std::string(pattern) + "' is of size " +
+                                (largest == Size::quick ? "quick" : "quick or medium") + ": they are all larger");
   return chosen;
 }
 
@@ -217,6 +245,17 @@ bool has_kernel(const SlotCase& c, const kernels::Backend& backend) {
   bool found = false;
   kernels::for_each_slot(backend, [&](const auto& slot) { found = found || (c.slot == slot.name && slot); });
   return found;
+}
+
+bool same_kernel(std::string_view slot, const kernels::Backend& a, const kernels::Backend& b) {
+  bool same = false;
+  kernels::for_each_slot(a, [&](const auto& of_a) {
+    if (slot != of_a.name) return;
+    kernels::for_each_slot(b, [&](const auto& of_b) {
+      if constexpr (std::is_same_v<decltype(of_a), decltype(of_b)>) same = of_a == of_b;  // a slot's type holds its name
+    });
+  });
+  return same;
 }
 
 Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate, DType values)

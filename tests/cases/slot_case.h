@@ -102,11 +102,16 @@ struct SlotCase {
 std::vector<SlotCase> slot_cases();
 // Does its name or its slot match a shell pattern (`*`, `?`, `[…]`; several separated by commas; empty: any)?
 bool matches(const SlotCase&, std::string_view pattern);
-// Those that match, and whose size is at most `largest`.
+// Throws std::invalid_argument where one of the patterns matches none of these cases: which, and how names look.
+void require_matches(std::string_view pattern, const std::vector<const SlotCase*>& among);
+// Those that match, and whose size is at most `largest`. Throws std::invalid_argument where a pattern matches no case of any
+// size, or all of them together none that is small enough: a run of nothing would pass.
 std::vector<SlotCase> slot_cases(std::string_view pattern, Size largest);
 
 // Has the backend a kernel in the case's slot?
 bool has_kernel(const SlotCase&, const kernels::Backend&);
+// Is it the same kernel in both backends, or none in either?
+bool same_kernel(std::string_view slot, const kernels::Backend&, const kernels::Backend&);
 
 // What came out, one entry for each operand that is not an input.
 struct Output {
