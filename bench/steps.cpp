@@ -3,12 +3,17 @@
 // With --serve it answers each line of standard input, so that a script can let it and a peer take turns on the same
 // machine (bench/compare): `describe` by a JSON object of what it runs on and what the host and the memory bear, a number N
 // by the seconds of one step, measured over N steps, and any other line by the same over --group steps.
+//
+// With --busy it traces a few steps on a GPU (bench/kernel_trace.h) and prints one JSON object: in how many seconds of a
+// step anything ran on the device. Divided by the seconds of a step of a run that is not traced, that is the device's busy
+// share; tracing makes steps longer, which is why the two are taken from different runs.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/kernel_trace.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
 #include "engine/train/run.h"
@@ -39,6 +44,28 @@ void serve(bench::Workload& workload, int group) {
   }
 }
 
+// Everything is per step. Recordings must be made under the trace: the device is opened after it.
+nlohmann::ordered_json busy(const NetworkEntry& network, const RunConfig& config, const bench::WorkloadOptions& options,
+                            int warm_up) {
+  if (!config.device.starts_with("cuda"))
+    throw std::runtime_error("kernels are traced on a GPU only, not on device '" + config.device + "'");
+  bench::KernelTrace trace;
+  bench::Workload workload(network, open_device(config), options);
+  workload.seconds(std::max(1, warm_up));
+  // Some tens of thousands of records at most: what CUPTI has room for at once.
+  const int steps = std::clamp(static_cast<int>(0.2 / workload.seconds(1)), 1, 500);
+  (void)trace.take();
+  const double traced = workload.seconds(steps);
+  const std::vector<bench::Interval> intervals = trace.take();
+  if (intervals.empty()) throw std::runtime_error("CUPTI: it has seen no kernel");
+  const bench::BusyTime time = bench::busy_time(intervals, trace.multiprocessors());
+  return {{"steps", steps},
+          {"busy_seconds", time.seconds / steps},
+          {"filled", time.filled},
+          {"launches", static_cast<double>(intervals.size()) / steps},
+          {"traced_seconds", traced}};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -50,7 +77,7 @@ int main(int argc, char** argv) {
   bench::WorkloadOptions options;
   int group = 1, warm_up = 3;
   double seconds = 5;
-  bool serving = false, no_recording = false;
+  bool serving = false, no_recording = false, traced = false;
   app.add_option("NETWORK", network, "A network of the catalogue")->required();
   app.add_option("--mode", mode, "What to time")->check(CLI::IsMember({"train", "infer"}))->capture_default_str();
   app.add_option("--batch-size", options.batch, "Images per step")->capture_default_str();
@@ -67,12 +94,17 @@ int main(int argc, char** argv) {
   app.add_option("--group", group, "Steps per timed group with --serve")->capture_default_str();
   app.add_option("--warm-up", warm_up, "Steps before any is timed")->capture_default_str();
   app.add_flag("--serve", serving, "Time one group for each line on standard input");
+  app.add_flag("--busy", traced, "Trace some steps on a GPU: how long anything ran on it; one JSON object");
   CLI11_PARSE(app, argc, argv);
 
   try {
     config.direct_convolution = conv == "direct";
     options.train = mode == "train";
     options.record = !no_recording;
+    if (traced) {
+      std::printf("%s\n", busy(require_network(network), config, options, warm_up).dump().c_str());
+      return 0;
+    }
     bench::Workload workload(require_network(network), open_device(config), options);
     workload.seconds(std::max(1, warm_up));  // by default: as it is, recorded, replayed
     if (serving) {
