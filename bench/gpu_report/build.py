@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 
-from . import machine
-from .session import LeftOut
+from . import machine, steps
+from .session import Incomplete, LeftOut
 
-TARGETS = ["tests_kernels", "bench_ops", "bench_steps", "train_resnet18"]
+# In this order, so that a build which is cut off leaves the first: without them there is nothing to report.
+NEEDED = ["tests_kernels", "bench_ops", "bench_steps"]
 PACKAGES = ["libeigen3-dev", "nlohmann-json3-dev", "libcli11-dev", "catch2", "zlib1g-dev"]
 
 
@@ -46,13 +47,21 @@ def first(patterns):
 
 
 def vendor_libraries(python):
-    """Files of cuDNN and cuBLAS, and cuDNN's headers, among this Python's packages; empty words where there are none."""
+    """Files of cuDNN, cuBLAS and CUPTI, and headers, among this Python's packages; empty words where there are none. CUPTI is
+    the toolkit's where it has one."""
     folders = python_package_folders(python)
+    toolkit = os.path.dirname(os.path.dirname(machine.find_nvcc()))
+    places = [toolkit + part for part in ("/include", "/extras/CUPTI/include")]
+    cupti = [] if first([place + "/cupti_activity.h" for place in places]) else folders
     return {
         "TESSERA_CUDNN": first([f + "/nvidia/cudnn/lib/libcudnn.so.9" for f in folders]),
         "TESSERA_CUBLAS": first([f + part for f in folders
                                  for part in ("/nvidia/cu*/lib/libcublas.so.1?", "/nvidia/cublas/lib/libcublas.so.1?")]),
-        "include": os.path.dirname(first([f + "/nvidia/cudnn/include/cudnn_graph.h" for f in folders])),
+        "TESSERA_CUPTI": first([f + part for f in cupti
+                                for part in ("/nvidia/cu*/lib/libcupti.so.1?", "/nvidia/cuda_cupti/lib/libcupti.so.1?")]),
+        "TESSERA_CUDNN_INCLUDE_DIR": os.path.dirname(first([f + "/nvidia/cudnn/include/cudnn_graph.h" for f in folders])),
+        "TESSERA_CUPTI_INCLUDE_DIR": os.path.dirname(first([f + part + "/include/cupti_activity.h" for f in cupti
+                                                            for part in ("/nvidia/cu*", "/nvidia/cuda_cupti")])),
     }
 
 
@@ -69,9 +78,7 @@ def configure_arguments(options, libraries):
         return arguments + ["-DTESSERA_CUDA=OFF"]
     arguments += ["-DTESSERA_CUDA=ON", "-DCMAKE_CUDA_COMPILER=" + machine.find_nvcc(),
                   f"-DCMAKE_CUDA_ARCHITECTURES={options.architecture}-real"]
-    if libraries["include"]:
-        arguments.append("-DTESSERA_CUDNN_INCLUDE_DIR=" + libraries["include"])
-    return arguments
+    return arguments + [f"-D{name}={folder}" for name, folder in libraries.items() if folder and name.endswith("_INCLUDE_DIR")]
 
 
 def build(session):
@@ -79,7 +86,7 @@ def build(session):
     libraries = {}
     if not options.dry_run:
         libraries = vendor_libraries(options.python)
-        for name in ("TESSERA_CUDNN", "TESSERA_CUBLAS"):
+        for name in ("TESSERA_CUDNN", "TESSERA_CUBLAS", "TESSERA_CUPTI"):
             if libraries[name]:
                 session.environment.setdefault(name, libraries[name])
             facts[name] = session.environment.get(name, "where the dynamic linker looks")
@@ -90,7 +97,13 @@ def build(session):
     configured = session.run(["cmake", "-S", options.root, "-B", options.build, *configure_arguments(options, libraries)])
     if configured.code != 0:
         raise RuntimeError("cmake failed: " + configured.last_line())
-    targets = [target for target in TARGETS + options.extra_targets if target]
-    built = session.run(["cmake", "--build", options.build, "--parallel", options.jobs, "--target", *targets])
-    if built.code != 0 or built.timed_out:
-        raise RuntimeError("the build failed or was cut off; the log has the compiler's words")
+    compiling = steps.warm_caches(session)
+    try:
+        for number, targets in enumerate((NEEDED, options.extra_targets)):
+            built = session.run(["cmake", "--build", options.build, "--parallel", options.jobs, "--target", *targets])
+            if built.code != 0 or built.timed_out:
+                what = "the build" if number == 0 else "the build of " + " and ".join(targets)
+                raise (RuntimeError if number == 0 else Incomplete)(what + " failed or was cut off; the log has the compiler's words")
+    finally:
+        for peer in compiling:
+            peer.close()

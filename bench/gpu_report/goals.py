@@ -17,6 +17,13 @@ def host_microseconds(document, network, batch, precision):
     return None
 
 
+def busy_share(document, network, batch, precision):
+    for row in document["steps"] + document["small"]:
+        if (row["network"], row["batch"], row["precision"], row["mode"]) == (network, batch, precision, "train"):
+            return row["busy"]["share"], row["busy"]["why"]
+    return None, ""
+
+
 def kernel_ratio(document, slots):
     """The median over the kernels of these slots, in bf16."""
     found = [row["ratio"]["median"] for table in document["kernels"] if table["precision"] == "bf16"
@@ -45,6 +52,7 @@ def goals(document):
         ("3", "the same, vendor kernels ÷ own kernels", "0.8", "1.0", "1.15", speed(d, r, 512, "bf16", "vendor")),
         ("4", "convolutions one by one, vendor ÷ own, median", "0.65", "0.8", "1.0", kernel_ratio(d, "conv2d")),
         ("5", "kernels that memory bounds: share of the floor, median", "0.8", "0.9", "0.95", memory_share(d)),
+        ("5", "batch norm and pooling one by one, vendor ÷ own, median", "0.9", "1.0", "1.2", kernel_ratio(d, ("batch_norm", "max_pool"))),
         ("8", "ResNet-18 to 94 %, seconds of the whole process", "30", "15", "8", seconds_to_target(d)),
         ("9", "ResNet-18, batch 32, bf16: PyTorch ÷ ours", "2", "4", "6", speed(d, r, 32, "bf16", "PyTorch")),
         ("9", "the same, PyTorch compiled with graphs", "0.8", "1.0", "1.3", speed(d, r, 32, "bf16", "PyTorch, compiled")),
@@ -52,8 +60,10 @@ def goals(document):
         ("10", "recording on ÷ off: LeNet, batch 32", "1.5", "2.5", "4", speed(d, small, 32, "fp32", "own, not recorded")),
         ("11", "LeNet, batch 32: PyTorch ÷ ours", "4", "8", "15", speed(d, small, 32, "fp32", "PyTorch")),
         ("11", "the same, PyTorch compiled with graphs", "1", "1.5", "3", speed(d, small, 32, "fp32", "PyTorch, compiled")),
+        ("12", "kernels busy ÷ wall time, LeNet, batch 32", "0.8", "0.9", "0.97", *busy_share(d, small, 32, "fp32")),
         ("12", "host microseconds a step, LeNet, batch 32", "50", "10", "2", host_microseconds(d, small, 32, "fp32")),
         ("13", "ResNet-18, batch 512, bf16: fast ÷ deterministic", "0.8", "0.9", "0.95",
          (lambda x: 1 / x if x else None)(speed(d, r, 512, "bf16", "own, deterministic"))),
     ]
-    return [{"goal": goal, "what": what, "a": a, "b": b, "c": c, "measured": value} for goal, what, a, b, c, value in table]
+    return [{"goal": goal, "what": what, "a": a, "b": b, "c": c, "measured": value, "why": why[0] if why else ""}
+            for goal, what, a, b, c, value, *why in table]

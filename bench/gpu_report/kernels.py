@@ -20,9 +20,8 @@ def spread(samples):
 
 def kernel_row(line, flops_peak, bandwidth, own, vendor):
     floor, bound = floor_of(line, flops_peak, bandwidth)
+    # bench_ops leaves the vendor out where its table holds our kernel.
     ours, theirs = line["seconds"].get(own, []), line["seconds"].get(vendor, [])
-    if line["slot"] not in ("matmul", "conv2d_forward", "conv2d_backward_data", "conv2d_backward_weights"):
-        theirs = []  # the vendor's table holds our kernel there
     ratios = [t / o for o, t in zip(ours, theirs)]  # of neighbours in time; above 1: ours is faster
     row = {"slot": line["slot"], "shape": line["variant"], "calls": line["calls"], "flops": line["flops"],
            "bytes": line["bytes"], "floor": floor, "bound": bound, "own": spread(ours), "vendor": spread(theirs),
@@ -40,23 +39,36 @@ def totals(rows):
             "kernels": sum(row["calls"] for row in called)}
 
 
-def kernels(session):
+def measure(session, precision, batch):
+    """One table, written as it grows."""
     options, document = session.options, session.document
-    own = options.backends[0]
-    for precision, batch in options.kernel_tables:
-        width = ["--width", "4"] if options.dry_run else []
-        pattern = ["matmul,global*,batch_norm_training/*4x4*add*"] if options.dry_run else []
-        result = session.run([os.path.join(options.build, "bin", "bench_ops"), *pattern, "--step", batch, *width, "--json",
-                              "--precision", precision, "--backend", ",".join(options.backends),
-                              "--peak-size", "1024" if not options.dry_run else "64", "--seconds", options.kernel_seconds])
-        lines = [line for line in json_lines(result.output) if "slot" in line]
-        rows = [kernel_row(line, peak(document, precision), peak(document, "copy"), own, "vendor") for line in lines]
-        table = {"precision": precision, "batch": batch, "rows": rows, "totals": totals(rows),
-                 "complete": result.code == 0 and not result.timed_out}
-        if rows:
+    width = ["--width", "4"] if options.dry_run else []
+    pattern = ["matmul,global*,batch_norm_training/*4x4*add*"] if options.dry_run else []
+    table = {"precision": precision, "batch": batch, "rows": [], "totals": totals([]), "complete": False}
+
+    def take(text):
+        lines = [line for line in json_lines(text) if "slot" in line]
+        if len(lines) == len(table["rows"]):
+            return
+        if not table["rows"]:
             document["kernels"].append(table)
-            session.save()
-        if result.code not in (0, None) and not result.timed_out:
-            raise RuntimeError("bench_ops: " + result.last_line())
-    if not document["kernels"]:
+        table["rows"] = [kernel_row(line, peak(document, precision), peak(document, "copy"), options.backends[0], "vendor")
+                         for line in lines]
+        table["totals"] = totals(table["rows"])
+        session.save()
+
+    result = session.run([os.path.join(options.build, "bin", "bench_ops"), *pattern, "--step", batch, *width, "--json",
+                          "--precision", precision, "--backend", ",".join(options.backends),
+                          "--peak-size", "1024" if not options.dry_run else "64", "--seconds", options.kernel_seconds], watch=take)
+    take(result.output)
+    table["complete"] = result.code == 0 and not result.timed_out
+    session.save()
+    if result.code != 0 and not result.timed_out:
+        raise RuntimeError("bench_ops: " + result.last_line())
+
+
+def kernels(session):
+    for precision, batch in session.options.kernel_tables:
+        measure(session, precision, batch)
+    if not session.document["kernels"]:
         raise LeftOut("no time was left")

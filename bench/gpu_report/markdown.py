@@ -46,7 +46,8 @@ def machine(document):
 
 
 def goals(document):
-    rows = [[g["goal"], g["what"], g["a"], g["b"], g["c"], number(g["measured"])] for g in document["goals"]]
+    rows = [[g["goal"], g["what"], g["a"], g["b"], g["c"],
+             f"not measured: {g['why']}" if g["measured"] is None and g["why"] else number(g["measured"])] for g in document["goals"]]
     return table(["<goal", "<what", "A", "B", "C", "measured"], rows)
 
 
@@ -76,7 +77,17 @@ def steps(rows):
             lines.append([what, milliseconds(entry["seconds"]), number(entry["images_per_second"], 4), against,
                           microseconds(entry["host_seconds"]), number(memory / 2**20) if memory else NOTHING])
         pieces.append(table(["<who", "ms a step", "images/s", "its time ÷ ours (lowest … highest)", "host µs a step", "MiB"], lines))
+        pieces.append(busy(row["busy"]))
     return "\n\n".join(pieces)
+
+
+def busy(traced):
+    if traced["seconds"] is None:
+        return f"Kernels busy ÷ wall time: not measured: {traced['why']}."
+    share = percent(traced["share"]) if traced["share"] is not None else f"not measured: {traced['why']}"
+    return (f"Kernels busy ÷ wall time, ours: {share}; {microseconds(traced['seconds'])} µs a step in {number(traced['launches'])} "
+            f"kernels, copies and fills, whose blocks could fill {percent(traced['filled'])} of the multiprocessors "
+            f"(a traced step takes {microseconds(traced['traced_seconds'])} µs).")
 
 
 def kernels(document):
@@ -111,7 +122,10 @@ must move over the copy's bandwidth; its share is floor ÷ time. Kernels are tim
 operands that together are larger than the caches; whole steps on images in the GPU's memory, warmed up, in groups of steps with one
 wait at the end. Who is compared takes turns, group by group; the figures are medians, ratios are made round by round. PyTorch runs
 channels_last with a fused Adam and cuDNN's search; its images are ready as floats, while ours are gathered from bytes and its metrics
-are counted in every step. "Host µs" is what the host needs to issue one step to an idle GPU."""
+are counted in every step. "Host µs" is what the host needs to issue one step to an idle GPU. Kernels busy is the time in which at least one kernel, copy or
+fill ran, from CUPTI's records of traced steps; since tracing slows steps down, the wall time is that of the steps above, which are
+not traced. How much of the multiprocessors blocks could fill is the mean of min(1, blocks ÷ multiprocessors) over the kernels, by
+duration."""
 
 
 def render(document):

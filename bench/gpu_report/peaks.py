@@ -20,7 +20,7 @@ def peaks(session):
             add(session, line["what"], "PyTorch", line["value"])
     for backend in options.backends[::-1]:
         for number, precision in enumerate(options.precisions):
-            result = session.run([os.path.join(options.build, "bin", "bench_ops"), "no-such-case", "--json", "--peak-size", size,
+            result = session.run([os.path.join(options.build, "bin", "bench_ops"), "--peaks-only", "--json", "--peak-size", size,
                                   "--backend", backend, "--precision", precision], limit=120)
             for line in json_lines(result.output):
                 name = {"cuda": "own kernels", "vendor": "cuBLAS", "emulated": "emulated device"}[line["peak_by"]]

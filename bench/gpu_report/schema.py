@@ -13,14 +13,16 @@ SPREAD = {"median": NUMBER, "lowest": NUMBER, "highest": NUMBER}
 CHECK = {"name": TEXT, "backend": TEXT, "result": TEXT, "detail": TEXT, "seconds": NUMBER}
 CONTESTANT = {"name": TEXT, "seconds": Maybe(SPREAD), "images_per_second": Maybe(NUMBER), "host_seconds": Maybe(NUMBER),
               "memory_bytes": Maybe(NUMBER), "error": TEXT, "samples": [NUMBER]}
+BUSY = {"seconds": Maybe(NUMBER), "share": Maybe(NUMBER), "filled": Maybe(NUMBER), "launches": Maybe(NUMBER),
+        "traced_seconds": Maybe(NUMBER), "why": TEXT}
 STEPS = {"network": TEXT, "mode": TEXT, "batch": NUMBER, "precision": TEXT, "contestants": [CONTESTANT],
-         "ratios": [{"of": TEXT, **SPREAD}]}
+         "ratios": [{"of": TEXT, **SPREAD}], "busy": BUSY}
 KERNEL = {"slot": TEXT, "shape": TEXT, "calls": NUMBER, "flops": NUMBER, "bytes": NUMBER, "floor": Maybe(NUMBER), "bound": TEXT,
           "own": Maybe(SPREAD), "vendor": Maybe(SPREAD), "ratio": Maybe(SPREAD), "share": Maybe(NUMBER)}
 DOCUMENT = {
     "schema": NUMBER, "title": TEXT, "dry_run": FLAG, "date": TEXT, "command": TEXT, "machine": dict,
     "parts": [{"id": TEXT, "title": TEXT, "status": TEXT, "why": TEXT, "seconds": NUMBER}],
-    "goals": [{"goal": TEXT, "what": TEXT, "a": TEXT, "b": TEXT, "c": TEXT, "measured": Maybe(NUMBER)}],
+    "goals": [{"goal": TEXT, "what": TEXT, "a": TEXT, "b": TEXT, "c": TEXT, "measured": Maybe(NUMBER), "why": TEXT}],
     "tests": [CHECK], "sanitizers": [CHECK],
     "peaks": [{"what": TEXT, "by": TEXT, "value": NUMBER}],
     "steps": [STEPS], "small": [STEPS],

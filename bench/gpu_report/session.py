@@ -19,6 +19,10 @@ class LeftOut(Exception):
     """A part that this machine or this run has nothing for; the text says why."""
 
 
+class Incomplete(Exception):
+    """A part that failed, but left enough for the others to go on."""
+
+
 class Result:
     def __init__(self, code, output, seconds, timed_out):
         self.code, self.output, self.seconds, self.timed_out = code, output, seconds, timed_out
@@ -39,6 +43,9 @@ class Session:
     def save(self):
         self.write(self.document)
 
+    def deadline_left(self):
+        return self.deadline - time.monotonic()
+
     def left(self):
         return min(self.deadline, self.part_deadline) - time.monotonic()
 
@@ -50,8 +57,9 @@ class Session:
         with open(self.options.log, "a", encoding="utf-8") as log:
             log.write(text if text.endswith("\n") else text + "\n")
 
-    def run(self, command, environment=None, limit=None):
-        """Runs to its end or to the deadline; output (both streams together) is kept either way, and goes to the log."""
+    def run(self, command, environment=None, limit=None, watch=None):
+        """Runs to its end or to the deadline; output (both streams together) is kept either way, and goes to the log. `watch` is
+        called with the output so far, once a second while there is more: what is measured is written before the end."""
         self.check_time()
         limit = min(self.left(), limit or 1e9)
         command = [str(word) for word in command]
@@ -59,11 +67,7 @@ class Session:
         start = time.monotonic()
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             process = self.start(command, environment, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
-            timed_out = False
-            try:
-                process.wait(limit)
-            except subprocess.TimeoutExpired:
-                timed_out = True
+            timed_out = not self.wait(process, start + limit, output, watch)
             self.stop(process)
             output.seek(0)
             text = output.read()
@@ -71,6 +75,23 @@ class Session:
         self.log(text)
         self.log(f"[{'stopped: time was up' if timed_out else f'exit {result.code}'}, {result.seconds:.1f} s]\n")
         return result
+
+    def wait(self, process, until, output, watch):
+        """Until the process has ended or it is `until`; which of them."""
+        seen = 0
+        while True:
+            left = until - time.monotonic()
+            try:
+                process.wait(min(left, 1.0) if watch else left)
+                return True
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= until:
+                    return False
+            size = os.fstat(output.fileno()).st_size
+            if size > seen:
+                # Read by its place: the process writes where the file's own place is.
+                watch(os.pread(output.fileno(), size, 0).decode("utf-8", "replace"))
+                seen = size
 
     def start(self, command, environment=None, **streams):
         """A process of a group of its own, so that whatever it starts ends with it."""

@@ -7,9 +7,16 @@ import statistics
 import subprocess
 import tempfile
 import threading
+import time
 
 from .kernels import spread
-from .session import TimeUp
+from .session import TimeUp, json_lines
+
+
+READY_SHARE = 0.5  # of the time left, at most, until all contestants of a row have warmed up
+BUSY_SECONDS = 30  # to start, warm up and trace
+COMPILED = "PyTorch, compiled"
+NOT_TRACED = {"seconds": None, "share": None, "filled": None, "launches": None, "traced_seconds": None, "why": "no time was left"}
 
 
 class Peer:
@@ -57,60 +64,110 @@ class Peer:
             self.process.stdin.close()
 
 
+def ours_of(options, row, kernels):
+    command = [os.path.join(options.build, "bin", "bench_steps"), row["network"], "--mode", row["mode"], "--batch-size",
+               str(row["batch"]), "--device", options.device, "--precision", row["precision"]]
+    # Without the kernels' name both compute the same: --kernels is for cuda.
+    return command + ([] if options.dry_run else ["--kernels", kernels])
+
+
 def contestants(options, row):
     """Name and command of everyone who runs this row."""
-    ours = [os.path.join(options.build, "bin", "bench_steps"), row["network"], "--mode", row["mode"], "--batch-size",
-            str(row["batch"]), "--device", options.device, "--precision", row["precision"], "--serve"]
-    # Without the kernels' name both compute the same: --kernels is for cuda.
-    own = ours + (["--kernels", "own"] if not options.dry_run else [])
+    own = ours_of(options, row, "own") + ["--serve"]
     found = {"own": own, "own, not recorded": own + ["--no-recording"]}
     if options.long:
         found["own, deterministic"] = own + ["--deterministic"]
     if "vendor" in options.backends:
-        found["vendor"] = ours + ["--kernels", "vendor"]
+        found["vendor"] = ours_of(options, row, "vendor") + ["--serve"]
     if options.torch:
         torch = [options.python, os.path.join(options.root, "bench", "torch_peer.py"), row["network"], "--mode", row["mode"],
                  "--batch-size", str(row["batch"]), "--device", options.torch_device, "--precision", row["precision"],
                  "--format", "channels_last", "--threads", "1" if options.dry_run else str(options.jobs)]
         found["PyTorch"] = torch
         if row["compile"] and options.torch["compile"]:
-            found["PyTorch, compiled"] = torch + ["--compile", row["compile"]]
+            found[COMPILED] = torch + ["--compile", row["compile"]]
     return found
 
 
-def measure(session, row):
-    options, entries, peers = session.options, [], []
-    for name, command in contestants(options, row).items():
-        entry = {"name": name, "seconds": None, "images_per_second": None, "host_seconds": None, "memory_bytes": None,
-                 "error": "", "samples": []}
-        entries.append(entry)
-        peers.append((entry, Peer(session, name, command)))
+def warm_caches(session):
+    """Lets PyTorch compile what the steps will ask for while the build goes on, since its compiler keeps what it has made on disk.
+    Returns the processes; nobody times anything before they are stopped."""
+    options, peers = session.options, []
+    for row in options.step_rows + options.small_rows:
+        command = contestants(options, row).get(COMPILED)
+        if command and not options.long and not options.dry_run:
+            peers.append(Peer(session, COMPILED, command))
+    return peers
+
+
+def measure(session, row, measured):
+    """Times one row, which is written as it grows."""
+    options, entries, peers = session.options, measured["contestants"], {}
+    commands = contestants(options, row)
+    for name in commands:
+        entries.append({"name": name, "seconds": None, "images_per_second": None, "host_seconds": None, "memory_bytes": None,
+                        "error": "", "samples": []})
+    # Who is late is left out: time must be left to measure those who are ready.
+    ready_by = time.monotonic() + min(options.ready_seconds, READY_SHARE * session.left())
     try:
-        for entry, peer in peers:
+        # One after the other, since each looks for its fastest kernels as it warms up. Only compiling takes nothing from the GPU
+        # for long, and in a short run it must begin at once.
+        if COMPILED in commands and not options.long:
+            peers[COMPILED] = Peer(session, COMPILED, commands[COMPILED])
+        for entry in entries:
+            name = entry["name"]
             with failing(entry):
-                peer.ready(options.ready_seconds)
+                peers[name] = peers.get(name) or Peer(session, name, commands[name])
+                peers[name].ready(ready_by - time.monotonic())
                 # Long enough a group to be timed, and never one step alone on a GPU.
-                entry["group"] = max(1, min(2000, int(options.group_seconds / float(peer.ask(options.first_group)))))
+                entry["group"] = max(1, min(2000, int(options.group_seconds / float(peers[name].ask(options.first_group)))))
         for _ in range(options.rounds):
-            for entry, peer in peers:
+            for entry in entries:
                 if not entry["error"]:
                     with failing(entry):
-                        entry["samples"].append(float(peer.ask(entry["group"])))
+                        entry["samples"].append(float(peers[entry["name"]].ask(entry["group"])))
+            evaluate(row, measured)
+            session.save()
             if session.left() < 2:
                 break
-        for entry, peer in peers:
+        for entry in entries:
             if not entry["error"]:
                 with failing(entry):
-                    facts = json.loads(peer.ask("describe"))
+                    facts = json.loads(peers[entry["name"]].ask("describe"))
                     entry["host_seconds"], entry["memory_bytes"] = facts["host_seconds"], facts["memory_bytes"]
     finally:
-        for _, peer in peers:
+        for peer in peers.values():
             peer.close()
-    for entry in entries:
+
+
+def evaluate(row, measured):
+    for entry in measured["contestants"]:
         entry["seconds"] = spread(entry["samples"])
         if entry["seconds"]:
             entry["images_per_second"] = row["batch"] / entry["seconds"]["median"]
-    return entries
+    measured["ratios"] = ratios(measured["contestants"])
+
+
+def busy(session, row, entries):
+    """How much of a step anything runs on the GPU: traced in a process of its own, over the wall time of the row's steps, which
+    are not traced. Where it cannot be had, `why` says so, and nothing else fails."""
+    found = {**NOT_TRACED, "why": ""}
+    try:
+        result = session.run(ours_of(session.options, row, "own") + ["--busy"], limit=BUSY_SECONDS)
+        measured = next((line for line in json_lines(result.output) if "busy_seconds" in line), None)
+        wall = next((entry["seconds"] for entry in entries if entry["name"] == "own"), None)
+        if measured:
+            found.update(seconds=measured["busy_seconds"], filled=measured["filled"], launches=measured["launches"],
+                         traced_seconds=measured["traced_seconds"])
+            if wall:
+                found["share"] = measured["busy_seconds"] / wall["median"]
+            else:
+                found["why"] = "the steps themselves were not measured"
+        else:
+            found["why"] = "no time was left" if result.timed_out else result.last_line()[:300].removeprefix("error: ")
+    except TimeUp:
+        return NOT_TRACED
+    return found
 
 
 @contextlib.contextmanager
@@ -136,8 +193,11 @@ def ratios(entries):
 def rows_of(session, rows, section):
     for row in rows:
         session.check_time(5 if session.options.dry_run else 20)
-        entries = measure(session, row)
-        session.document[section].append({**row, "contestants": entries, "ratios": ratios(entries)})
+        measured = {**row, "contestants": [], "ratios": [], "busy": NOT_TRACED}
+        session.document[section].append(measured)
+        measure(session, row, measured)
+        session.save()
+        measured["busy"] = busy(session, row, measured["contestants"])
         session.save()
         if session.left() < 1:
             raise TimeUp()

@@ -53,6 +53,9 @@ def whole():
         for entry in row["contestants"]:
             if entry["name"].startswith("own"):
                 check(entry["seconds"] and not entry["error"], f"{row['network']}, {entry['name']}: a time, not '{entry['error']}'")
+        check(row["busy"]["share"] is None and "on a GPU only" in row["busy"]["why"], f"no busy share without a GPU: {row['busy']}")
+    check(page.count("Kernels busy ÷ wall time: not measured: kernels are traced on a GPU only") == len(document["steps"] + document["small"]),
+          "the page says why no busy share was measured")
     for line in page.splitlines():
         if line.startswith("|"):
             cells = line.strip("|").split("|")
