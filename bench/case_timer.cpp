@@ -31,12 +31,13 @@ double bytes_of(const cases::SlotCase& slot_case, kernels::DType real) {
 }
 
 CaseTimer::CaseTimer(const cases::SlotCase& slot_case, const kernels::Backend& backend, const kernels::Options& options,
-                     kernels::DType real, double working_set)
+                     kernels::DType real, const std::shared_ptr<const cases::Contents>& contents, double working_set)
     : stream_(backend, 0, options) {
   double bytes = 0;
   for (const cases::Operand& o : slot_case.operands) bytes += static_cast<double>(o.bytes(real));
   const int sets = times_for(working_set, bytes, most_sets);
-  for (int i = 0; i < sets; ++i) sets_.push_back(std::make_unique<cases::Prepared>(slot_case, stream_, real, false));
+  for (int i = 0; i < sets; ++i)
+    sets_.push_back(std::make_unique<cases::Prepared>(slot_case, stream_, real, false, contents));
 
   calls_ = sets;
   timed(1);  // growth of the workspace, choice of plans

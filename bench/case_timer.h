@@ -14,9 +14,10 @@ namespace tessera::bench {
 
 class CaseTimer {
  public:
-  // `working_set` 0: one set of operands, however often it is read.
+  // `contents` are the case's, not accumulating, shared by all sets of operands. `working_set` 0: one set, however often it
+  // is read.
   CaseTimer(const cases::SlotCase& slot_case, const kernels::Backend& backend, const kernels::Options& options,
-            kernels::DType real, double working_set);
+            kernels::DType real, const std::shared_ptr<const cases::Contents>& contents, double working_set);
   ~CaseTimer();
   CaseTimer(const CaseTimer&) = delete;
   CaseTimer& operator=(const CaseTimer&) = delete;

@@ -55,7 +55,8 @@ double measure_product_flops(const kernels::Backend& backend, const kernels::Opt
       .call = [](kernels::Stream& s, const cases::Operands& o) {
         s.backend.matmul(s, {}, o["a"], o["b"], {}, {o["c"], false});
       }};
-  CaseTimer timer(product, backend, options, real, 0);
+  const auto contents = std::make_shared<const cases::Contents>(cases::contents(product, real, false));
+  CaseTimer timer(product, backend, options, real, contents, 0);
   const auto n = static_cast<double>(size);
   return 2.0 * n * n * n / fastest([&] { return timer.sample(); });
 }

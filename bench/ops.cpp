@@ -124,18 +124,20 @@ std::vector<std::string> replaced_slots(const kernels::Backend& first, const ker
 }
 
 // Groups of calls, in turn; one list of seconds per call for each backend that has a kernel of its own.
-std::map<std::string, std::vector<double>> measure(const Request& request, const cases::SlotCase& slot_case,
+std::map<std::string, std::vector<double>> measure(const Request& request, const bench::StepKernel& kernel,
                                                    const std::vector<const kernels::Backend*>& backends) {
+  const cases::SlotCase& slot_case = kernel.slot_case;
+  const auto contents = std::make_shared<const cases::Contents>(cases::contents(slot_case, request.real(), false));
   std::vector<std::unique_ptr<bench::CaseTimer>> timers;
   for (auto at = backends.begin(); at != backends.end(); ++at) {
     const kernels::Backend* const backend = *at;
     const bool timed = std::any_of(backends.begin(), at, [&](const kernels::Backend* earlier) {
       return cases::same_kernel(slot_case.slot, *earlier, *backend);
     });
-    if (timed || !cases::has_kernel(slot_case, *backend)) continue;
+    if (timed || (kernel.ours_alone && !timers.empty()) || !cases::has_kernel(slot_case, *backend)) continue;
     const double working_set = request.working_set >= 0 ? request.working_set : is_gpu(*backend) ? 256e6 : 0;
-    timers.push_back(
-        std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(), working_set));
+    timers.push_back(std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(),
+                                                        contents, working_set));
   }
   std::map<std::string, std::vector<double>> samples;
   const double begin = bench::now();
@@ -187,7 +189,7 @@ void run(const Request& request) {
                 last.name, info.name.c_str(), request.threads, peak.flops() / 1e9, peak.bandwidth(256e6) / 1e9, "case",
                 "backend", "µs", "±%", "GFLOP/s", "GB/s", "share");
   for (const bench::StepKernel& kernel : chosen) {
-    const auto samples = measure(request, kernel.slot_case, backends);
+    const auto samples = measure(request, kernel, backends);
     if (request.json) {
       print_json(kernel, request, samples);
     } else {

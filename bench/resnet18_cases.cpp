@@ -57,6 +57,7 @@ class Step {
       batch_norm(x, Activation::relu, false, stage == 0 ? 3 : 2);
       batch_norm(x, Activation::relu, true, 2);
     }
+    max_pool();
     head();
     update();
     return std::move(kernels_);
@@ -139,12 +140,16 @@ class Step {
                      output("mean", c, Element::parameter), output("rstd", c, Element::parameter)},
         .call =
             [p](Stream& s, const Operands& o) {
-              s.backend.batch_norm_training(s, p, o["x"], o["statistics"], o.optional("residual"), o["gamma"], o["beta"],
-                                            o["running_mean"], o["running_var"], o["y"], o["mean"], o["rstd"]);
+              s.backend.batch_norm_training(s, p, o["x"], o.optional("statistics"), o.optional("residual"), o["gamma"],
+                                            o["beta"], o["running_mean"], o["running_var"], o["y"], o["mean"], o["rstd"]);
             },
         .flops = 4.0 * static_cast<double>(x.count())};
     if (residual) forward.operands.push_back(input("residual", x, normals()));
-    add(std::move(forward), calls);
+    SlotCase alone = forward;  // as where the convolution hands over no sums: what a library's kernel does
+    alone.variant += " from x alone";
+    std::erase_if(alone.operands, [](const Operand& o) { return o.name == "statistics"; });
+    kernels_.push_back({.slot_case = std::move(forward), .calls = calls, .ours_alone = true});
+    add(std::move(alone), 0);
 
     SlotCase backward{.slot = "batch_norm_backward",
                       .variant = text,
@@ -162,6 +167,25 @@ class Step {
     if (f == Activation::relu) backward.operands.push_back(input("y", x, half_zero()));
     if (residual) backward.operands.push_back(gradient("dresidual", x));
     add(std::move(backward), calls);
+  }
+
+  // ResNet-18 for small images has none; other networks do, behind a first convolution of this size.
+  void max_pool() {
+    const Pool2dShape d{
+        .n = n_, .h = 32, .w = 32, .c = width_, .r = 2, .s = 2, .p = 16, .q = 16, .stride = 2, .pad_top = 0, .pad_left = 0};
+    const Dims x{d.n, d.h, d.w, d.c}, y{d.n, d.p, d.q, d.c};
+    const std::string text = "2x2/2 " + extents(x);
+    add({.slot = "max_pool_forward",
+         .variant = text,
+         .operands = {input("x", x, normals()), output("y", y), output("index", y, Element::u8)},
+         .call = [d](Stream& s, const Operands& o) { s.backend.max_pool_forward(s, d, o["x"], o["y"], o["index"]); }},
+        0);
+    add({.slot = "max_pool_backward",
+         .variant = text,
+         .operands = {input("dy", y, normals()), input("index", y, numbers(4), Element::u8), gradient("dx", x)},
+         .call = [d](Stream& s,
+                     const Operands& o) { s.backend.max_pool_backward(s, d, o["dy"], o["index"], o.gradient("dx")); }},
+        0);
   }
 
   void head() {

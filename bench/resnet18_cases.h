@@ -10,7 +10,8 @@ namespace tessera::bench {
 
 struct StepKernel {
   cases::SlotCase slot_case;
-  int calls;  // in one step; 0: an alternative to a kernel that the step calls, for comparison
+  int calls;                // in one step; 0: an alternative to a kernel that the step calls, for comparison
+  bool ours_alone = false;  // takes operands that no library's kernel takes: others would hand it on to ours
 };
 
 // Channels of the four stages: width, 2·width, 4·width, 8·width (64 in ResNet-18; less for a trial on a slow device). With

@@ -258,20 +258,30 @@ bool same_kernel(std::string_view slot, const kernels::Backend& a, const kernels
   return same;
 }
 
-Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate, DType values)
-    : case_(c), stream_(stream), real_(real) {
+Contents contents(const SlotCase& c, DType real, bool accumulate, DType values) {
   if (real == DType::bf16) values = DType::bf16;
+  Contents all;
+  for (const Operand& o : c.operands) {
+    const bool poisoned = o.role == Role::output || (o.role == Role::gradient && !accumulate);
+    all.push_back(poisoned ? std::vector<std::byte>(o.bytes(real), std::byte{0xFF})
+                           : filled(o, stream_of(c.name() + "." + o.name), real, values));
+  }
+  return all;
+}
+
+Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate, DType values)
+    : Prepared(c, stream, real, accumulate, std::make_shared<const Contents>(contents(c, real, accumulate, values))) {}
+
+Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool accumulate,
+                   std::shared_ptr<const Contents> initial)
+    : case_(c), stream_(stream), real_(real), initial_(std::move(initial)) {
   std::vector<Operands::Entry> entries;
   const kernels::Runtime& runtime = stream.backend.runtime;
   for (const Operand& o : c.operands) {
-    const std::size_t bytes = o.bytes(real);
     const std::size_t before = static_cast<std::size_t>(o.offset) * kernels::size_of(dtype(o.element, real));
-    memory_.emplace_back(runtime.allocate(stream.device, before + bytes), Release{&runtime, stream.device});
+    memory_.emplace_back(runtime.allocate(stream.device, before + o.bytes(real)), Release{&runtime, stream.device});
     operand_at_.push_back(static_cast<std::byte*>(memory_.back().get()) + before);
     entries.push_back({&o, {operand_at_.back(), dtype(o.element, real), o.dims}});
-    const bool poisoned = o.role == Role::output || (o.role == Role::gradient && !accumulate);
-    initial_.push_back(poisoned ? std::vector<std::byte>(bytes, std::byte{0xFF})
-                                : filled(o, stream_of(c.name() + "." + o.name), real, values));
   }
   operands_.emplace(std::move(entries), accumulate);
   reset();
@@ -280,7 +290,8 @@ Prepared::Prepared(const SlotCase& c, kernels::Stream& stream, DType real, bool 
 void Prepared::reset() {
   const kernels::Runtime& runtime = stream_.backend.runtime;
   for (std::size_t i = 0; i < operand_at_.size(); ++i)
-    runtime.copy(stream_.native, operand_at_[i], initial_[i].data(), initial_[i].size(), kernels::Copy::host_to_device);
+    runtime.copy(stream_.native, operand_at_[i], (*initial_)[i].data(), (*initial_)[i].size(),
+                 kernels::Copy::host_to_device);
   runtime.synchronize(stream_.native);
 }
 
@@ -291,13 +302,13 @@ Outputs Prepared::outputs() {
   Outputs outputs;
   for (std::size_t i = 0; i < operand_at_.size(); ++i) {
     const Operand& o = case_.operands[i];
-    std::vector<std::byte> bytes(initial_[i].size());
+    const std::vector<std::byte>& initial = (*initial_)[i];
+    std::vector<std::byte> bytes(initial.size());
     runtime.copy(stream_.native, bytes.data(), operand_at_[i], bytes.size(), kernels::Copy::device_to_host);
     runtime.synchronize(stream_.native);
     if (o.role != Role::input)
-      outputs.push_back(
-          {o.name, decoded(o, bytes, real_), std::move(bytes), largest_magnitude(decoded(o, initial_[i], real_))});
-    else if (bytes != initial_[i])
+      outputs.push_back({o.name, decoded(o, bytes, real_), std::move(bytes), largest_magnitude(decoded(o, initial, real_))});
+    else if (bytes != initial)
       throw std::logic_error("[" + case_.name() + "] the kernel changed its input '" + o.name + "'");
   }
   return outputs;

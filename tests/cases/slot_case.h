@@ -122,12 +122,18 @@ struct Output {
 };
 using Outputs = std::vector<Output>;
 
+// What the operands hold before the first call, one after the other. T is `real`; its values are rounded to `values` first,
+// so that a run in float64 can start from bf16's numbers.
+using Contents = std::vector<std::vector<std::byte>>;
+Contents contents(const SlotCase&, kernels::DType real, bool accumulate, kernels::DType values = kernels::DType::f32);
+
 // A case with its operands in device memory: a benchmark prepares once and calls often.
 class Prepared {
  public:
-  // T is `real`; its values are rounded to `values` first, so that a run in float64 can start from bf16's numbers.
   Prepared(const SlotCase&, kernels::Stream&, kernels::DType real, bool accumulate,
            kernels::DType values = kernels::DType::f32);
+  // Several can share their contents: making those of large operands takes longer than all calls.
+  Prepared(const SlotCase&, kernels::Stream&, kernels::DType real, bool accumulate, std::shared_ptr<const Contents>);
 
   void reset();       // operands as they are before the first call
   void call();        // issues the slot to the stream; does not wait
@@ -144,7 +150,7 @@ class Prepared {
   kernels::DType real_;
   std::vector<std::unique_ptr<void, Release>> memory_;
   std::vector<void*> operand_at_;  // in memory_
-  std::vector<std::vector<std::byte>> initial_;
+  std::shared_ptr<const Contents> initial_;
   std::optional<Operands> operands_;
 };
 
