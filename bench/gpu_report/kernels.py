@@ -3,7 +3,7 @@ import os
 import statistics
 
 from .peaks import peak
-from .session import LeftOut, json_lines
+from .session import LeftOut, TimeUp, json_lines
 
 
 def floor_of(row, flops_peak, bandwidth):
@@ -63,7 +63,9 @@ def measure(session, precision, batch):
     take(result.output)
     table["complete"] = result.code == 0 and not result.timed_out
     session.save()
-    if result.code != 0 and not result.timed_out:
+    if result.timed_out:
+        raise TimeUp()
+    if result.code != 0:
         raise RuntimeError("bench_ops: " + result.last_line())
 
 

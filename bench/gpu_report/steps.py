@@ -77,15 +77,15 @@ def contestants(options, row):
     found = {"own": own, "own, not recorded": own + ["--no-recording"]}
     if options.long:
         found["own, deterministic"] = own + ["--deterministic"]
+    torch = [options.python, os.path.join(options.root, "bench", "torch_peer.py"), row["network"], "--mode", row["mode"],
+             "--batch-size", str(row["batch"]), "--device", options.torch_device, "--precision", row["precision"],
+             "--format", "channels_last", "--threads", "1" if options.dry_run else str(options.jobs)]
+    if options.torch:
+        found["PyTorch"] = torch
     if "vendor" in options.backends:
         found["vendor"] = ours_of(options, row, "vendor") + ["--serve"]
-    if options.torch:
-        torch = [options.python, os.path.join(options.root, "bench", "torch_peer.py"), row["network"], "--mode", row["mode"],
-                 "--batch-size", str(row["batch"]), "--device", options.torch_device, "--precision", row["precision"],
-                 "--format", "channels_last", "--threads", "1" if options.dry_run else str(options.jobs)]
-        found["PyTorch"] = torch
-        if row["compile"] and options.torch["compile"]:
-            found[COMPILED] = torch + ["--compile", row["compile"]]
+    if options.torch and row["compile"] and options.torch["compile"]:
+        found[COMPILED] = torch + ["--compile", row["compile"]]
     return found
 
 
@@ -116,9 +116,11 @@ def measure(session, row, measured):
             peers[COMPILED] = Peer(session, COMPILED, commands[COMPILED])
         for entry in entries:
             name = entry["name"]
+            # Whoever is not the last leaves half of the time to those who follow.
+            seconds = (ready_by - time.monotonic()) * (1 if entry is entries[-1] else 0.5)
             with failing(entry):
                 peers[name] = peers.get(name) or Peer(session, name, commands[name])
-                peers[name].ready(ready_by - time.monotonic())
+                peers[name].ready(seconds)
                 # Long enough a group to be timed, and never one step alone on a GPU.
                 entry["group"] = max(1, min(2000, int(options.group_seconds / float(peers[name].ask(options.first_group)))))
         for _ in range(options.rounds):
@@ -192,7 +194,7 @@ def ratios(entries):
 
 def rows_of(session, rows, section):
     for row in rows:
-        session.check_time(5 if session.options.dry_run else 20)
+        session.check_time(session.options.row_seconds)
         measured = {**row, "contestants": [], "ratios": [], "busy": NOT_TRACED}
         session.document[section].append(measured)
         measure(session, row, measured)

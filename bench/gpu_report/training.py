@@ -3,7 +3,7 @@ import os
 import tempfile
 import time
 
-from .session import LeftOut, json_lines
+from .session import LeftOut, TimeUp, json_lines
 
 TARGET = 0.94
 
@@ -39,5 +39,7 @@ def training(session):
             program = os.path.join(options.build, "bin", "train_" + options.train_network)
             result = session.run([program, *common, *options.train_arguments], watch=take)
         take(result.output, result.seconds)
-        if result.code != 0 and not result.timed_out:
+        if result.timed_out:
+            raise TimeUp()
+        if result.code != 0:
             raise RuntimeError("training: " + result.last_line())

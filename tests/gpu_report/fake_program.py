@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Stands for whatever a report runs on a GPU, by the name it is called by: each speaks as the program does, and some take longer
+than any report has."""
+import json
+import os
+import sys
+import time
+
+name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
+
+
+def tell(**facts):
+    print(json.dumps(facts), flush=True)
+
+
+def bench_ops():
+    backends = arguments[arguments.index("--backend") + 1].split(",")
+    tell(device="fake", detail="", precision="bf16", peak_by=backends[-1],
+         replaced=["matmul"], peak_flops=1e14, peak_bandwidth=1e12)
+    if "--peaks-only" in arguments:
+        return
+    for number in range(1000):
+        seconds = {"cuda": [2e-5] * 3, **({"vendor": [3e-5] * 3} if number % 2 else {})}
+        tell(slot="batch_norm_backward", variant=f"case {number}", calls=1, flops=1e6, bytes=2e7, seconds=seconds)
+        time.sleep(0.1)
+
+
+def bench_steps():
+    if "--busy" in arguments:
+        tell(steps=10, busy_seconds=8e-4, filled=0.25, launches=40.0, traced_seconds=2e-3)
+        return
+    if "vendor" in arguments:
+        time.sleep(1000)  # it never finishes its search
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if line.strip() == "describe":
+            tell(device="fake", host_seconds=1e-5, memory_bytes=1 << 20)
+        else:
+            print("0.001", flush=True)
+
+
+def train_resnet18():
+    for epoch in range(1000):
+        tell(event="epoch", epoch=epoch, seconds=0.2, val_accuracy=0.5)
+        time.sleep(0.2)
+
+
+def nvidia_smi():
+    known = {"name": "NVIDIA Fake 1", "compute_cap": "9.0"}
+    fields = next(word for word in arguments if word.startswith("--query-gpu=")).split("=")[1].split(",")
+    print(", ".join(known.get(field, "1") for field in fields))
+
+
+acts = {"bench_ops": bench_ops, "bench_steps": bench_steps, "train_resnet18": train_resnet18, "nvidia-smi": nvidia_smi,
+        "tests_kernels": lambda: time.sleep(1000), "tests_cuda": lambda: print("All tests passed"),
+        "python-without-torch": lambda: sys.exit(1)}
+acts[name]()
