@@ -117,15 +117,17 @@ def percent_exact(value):
     return f"{100 * value:.2f} %" if value is not None else NOTHING
 
 
-HOW = """The floor of a kernel is the larger of its operations over the largest product measured in its precision and the bytes it
-must move over the copy's bandwidth; its share is floor ÷ time. Kernels are timed in recordings of many calls, going round
-operands that together are larger than the caches; whole steps on images in the GPU's memory, warmed up, in groups of steps with one
-wait at the end. Who is compared takes turns, group by group; the figures are medians, ratios are made round by round. PyTorch runs
-channels_last with a fused Adam and cuDNN's search; its images are ready as floats, while ours are gathered from bytes and its metrics
-are counted in every step. "Host µs" is what the host needs to issue one step to an idle GPU. Kernels busy is the time in which at least one kernel, copy or
-fill ran, from CUPTI's records of traced steps; since tracing slows steps down, the wall time is that of the steps above, which are
-not traced. How much of the multiprocessors blocks could fill is the mean of min(1, blocks ÷ multiprocessors) over the kernels, by
-duration."""
+HOW = """The floor of a kernel is the larger of its operations over the largest product measured in its precision and the bytes it must
+move over the copy's bandwidth; its share is floor ÷ time. Kernels are timed in recordings of many calls, going round operands
+that together are larger than the caches. A vendor's figure stands where its table holds another function than ours; for a shape
+that its library does not take, that function calls our kernel. Batch norm "from x alone" makes its statistics itself, as
+libraries do; in our step the convolution hands them over. Whole steps are timed on images in the GPU's memory, warmed up, in
+groups with one wait at the end. Who is compared takes turns, group by group; the figures are medians, ratios are made round by
+round. PyTorch runs channels_last with a fused Adam and cuDNN's search; its images are ready as floats, while ours are gathered
+from bytes and its metrics are counted in every step. "Host µs" is what the host needs to issue one step to an idle GPU. Kernels
+busy is the time in which at least one kernel, copy or fill ran, from CUPTI's records of traced steps; since tracing slows steps
+down, the wall time is that of the steps above, which are not traced. How much of the multiprocessors blocks could fill is the
+mean of min(1, blocks ÷ multiprocessors) over the kernels, by duration."""
 
 
 def render(document):
