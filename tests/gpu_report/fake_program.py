@@ -16,13 +16,21 @@ def tell(**facts):
 def bench_ops():
     backends = arguments[arguments.index("--backend") + 1].split(",")
     tell(device="fake", detail="", precision="bf16", peak_by=backends[-1],
-         replaced=["matmul"], peak_flops=1e14, peak_bandwidth=1e12)
+         replaced=["matmul", "batch_norm_backward"], peak_flops=1e14, peak_bandwidth=1e12)
     if "--peaks-only" in arguments:
         return
-    for number in range(1000):
-        seconds = {"cuda": [2e-5] * 3, **({"vendor": [3e-5] * 3} if number % 2 else {})}
-        tell(slot="batch_norm_backward", variant=f"case {number}", calls=1, flops=1e6, bytes=2e7, seconds=seconds)
+    if "vendor" not in backends:
+        for number in range(20):
+            tell(slot="batch_norm_backward" if number % 2 else "add", variant=f"case {number}", calls=1, flops=1e6, bytes=2e7,
+                 seconds={"cuda": [2e-5] * 3})
+        return
+    if arguments[0] != "batch_norm_backward":
+        sys.exit("error: a pattern of slots is expected")
+    for number in (1, 3, 5):
+        tell(slot="batch_norm_backward", variant=f"case {number}", calls=1, flops=1e6, bytes=2e7,
+             seconds={"cuda": [2e-5] * 3, "vendor": [3e-5] * 3})
         time.sleep(0.1)
+    time.sleep(1000)  # a search without an end
 
 
 def bench_steps():

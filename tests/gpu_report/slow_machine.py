@@ -61,8 +61,11 @@ def in_time():
     check(document["tests"] and document["tests"][0]["result"] == "cut off", "tests that were cut off are no failure, and are told")
     check(document["peaks"], "peaks are there")
     (table,) = document["kernels"]
-    check(not table["complete"] and len(table["rows"]) >= 5, f"a part of the kernels is there: {len(table['rows'])}")
-    check(table["rows"][1]["vendor"] and not table["rows"][0]["vendor"], "the vendor's figures are where it has a kernel of its own")
+    check(not table["complete"] and len(table["rows"]) == 20 and all(row["own"] for row in table["rows"]),
+          f"our own kernels are all there, though the vendor's search had no end: {len(table['rows'])}")
+    of = {row["shape"]: row for row in table["rows"]}
+    check(of["case 1"]["vendor"] and not of["case 0"]["vendor"] and not of["case 7"]["vendor"],
+          "the vendor's figures stand where it has a kernel of its own, as far as it got")
     check([row["batch"] for row in document["steps"][:3]] == [512, 128, 32], "whole steps begin with 512, 128, 32")
     check(document["small"], "small networks had their turn")
     row = document["steps"][0]
@@ -88,7 +91,7 @@ def stopped():
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
         document = document_in(folder)
-    check(document["kernels"] and len(document["kernels"][0]["rows"]) >= 3, "a table that was stopped keeps its rows")
+    check(document["kernels"] and any(row["vendor"] for row in document["kernels"][0]["rows"]), "a table that was stopped keeps its rows")
     check(document["parts"][-1]["status"] == "cut off", "and says that it was cut off")
 
 
