@@ -204,21 +204,31 @@ struct Backend {
       gather_batch;
 };
 
-// Calls visit(slot) for every slot, in the table's order: the one list from which tests and benchmarks are complete by
-// construction.
+// Calls take(slots…) with every slot, in the table's order: the one list of them besides the table itself.
+template <class Take>
+auto with_slots(const Backend& b, Take&& take) {
+  const auto all = [&](const auto&... slot) {
+    static_assert(sizeof(Backend) == (sizeof...(slot) + 2) * sizeof(void*), "a slot is missing from with_slots");
+    return take(slot...);
+  };
+  return all(b.add, b.convert, b.scale, b.activation_forward, b.activation_backward, b.dropout, b.permute, b.copy_columns,
+             b.sum, b.sum_of_squares, b.column_sums, b.matmul, b.conv2d_forward, b.conv2d_forward_statistics,
+             b.conv2d_backward_data, b.conv2d_backward_weights, b.max_pool_forward, b.max_pool_backward,
+             b.global_average_pool_forward, b.global_average_pool_backward, b.batch_norm_training, b.batch_norm_inference,
+             b.batch_norm_fold, b.batch_norm_backward, b.softmax_cross_entropy_forward, b.softmax_cross_entropy_backward,
+             b.sigmoid_cross_entropy_forward, b.sigmoid_cross_entropy_backward, b.classification_metrics, b.check_finite,
+             b.sgd_step, b.adam_step, b.gather_batch);
+}
+
+// Calls visit(slot) for every slot, in the table's order: tests and benchmarks are complete by construction.
 template <class Visitor>
 void for_each_slot(const Backend& b, Visitor&& visit) {
-  const auto all = [&](const auto&... slot) {
-    static_assert(sizeof(Backend) == (sizeof...(slot) + 2) * sizeof(void*), "a slot is missing from for_each_slot");
-    (visit(slot), ...);
-  };
-  all(b.add, b.convert, b.scale, b.activation_forward, b.activation_backward, b.dropout, b.permute, b.copy_columns, b.sum,
-      b.sum_of_squares, b.column_sums, b.matmul, b.conv2d_forward, b.conv2d_forward_statistics, b.conv2d_backward_data,
-      b.conv2d_backward_weights, b.max_pool_forward, b.max_pool_backward, b.global_average_pool_forward,
-      b.global_average_pool_backward, b.batch_norm_training, b.batch_norm_inference, b.batch_norm_fold,
-      b.batch_norm_backward, b.softmax_cross_entropy_forward, b.softmax_cross_entropy_backward,
-      b.sigmoid_cross_entropy_forward, b.sigmoid_cross_entropy_backward, b.classification_metrics, b.check_finite,
-      b.sgd_step, b.adam_step, b.gather_batch);
+  with_slots(b, [&](const auto&... slot) { (visit(slot), ...); });
+}
+
+// The slots of `below` under another name and runtime: what a backend that replaces only some of them starts from.
+inline Backend overlay(const Backend& below, const char* name, const Runtime& runtime) {
+  return with_slots(below, [&](const auto&... slot) { return Backend{name, runtime, slot...}; });
 }
 
 inline const char* backend_name(const Stream& stream) { return stream.backend.name; }
