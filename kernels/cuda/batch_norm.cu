@@ -4,6 +4,7 @@
 //   training   mean = Σx/M, var = Σ(x − mean)²/M, rstd = 1/√(var + ε), running ← (1 − m)·running + m·batch;
 //   both       y = f(gamma·(x − mean)·rstd + beta + residual?)
 //   fold       scale = gamma/√(running_var + ε), shift = beta + (bias? − running_mean)·scale
+//   running    the running statistics alone, from a mean and rstd that are there (batch_norm_running.h)
 //
 // Training in general takes three launches, all in the walk of columns.h:
 //   statistics  one block per slice of rows and tile of columns: sums of d and d² with d = x − (the slice's first row), from
@@ -20,6 +21,7 @@
 // second look at x is served by the cache. About 8 FLOP. Bound by memory.
 // Left: rows kept in registers between the two looks; the join inside apply, which would read all partial results per block.
 // Shared memory: one pack of floats a thread, 4 KB a block for float and 8 KB for bf16.
+#include "kernels/cuda/batch_norm_running.h"
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"
 
@@ -84,14 +86,31 @@ struct Batch {
   float unbias;                   // M/(M − 1) or 1
   float *running_mean, *running_var, *mean, *rstd;
 
+  __device__ void run_on(std::int64_t column, float batch_mean, float variance) const {
+    running_mean[column] = keep * running_mean[column] + momentum * batch_mean;
+    running_var[column] = keep * running_var[column] + momentum * (variance * unbias);
+  }
+
   __device__ void finish(std::int64_t column, float batch_mean, float squares) const {
     const float variance = squares / rows;
     mean[column] = batch_mean;
     rstd[column] = 1.0f / sqrtf(variance + epsilon);
-    running_mean[column] = keep * running_mean[column] + momentum * batch_mean;
-    running_var[column] = keep * running_var[column] + momentum * (variance * unbias);
+    run_on(column, batch_mean, variance);
   }
 };
+
+Batch batch_of(const BatchNormParams& params, std::int64_t matrix_rows, View running_mean, View running_var) {
+  const double rows = static_cast<double>(matrix_rows);
+  Batch batch{};
+  batch.rows = static_cast<float>(rows);
+  batch.epsilon = static_cast<float>(params.epsilon);
+  batch.keep = static_cast<float>(1.0 - params.momentum);
+  batch.momentum = static_cast<float>(params.momentum);
+  batch.unbias = static_cast<float>(params.unbiased_variance && matrix_rows > 1 ? rows / (rows - 1.0) : 1.0);
+  batch.running_mean = running_mean.as<float>();
+  batch.running_var = running_var.as<float>();
+  return batch;
+}
 
 // statistics: [slices, 2, columns], of slices of rows_per_slice rows. The first slice's mean, the shift, differs from the
 // mean by less than √slices standard deviations, so that what the last subtraction cancels is below slices·ε.
@@ -232,6 +251,18 @@ struct Fold {
   }
 };
 
+// ---- running statistics --------------------------------------------------------------------------------------------------
+
+struct Running {
+  Batch batch;  // its mean and rstd are read
+
+  template <int width>
+  __device__ void operator()(std::int64_t column) const {
+    const float rstd = batch.rstd[column];
+    batch.run_on(column, batch.mean[column], fmaxf(1.0f / (rstd * rstd) - batch.epsilon, 0.0f));
+  }
+};
+
 }  // namespace
 
 void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstView x, ConstView statistics,
@@ -250,16 +281,9 @@ void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstVie
     const Matrix matrix = matrix_of(apply, x.dims);
     const bool packs = matrix.width > 1;
 
-    const double rows = static_cast<double>(matrix.rows);
-    const Batch batch{static_cast<float>(rows),
-                      static_cast<float>(params.epsilon),
-                      static_cast<float>(1.0 - params.momentum),
-                      static_cast<float>(params.momentum),
-                      static_cast<float>(params.unbiased_variance && matrix.rows > 1 ? rows / (rows - 1.0) : 1.0),
-                      running_mean.as<float>(),
-                      running_var.as<float>(),
-                      mean.as<float>(),
-                      rstd.as<float>()};
+    Batch batch = batch_of(params, matrix.rows, running_mean, running_var);
+    batch.mean = mean.as<float>();
+    batch.rstd = rstd.as<float>();
 
     const ColumnWalk whole = whole_columns(matrix.rows, matrix.columns, matrix.width);
     if (!statistics && few_rows(whole)) {
@@ -311,6 +335,15 @@ void batch_norm_fold(Stream& stream, const BatchNormParams& params, ConstView bi
   each_element<4>(stream, gamma.count(),
                   aligned_for_packs<4>(fold.bias, fold.gamma, fold.beta, fold.mean, fold.variance, fold.scale, fold.shift),
                   fold);
+}
+
+void batch_norm_running(Stream& stream, const BatchNormParams& params, std::int64_t rows, View mean, View rstd,
+                        View running_mean, View running_var) {
+  require_float32(stream, mean);
+  Running running{batch_of(params, rows, running_mean, running_var)};
+  running.batch.mean = mean.as<float>();
+  running.batch.rstd = rstd.as<float>();
+  each_element<1>(stream, mean.count(), true, running);
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE
