@@ -85,21 +85,30 @@ std::size_t size_class(std::size_t bytes) {
 
 std::shared_ptr<Device> Device::open(const DeviceRequest& request) {
   const Choice chosen = choose(request);
+  return open(request, *chosen.backend, chosen.index, chosen.reason);
+}
+
+std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend& backend) {
+  return open(request, backend, 0, "");
+}
+
+std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend& backend, int index,
+                                     const std::string& reason) {
   kernels::Options options = request.options;
   if (options.threads <= 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  if (std::string_view(chosen.backend->name) == "vendor")
+  if (std::string_view(backend.name) == "vendor")
     options.search = request.kernels == "auto" ? kernels::Search::library_and_own : kernels::Search::library;
   options.tf32 = request.precision == Precision::tf32;
-  if (options.tf32 && chosen.backend->runtime.host_memory)
-    throw DeviceError("precision tf32: a mode of GPU tensor cores, which device '" + std::string(chosen.backend->name) +
+  if (options.tf32 && backend.runtime.host_memory)
+    throw DeviceError("precision tf32: a mode of GPU tensor cores, which device '" + std::string(backend.name) +
                       "' does not have; use fp32, or bf16");
-  const kernels::DeviceInfo info = chosen.backend->runtime.device_info(chosen.index);
-  std::string choice = std::string(chosen.backend->name) + ": " + info.name;
+  const kernels::DeviceInfo info = backend.runtime.device_info(index);
+  std::string choice = std::string(backend.name) + ": " + info.name;
   if (!info.detail.empty()) choice += ", " + info.detail;
-  if (chosen.backend->runtime.host_memory)
+  if (backend.runtime.host_memory)
     choice += ", " + std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
-  if (!chosen.reason.empty()) choice += " (" + chosen.reason + ")";
-  return std::shared_ptr<Device>(new Device(*chosen.backend, chosen.index, options, request, std::move(choice)));
+  if (!reason.empty()) choice += " (" + reason + ")";
+  return std::shared_ptr<Device>(new Device(backend, index, options, request, std::move(choice)));
 }
 
 Device::Device(const Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,

@@ -52,6 +52,8 @@ class Device : public std::enable_shared_from_this<Device> {
   // Opens what was asked for. `auto` takes the first CUDA device, else the CPU; choice() says which and why.
   // Throws kernels::DeviceError where anything else cannot be had: there is no silent fallback.
   static std::shared_ptr<Device> open(const DeviceRequest& request);
+  // The same on a table of the caller's, device 0: what a program asks of its kernels can be watched so.
+  static std::shared_ptr<Device> open(const DeviceRequest& request, const kernels::Backend& backend);
 
   ~Device();
   Device(const Device&) = delete;
@@ -98,6 +100,8 @@ class Device : public std::enable_shared_from_this<Device> {
  private:
   friend class Storage;
   friend class MemoryPool;
+  static std::shared_ptr<Device> open(const DeviceRequest& request, const kernels::Backend& backend, int index,
+                                      const std::string& reason);
   Device(const kernels::Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
          std::string choice);
   void recycle(MemoryPool& pool, void* memory, std::size_t bytes);
