@@ -1,22 +1,11 @@
 // The three convolution slots on cuDNN. What it is not asked for (serves), and what it has no plan for, our kernels compute.
-#include <array>
-#include <cstdint>
-
 #include "kernels/backends.h"
+#include "kernels/vendor/conv2d_graph.h"
 #include "kernels/vendor/session.h"
 #include "kernels/vendor/slots.h"
 
 namespace tessera::kernels::vendor {
 namespace {
-
-using Operands = std::vector<std::pair<Operand, const void*>>;
-
-// The largest power of two, at most 16, that divides every address.
-int alignment_of(const Operands& operands) {
-  std::uintptr_t bits = 16;
-  for (const auto& operand : operands) bits |= reinterpret_cast<std::uintptr_t>(operand.second);
-  return static_cast<int>(bits & (~bits + 1));
-}
 
 // own: calls our kernel with the result where it is told.
 template <class Own>
@@ -26,16 +15,18 @@ void run(Stream& stream, Conv2dProblem problem, Operands operands, Operand resul
   problem.direct = stream.options.direct_convolution;
   if (!serves(problem)) return own(view);
 
+  static constexpr float one = 1;
+  if (widens(problem)) operands.emplace_back(Operand::one, &one);
   Session& session = Session::of(stream);
-  const auto run_plan = [&](const Conv2dPlan& plan, void* data, void* workspace) {
+  const auto run_plan = [&](const Plan& plan, void* data, void* workspace) {
     for (auto& [name, address] : operands)
       if (name == result) address = data;
-    plan.run(cudnn(), session.cudnn_handle(), operands, workspace);
+    session.run(plan, operands, workspace);
   };
-  const Conv2dPlan* plan = session.conv2d_plan(stream, problem, static_cast<std::size_t>(view.count()) * size_of(view.dtype),
-                                               run_plan, [&](void* data) {
-                                                 own(View{data, view.dtype, view.dims});
-                                               });
+  const Plan* plan = session.plan(stream, problem_of(problem),
+                                  {static_cast<std::size_t>(view.count()) * size_of(view.dtype), run_plan, [&](void* data) {
+                                     own(View{data, view.dtype, view.dims});
+                                   }});
   if (plan)
     run_plan(*plan, view.data, stream.workspace.borrow(plan->workspace_bytes()));
   else
@@ -71,7 +62,7 @@ void conv2d_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy
                               .type = common(dy.dtype, w.dtype),
                               .result = dx.view.dtype,
                               .accumulate = dx.accumulate};
-  run(stream, problem, {{Operand::y, dy.data}, {Operand::w, w.data}, {Operand::x, dx.view.data}}, Operand::x, dx.view,
+  run(stream, problem, {{Operand::dy, dy.data}, {Operand::w, w.data}, {Operand::dx, dx.view.data}}, Operand::dx, dx.view,
       [&](View to) {
         cuda_backend().conv2d_backward_data(stream, shape, dy, w, {to, dx.accumulate});
       });
@@ -83,7 +74,7 @@ void conv2d_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView
                               .type = common(x.dtype, dy.dtype),
                               .result = dw.view.dtype,
                               .accumulate = dw.accumulate};
-  run(stream, problem, {{Operand::x, x.data}, {Operand::y, dy.data}, {Operand::w, dw.view.data}}, Operand::w, dw.view,
+  run(stream, problem, {{Operand::x, x.data}, {Operand::dy, dy.data}, {Operand::dw, dw.view.data}}, Operand::dw, dw.view,
       [&](View to) {
         cuda_backend().conv2d_backward_weights(stream, shape, x, dy, {to, dw.accumulate});
       });

@@ -1,119 +1,98 @@
 #include "kernels/vendor/conv2d_graph.h"
 
-#include <array>
-
 namespace tessera::kernels::vendor {
 namespace {
 
-cudnnDataType_t data_type(DType type) { return type == DType::bf16 ? CUDNN_DATA_BFLOAT16 : CUDNN_DATA_FLOAT; }
+bool allows(const Conv2dProblem& problem, cudnnBackendNumericalNote_t note) {
+  switch (note) {
+    case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
+    case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13: return false;
+    case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
+    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS: return problem.type != DType::f32 || problem.tf32;
+    case CUDNN_NUMERICAL_NOTE_FFT:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD:
+    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4: return !problem.direct;
+    default: return true;
+  }
+}
 
 class Builder {
  public:
-  Builder(const Target& target, const Conv2dProblem& problem) : target_(target), p_(problem) {}
+  Builder(const Target& target, const Conv2dProblem& problem) : p_(problem), graph_(target, problem.alignment) {}
 
-  Graph build() {
-    const Conv2dShape& d = p_.shape;
-    const Descriptor& w = tensor(Operand::w, d.k, d.r, d.s, d.c, weights_type());
-    const Descriptor& x = tensor(Operand::x, d.n, d.h, d.w, d.c, p_.type);
+  Graph build() && {
     switch (p_.operation) {
-      case Conv2dOperation::forward: forward(x, w); break;
-      case Conv2dOperation::backward_data: {
-        const Descriptor& dy = tensor(Operand::y, d.n, d.p, d.q, d.k, p_.type);
-        operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, convolution())
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, x)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, w)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, dy)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0f)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, beta())
-            .finalize();
-        break;
-      }
-      case Conv2dOperation::backward_weights: {
-        const Descriptor& dy = tensor(Operand::y, d.n, d.p, d.q, d.k, p_.type);
-        operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, convolution())
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, w)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, x)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, dy)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.0f)
-            .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, beta())
-            .finalize();
-        break;
-      }
+      case Conv2dOperation::forward: forward(); break;
+      case Conv2dOperation::backward_data: backward_data(); break;
+      case Conv2dOperation::backward_weights: backward_weights(); break;
     }
-    Descriptor graph(target_.cudnn, CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operations_);
-    if (target_.handle) graph.set(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, target_.handle);
-    graph.finalize();
-    return {std::move(parts_), std::move(graph)};
+    return std::move(graph_).finish();
   }
 
  private:
   // The parts of the epilogue in their order; the last operation writes y, those before it virtual tensors.
-  void forward(const Descriptor& x, const Descriptor& w) {
-    const Conv2dShape& d = p_.shape;
+  void forward() {
     int left = 1 + p_.scale + p_.shift + p_.residual + (p_.activation != Activation::none);
-    const auto next = [&]() -> const Descriptor& { return --left == 0 ? output() : virtual_tensor(); };
+    const auto next = [&]() -> const Descriptor& {
+      return --left == 0 ? graph_.tensor(Operand::y, y(), p_.result) : graph_.virtual_tensor(y());
+    };
     const Descriptor* sum = &next();
-    operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
+    graph_.operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)
         .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, convolution())
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, x)
-        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, w)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, graph_.tensor(Operand::x, x(), p_.type))
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, graph_.tensor(Operand::w, w(), p_.type))
         .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, *sum)
         .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA, 1.0f)
         .set(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA, 0.0f)
         .finalize();
-    const auto pointwise = [&](cudnnPointwiseMode_t mode, const Descriptor* with) {
+    const auto then = [&](cudnnPointwiseMode_t mode, const Descriptor* with = nullptr) {
       const Descriptor& result = next();
-      Descriptor& one = operation(CUDNN_BACKEND_OPERATION_POINTWISE_DESCRIPTOR);
-      one.set(CUDNN_ATTR_OPERATION_POINTWISE_PW_DESCRIPTOR, pointwise_mode(mode))
-          .set(CUDNN_ATTR_OPERATION_POINTWISE_XDESC, *sum)
-          .set(CUDNN_ATTR_OPERATION_POINTWISE_YDESC, result);
-      if (with) one.set(CUDNN_ATTR_OPERATION_POINTWISE_BDESC, *with);
-      one.finalize();
+      graph_.pointwise(mode, *sum, with, result);
       sum = &result;
     };
-    if (p_.scale) pointwise(CUDNN_POINTWISE_MUL, &tensor(Operand::scale, 1, 1, 1, d.k, DType::f32));
-    if (p_.residual) pointwise(CUDNN_POINTWISE_ADD, &tensor(Operand::residual, d.n, d.p, d.q, d.k, p_.type));
-    if (p_.shift) pointwise(CUDNN_POINTWISE_ADD, &tensor(Operand::shift, 1, 1, 1, d.k, DType::f32));
-    if (p_.activation == Activation::relu) pointwise(CUDNN_POINTWISE_RELU_FWD, nullptr);
-    if (p_.activation == Activation::sigmoid) pointwise(CUDNN_POINTWISE_SIGMOID_FWD, nullptr);
+    const Extents channels = per_channel(p_.shape.k);
+    if (p_.scale) then(CUDNN_POINTWISE_MUL, &graph_.tensor(Operand::scale, channels, DType::f32));
+    if (p_.residual) then(CUDNN_POINTWISE_ADD, &graph_.tensor(Operand::residual, y(), p_.type));
+    if (p_.shift) then(CUDNN_POINTWISE_ADD, &graph_.tensor(Operand::shift, channels, DType::f32));
+    if (p_.activation == Activation::relu) then(CUDNN_POINTWISE_RELU_FWD);
+    if (p_.activation == Activation::sigmoid) then(CUDNN_POINTWISE_SIGMOID_FWD);
   }
 
+  void backward_data() {
+    graph_.operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC, convolution())
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX, graph_.tensor(Operand::dx, x(), p_.result))
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W, graph_.tensor(Operand::w, w(), p_.type))
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY, graph_.tensor(Operand::dy, y(), p_.type))
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA, 1.0f)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA, beta())
+        .finalize();
+  }
+
+  void backward_weights() {
+    const Descriptor& dw = graph_.tensor(Operand::dw, w(), p_.result);
+    const Descriptor& sum = widens(p_) ? graph_.virtual_tensor(w()) : dw;
+    graph_.operation(CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC, convolution())
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW, sum)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X, graph_.tensor(Operand::x, x(), p_.type))
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY, graph_.tensor(Operand::dy, y(), p_.type))
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA, 1.0f)
+        .set(CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA, beta())
+        .finalize();
+    if (widens(p_)) graph_.pointwise(CUDNN_POINTWISE_MUL, sum, &graph_.number(Operand::one), dw);
+  }
+
+  Extents x() const { return {p_.shape.n, p_.shape.h, p_.shape.w, p_.shape.c}; }
+  Extents w() const { return {p_.shape.k, p_.shape.r, p_.shape.s, p_.shape.c}; }
+  Extents y() const { return {p_.shape.n, p_.shape.p, p_.shape.q, p_.shape.k}; }
   float beta() const { return p_.accumulate ? 1.0f : 0.0f; }
-  DType weights_type() const { return p_.operation == Conv2dOperation::backward_weights ? p_.result : p_.type; }
-
-  Descriptor& part(cudnnBackendDescriptorType_t type) { return parts_.emplace_back(target_.cudnn, type); }
-
-  Descriptor& operation(cudnnBackendDescriptorType_t type) {
-    Descriptor& one = part(type);
-    operations_.push_back(&one);
-    return one;
-  }
-
-  // A tensor that lies in memory as a, b, c, d; the library's axes are a, d, b, c.
-  Descriptor& tensor(std::int64_t uid, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d,
-                     cudnnDataType_t type) {
-    return part(CUDNN_BACKEND_TENSOR_DESCRIPTOR)
-        .set(CUDNN_ATTR_TENSOR_DATA_TYPE, type)
-        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, {a, d, b, c})
-        .set(CUDNN_ATTR_TENSOR_STRIDES, {b * c * d, std::int64_t{1}, c * d, d})
-        .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, uid)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, std::int64_t{p_.alignment});
-  }
-  const Descriptor& tensor(Operand name, std::int64_t a, std::int64_t b, std::int64_t c, std::int64_t d, DType type) {
-    return tensor(static_cast<std::int64_t>(name), a, b, c, d, data_type(type)).finalize();
-  }
-  const Descriptor& output() { return tensor(Operand::y, p_.shape.n, p_.shape.p, p_.shape.q, p_.shape.k, p_.result); }
-  const Descriptor& virtual_tensor() {
-    const Conv2dShape& d = p_.shape;
-    return tensor(next_virtual_++, d.n, d.p, d.q, d.k, CUDNN_DATA_FLOAT).set(CUDNN_ATTR_TENSOR_IS_VIRTUAL, true).finalize();
-  }
 
   const Descriptor& convolution() {
     const Conv2dShape& d = p_.shape;
-    return part(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)
+    return graph_.part(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR)
         .set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_DATA_FLOAT)
         .set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_CROSS_CORRELATION)
         .set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, std::int64_t{2})
@@ -125,23 +104,16 @@ class Builder {
         .finalize();
   }
 
-  const Descriptor& pointwise_mode(cudnnPointwiseMode_t mode) {
-    return part(CUDNN_BACKEND_POINTWISE_DESCRIPTOR)
-        .set(CUDNN_ATTR_POINTWISE_MODE, mode)
-        .set(CUDNN_ATTR_POINTWISE_MATH_PREC, CUDNN_DATA_FLOAT)
-        .set(CUDNN_ATTR_POINTWISE_NAN_PROPAGATION, CUDNN_PROPAGATE_NAN)
-        .finalize();
-  }
-
-  const Target& target_;
   const Conv2dProblem& p_;
-  std::deque<Descriptor> parts_;  // a deque: references to its elements stay valid
-  std::vector<const Descriptor*> operations_;
-  std::int64_t next_virtual_ = 100;
+  GraphBuilder graph_;
 };
 
 }  // namespace
 
-Graph build_graph(const Target& target, const Conv2dProblem& problem) { return Builder(target, problem).build(); }
+Problem problem_of(const Conv2dProblem& problem) {
+  return {.key = key_of(problem),
+          .graph = [problem](const Target& target) { return Builder(target, problem).build(); },
+          .allows = [problem](cudnnBackendNumericalNote_t note) { return allows(problem, note); }};
+}
 
 }  // namespace tessera::kernels::vendor

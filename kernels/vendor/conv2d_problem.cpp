@@ -1,7 +1,8 @@
 #include "kernels/vendor/conv2d_problem.h"
 
-#include <algorithm>
 #include <initializer_list>
+
+#include "kernels/vendor/graph.h"
 
 namespace tessera::kernels::vendor {
 
@@ -38,27 +39,12 @@ std::string key_of(const Conv2dProblem& p) {
   return key;
 }
 
-std::size_t Conv2dProblemHash::operator()(const Conv2dProblem& p) const {
-  const Conv2dShape& d = p.shape;
-  std::size_t hash = 0;
-  const auto add = [&](std::int64_t value) { hash = (hash ^ static_cast<std::size_t>(value)) * 0x100000001b3; };
-  for (std::int64_t value : {d.n, d.h, d.w, d.c, d.k, d.r, d.s, d.p, d.q, d.stride, d.pad_top, d.pad_left}) add(value);
-  for (int value : {static_cast<int>(p.operation), static_cast<int>(p.type), static_cast<int>(p.activation), p.alignment})
-    add(value);
-  for (bool value : {p.scale, p.shift, p.residual, p.accumulate}) add(value);
-  return hash;
-}
-
-std::int64_t padding_behind(std::int64_t input, std::int64_t filter, std::int64_t output, std::int64_t stride,
-                            std::int64_t before) {
-  return std::max<std::int64_t>(0, (output - 1) * stride + filter - before - input);
-}
-
 bool serves(const Conv2dProblem& p) {
   const Conv2dShape& d = p.shape;
   const bool bf16 = p.type == DType::bf16;
   if (p.type != DType::f32 && !bf16) return false;
   if (p.result != (p.operation == Conv2dOperation::backward_weights ? DType::f32 : p.type)) return false;
+  if (widens(p) && p.accumulate) return false;
 
   for (std::int64_t extent : {d.n, d.h, d.w, d.c, d.k, d.r, d.s, d.p, d.q, d.stride})
     if (extent < 1) return false;
@@ -66,11 +52,7 @@ bool serves(const Conv2dProblem& p) {
   constexpr std::int64_t most = std::int64_t{1} << 31;
   if (d.n * d.h * d.w * d.c >= most || d.k * d.r * d.s * d.c >= most || d.n * d.p * d.q * d.k >= most) return false;
 
-  const auto whole = [&](std::int64_t input, std::int64_t filter, std::int64_t output, std::int64_t before) {
-    const std::int64_t reach = input + before + padding_behind(input, filter, output, d.stride, before) - filter;
-    return reach >= 0 && reach / d.stride + 1 == output;
-  };
-  return whole(d.h, d.r, d.p, d.pad_top) && whole(d.w, d.s, d.q, d.pad_left);
+  return whole_windows(d.h, d.r, d.p, d.stride, d.pad_top) && whole_windows(d.w, d.s, d.q, d.stride, d.pad_left);
 }
 
 }  // namespace tessera::kernels::vendor

@@ -27,22 +27,18 @@ struct Conv2dProblem {
   bool operator==(const Conv2dProblem&) const = default;
 };
 
+// Whether the result is wider than the operands: dw in float32 from bf16.
+inline bool widens(const Conv2dProblem& problem) { return problem.result != problem.type; }
+
 // A name for the problem: equal problems have equal keys, and no others. No blanks.
 std::string key_of(const Conv2dProblem& problem);
 
-struct Conv2dProblemHash {
-  std::size_t operator()(const Conv2dProblem& problem) const;
-};
-
-// Rows and columns of zeros behind the input, as cuDNN wants to be told: what the outputs reach beyond it.
-std::int64_t padding_behind(std::int64_t input, std::int64_t filter, std::int64_t output, std::int64_t stride,
-                            std::int64_t before);
-
 // Whether cuDNN is asked at all; our kernel takes everything else:
 //   * x, w and y all of float32 or all of bf16, dw float32;
+//   * dw from bf16: overwritten, since it passes through an operation that does not add;
 //   * at least one element everywhere, and less than 2³¹ in each tensor;
 //   * an output size that cuDNN's rule ⌊(in + before + behind − filter)/stride⌋ + 1 gives: not one cut short.
-// Whether it has an engine for the problem it says itself, when it is asked (conv2d_plan.h); where not, ours again.
+// Whether it has an engine for the problem it says itself, when it is asked (plan.h); where not, ours again.
 bool serves(const Conv2dProblem& problem);
 
 }  // namespace tessera::kernels::vendor

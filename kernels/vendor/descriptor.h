@@ -29,6 +29,12 @@ constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendKnobType_
 constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendNumericalNote_t*) {
   return CUDNN_TYPE_NUMERICAL_NOTE;
 }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendBehaviorNote_t*) { return CUDNN_TYPE_BEHAVIOR_NOTE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendNormMode_t*) { return CUDNN_TYPE_NORM_MODE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnBackendNormFwdPhase_t*) { return CUDNN_TYPE_NORM_FWD_PHASE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnResampleMode_t*) { return CUDNN_TYPE_RESAMPLE_MODE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnPaddingMode_t*) { return CUDNN_TYPE_PADDING_MODE; }
+constexpr cudnnBackendAttributeType_t attribute_type(const cudnnFraction_t*) { return CUDNN_TYPE_FRACTION; }
 constexpr cudnnBackendAttributeType_t attribute_type(void* const*) { return CUDNN_TYPE_VOID_PTR; }
 
 class Descriptor {

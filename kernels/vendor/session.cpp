@@ -10,8 +10,6 @@
 namespace tessera::kernels::vendor {
 namespace {
 
-constexpr std::size_t most_plans = 24;                           // timed in one search
-constexpr std::size_t workspace_limit = std::size_t{512} << 20;  // of one convolution
 constexpr std::size_t cublas_workspace = std::size_t{32}
                                          << 20;  // what NVIDIA recommends for Hopper and later; others use less
 constexpr const char* own_name = "own";
@@ -104,46 +102,61 @@ PlanCache& Session::cache(Stream& stream) {
   return *cache_;
 }
 
-const Conv2dPlan* Session::conv2d_plan(Stream& stream, const Conv2dProblem& problem, std::size_t result_bytes,
-                                       const RunPlan& run_plan, const RunOwn& run_own) {
-  auto found = plans_.find(problem);
+void Session::run(const Plan& plan, const Operands& operands, void* workspace) {
+  plan.run(cudnn(), cudnn_handle(), operands, workspace);
+}
+
+template <class Choose>
+const Plan* Session::chosen(const std::string& key, const Choose& choose) {
+  auto found = plans_.find(key);
   if (found == plans_.end()) {
-    forbid_recording(stream_, key_of(problem));
-    found = plans_.emplace(problem, choose(stream, problem, result_bytes, run_plan, run_own)).first;
+    forbid_recording(stream_, key);
+    found = plans_.emplace(key, choose()).first;
   }
   return found->second ? &*found->second : nullptr;
 }
 
-std::optional<Conv2dPlan> Session::choose(Stream& stream, const Conv2dProblem& problem, std::size_t result_bytes,
-                                          const RunPlan& run_plan, const RunOwn& run_own) {
-  const bool search = searches(stream.options), own = stream.options.search == Search::library_and_own;
-  const Target target{.cudnn = cudnn(), .handle = cudnn_handle()};
-  std::vector<Conv2dPlan> plans = conv2d_plans(target, problem, search ? most_plans : 1, workspace_limit);
-  if (plans.empty()) return std::nullopt;
-  if (!search || (plans.size() == 1 && !own)) return std::move(plans.front());
+const Plan* Session::plan(Stream& stream, const Problem& problem, const Trial& trial) {
+  return chosen(problem.key, [&] { return choose(stream, problem, trial); });
+}
 
-  const std::string key = key_of(problem) + (own ? "/own" : "");
-  std::string name = cache(stream).find(key).value_or("");
-  const auto named = [&] { return std::ranges::find(plans, name, &Conv2dPlan::name); };
-  if (!(own && name == own_name) && named() == plans.end()) {
+const Plan* Session::first_plan(const Problem& problem) {
+  return chosen(problem.key, [&] { return vendor::first_plan(target(), problem); });
+}
+
+std::optional<Plan> Session::choose(Stream& stream, const Problem& problem, const Trial& trial) {
+  if (!searches(stream.options)) return vendor::first_plan(target(), problem);
+  const bool own = stream.options.search == Search::library_and_own;
+  const std::string key = problem.key + (own ? "/own" : "");
+  if (const std::optional<std::string> name = cache(stream).find(key)) {
+    if (own && *name == own_name) return std::nullopt;
+    if (std::optional<Plan> plan = plan_named(target(), problem, *name)) return plan;
+  }
+
+  std::vector<Plan> plans = plans_for(target(), problem, {});
+  if (plans.empty()) return std::nullopt;
+  std::string name;
+  if (plans.size() == 1 && !own) {
+    name = plans.front().name();
+  } else {
     std::size_t workspace_bytes = 1;
-    for (const Conv2dPlan& plan : plans) workspace_bytes = std::max(workspace_bytes, plan.workspace_bytes());
-    name = search_with_memory(stream, {result_bytes, workspace_bytes}, [&](void* result, void* workspace) {
+    for (const Plan& plan : plans) workspace_bytes = std::max(workspace_bytes, plan.workspace_bytes());
+    name = search_with_memory(stream, {trial.result_bytes, workspace_bytes}, [&](void* result, void* workspace) {
       std::vector<Way> ways;
-      for (const Conv2dPlan& plan : plans)
-        ways.push_back({plan.name(), [&, result, workspace] { run_plan(plan, result, workspace); }});
-      if (own) ways.push_back({own_name, [&, result] { run_own(result); }});
+      for (const Plan& plan : plans)
+        ways.push_back({plan.name(), [&, result, workspace] { trial.plan(plan, result, workspace); }});
+      if (own) ways.push_back({own_name, [&, result] { trial.own(result); }});
       return ways;
     });
     if (name.empty()) return std::move(plans.front());
-    cache(stream).store(key, name);
   }
+  cache(stream).store(key, name);
   if (name == own_name) return std::nullopt;
-  return std::move(*named());
+  return std::move(*std::ranges::find(plans, name, &Plan::name));
 }
 
-bool Session::choose_library(Stream& stream, const std::string& key, std::size_t result_bytes, const RunOwn& run_library,
-                             const RunOwn& run_own) {
+bool Session::choose_library(Stream& stream, const std::string& key, std::size_t result_bytes,
+                             const std::function<void(void*)>& run_library, const std::function<void(void*)>& run_own) {
   if (!searches(stream.options) || stream.options.search != Search::library_and_own) return true;
   if (const auto found = choices_.find(key); found != choices_.end()) return found->second;
   forbid_recording(stream_, key);

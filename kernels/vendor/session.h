@@ -6,8 +6,9 @@
 //   Options::search off, or deterministic    the first plan of cuDNN's heuristics; cuBLAS wherever it serves
 //   Options::search library                   the fastest of cuDNN's plans, timed once
 //   Options::search library_and_own           the fastest of those and our own kernel
-// What a search finds is kept on disk (plan_cache.h), by GPU, versions of the libraries and problem. Where device memory has
-// no room for one, the first choice is taken, and kept for this stream only.
+// What a search finds is kept on disk (plan_cache.h), by GPU, versions of the libraries and problem; what is found there is
+// made alone, no other plan beside it. Where device memory has no room for a search, the first choice is taken, and kept for
+// this stream only.
 #pragma once
 
 #include <functional>
@@ -17,8 +18,8 @@
 #include <unordered_map>
 
 #include "kernels/backend.h"
-#include "kernels/vendor/conv2d_plan.h"
 #include "kernels/vendor/libraries.h"
+#include "kernels/vendor/plan.h"
 #include "kernels/vendor/plan_cache.h"
 #include "kernels/vendor/search.h"
 
@@ -37,21 +38,30 @@ class Session {
   cudnnHandle_t cudnn_handle();
   cublasHandle_t cublas_handle();
 
-  // The plan for a problem; null where our own kernel is to compute it. The run functions are called by a search only, with
-  // their results going to scratch memory.
-  using RunPlan = std::function<void(const Conv2dPlan& plan, void* result, void* workspace)>;
-  using RunOwn = std::function<void(void* result)>;
-  const Conv2dPlan* conv2d_plan(Stream& stream, const Conv2dProblem& problem, std::size_t result_bytes,
-                                const RunPlan& run_plan, const RunOwn& run_own);
+  // How a search runs the ways to compute a problem: with their results in scratch memory.
+  struct Trial {
+    std::size_t result_bytes;
+    std::function<void(const Plan& plan, void* result, void* workspace)> plan;
+    std::function<void(void* result)> own;
+  };
+
+  // The plan for a problem; null where our own kernel is to compute it.
+  const Plan* plan(Stream& stream, const Problem& problem, const Trial& trial);
+  // The first plan of the heuristics, never timed; null where there is none.
+  const Plan* first_plan(const Problem& problem);
+  void run(const Plan& plan, const Operands& operands, void* workspace);
 
   // Whether cuBLAS is to compute the problem of this key; the same rules.
-  bool choose_library(Stream& stream, const std::string& key, std::size_t result_bytes, const RunOwn& run_library,
-                      const RunOwn& run_own);
+  bool choose_library(Stream& stream, const std::string& key, std::size_t result_bytes,
+                      const std::function<void(void* result)>& run_library,
+                      const std::function<void(void* result)>& run_own);
 
  private:
   PlanCache& cache(Stream& stream);
-  std::optional<Conv2dPlan> choose(Stream& stream, const Conv2dProblem& problem, std::size_t result_bytes,
-                                   const RunPlan& run_plan, const RunOwn& run_own);
+  Target target() { return {.cudnn = cudnn(), .handle = cudnn_handle()}; }
+  template <class Choose>
+  const Plan* chosen(const std::string& key, const Choose& choose);
+  std::optional<Plan> choose(Stream& stream, const Problem& problem, const Trial& trial);
 
   int cuda_device_ = 0;  // CUDA's own number of the stream's device
   cudaStream_t stream_;
@@ -59,7 +69,7 @@ class Session {
   cublasHandle_t cublas_ = nullptr;
   std::unique_ptr<Scratch> cublas_workspace_;
   std::unique_ptr<PlanCache> cache_;
-  std::unordered_map<Conv2dProblem, std::optional<Conv2dPlan>, Conv2dProblemHash> plans_;
+  std::unordered_map<std::string, std::optional<Plan>> plans_;  // by the problems' keys
   std::unordered_map<std::string, bool> choices_;
 };
 

@@ -39,44 +39,19 @@ const Runtime& vendor_runtime() {
 }  // namespace
 
 const Backend& vendor_backend() {
-  const Backend& own = cuda_backend();
-  static const Backend table = {
-      .name = "vendor",
-      .runtime = vendor_runtime(),
-      .add = own.add,
-      .convert = own.convert,
-      .scale = own.scale,
-      .activation_forward = own.activation_forward,
-      .activation_backward = own.activation_backward,
-      .dropout = own.dropout,
-      .permute = own.permute,
-      .copy_columns = own.copy_columns,
-      .sum = own.sum,
-      .sum_of_squares = own.sum_of_squares,
-      .column_sums = own.column_sums,
-      .matmul = vendor::matmul,
-      .conv2d_forward = vendor::conv2d_forward,
-      .conv2d_forward_statistics = none,
-      .conv2d_backward_data = vendor::conv2d_backward_data,
-      .conv2d_backward_weights = vendor::conv2d_backward_weights,
-      .max_pool_forward = own.max_pool_forward,
-      .max_pool_backward = own.max_pool_backward,
-      .global_average_pool_forward = own.global_average_pool_forward,
-      .global_average_pool_backward = own.global_average_pool_backward,
-      .batch_norm_training = own.batch_norm_training,
-      .batch_norm_inference = own.batch_norm_inference,
-      .batch_norm_fold = own.batch_norm_fold,
-      .batch_norm_backward = own.batch_norm_backward,
-      .softmax_cross_entropy_forward = own.softmax_cross_entropy_forward,
-      .softmax_cross_entropy_backward = own.softmax_cross_entropy_backward,
-      .sigmoid_cross_entropy_forward = own.sigmoid_cross_entropy_forward,
-      .sigmoid_cross_entropy_backward = own.sigmoid_cross_entropy_backward,
-      .classification_metrics = own.classification_metrics,
-      .check_finite = own.check_finite,
-      .sgd_step = own.sgd_step,
-      .adam_step = own.adam_step,
-      .gather_batch = own.gather_batch,
-  };
+  static const Backend table = [] {
+    Backend changed = overlay(cuda_backend(), "vendor", vendor_runtime());
+    changed.matmul = vendor::matmul;
+    changed.conv2d_forward = vendor::conv2d_forward;
+    changed.conv2d_forward_statistics = none;
+    changed.conv2d_backward_data = vendor::conv2d_backward_data;
+    changed.conv2d_backward_weights = vendor::conv2d_backward_weights;
+    changed.max_pool_forward = vendor::max_pool_forward;
+    changed.max_pool_backward = vendor::max_pool_backward;
+    changed.batch_norm_training = vendor::batch_norm_training;
+    changed.batch_norm_backward = vendor::batch_norm_backward;
+    return changed;
+  }();
   return table;
 }
 

@@ -1,38 +1,16 @@
-// cuDNN asked for plans of an H200, on any machine that has the library: it makes them from a description of the GPU.
-//
-// The graphs are then known to be well-formed and the problems to have engines; what these compute, only a GPU can tell
-// (tests/kernels runs every slot case on the backend `vendor` where there is one). Engines that cuDNN compiles at run time
-// need a driver besides and are not counted on here: an epilogue in bf16, a float32 gradient of bf16 filters.
-#include <iostream>
-
-#include "kernels/errors.h"
-#include "kernels/vendor/conv2d_plan.h"
+// cuDNN asked for plans of an H200, on any machine that has the library (described_gpu.h): for every convolution of the slot
+// cases that its compiled-in engines know. (Those it compiles at run time: compiled_plans.cpp.)
+#include "kernels/vendor/conv2d_graph.h"
 #include "tests/catch.h"
+#include "tests/vendor/described_gpu.h"
 #include "tests/vendor/problems.h"
 
 using namespace tessera;
 using namespace tessera::kernels;
 using namespace tessera::kernels::vendor;
+using test::DescribedGpu;
 
 namespace {
-
-// As cuDNN writes it for the attribute CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION.
-constexpr std::string_view h200 =
-    R"({"deviceName":"NVIDIA H200","cudaDeviceId":0,"deviceVer":900,"driverVer":13000,"multiProcessorCount":132,)"
-    R"("totalGlobalMem":150000000000,"maxGridSize":[2147483647,65535,65535],"maxBlockSize":[1024,1024,64],)"
-    R"("regsPerBlock":65536,"warpSize":32,"maxSharedMemoryPerBlock":49152,"maxSharedMemoryPerBlockOptin":232448,)"
-    R"("reservedSharedMemoryPerBlock":1024,"maxRegistersPerSM":65536,"maxCtasPerSM":32,"maxThreadsPerBlock":1024,)"
-    R"("maxThreadsPerSM":2048,"pciDeviceId":0,"isTccDriver":0,"supportCoopLaunch":1,"smClockRateKHz":1980000,)"
-    R"("memClockRateKHz":3201000,"l2CacheSize":62914560})";
-
-const Cudnn* library() {
-  try {
-    return &cudnn();
-  } catch (const DeviceError& error) {
-    std::cout << "skipped: " << error.what() << "\n";
-    return nullptr;
-  }
-}
 
 bool compiled_in(const Conv2dProblem& p) {
   const bool activation = p.activation != Activation::none;
@@ -44,11 +22,8 @@ bool compiled_in(const Conv2dProblem& p) {
 }  // namespace
 
 TEST_CASE("cuDNN has a plan for every convolution of the slot cases that its compiled-in engines know") {
-  const Cudnn* c = library();
-  if (!c || c->cudnnGetVersion() < 90800) return;
-  Descriptor device(*c, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, std::span<const char>(h200)).finalize();
-  const Target target{.cudnn = *c, .device = &device};
+  const DescribedGpu* gpu = DescribedGpu::get();
+  if (!gpu) return;
   int asked = 0;
   for (DType type : {DType::f32, DType::bf16})
     for (const test::NotedProblem& noted : test::convolutions(type)) {
@@ -59,7 +34,7 @@ TEST_CASE("cuDNN has a plan for every convolution of the slot cases that its com
         problem.alignment = unaligned ? static_cast<int>(size_of(type)) : 16;
         problem.direct = unaligned;
         INFO(noted.name << ": " << key_of(problem));
-        const std::vector<Conv2dPlan> plans = conv2d_plans(target, problem, 2, std::size_t{512} << 20);
+        const std::vector<Plan> plans = plans_for(gpu->target(), problem_of(problem), {.plans = 2});
         CHECK_FALSE(plans.empty());
         if (plans.size() == 2) CHECK(plans[0].name() != plans[1].name());
       }
@@ -69,11 +44,8 @@ TEST_CASE("cuDNN has a plan for every convolution of the slot cases that its com
 }
 
 TEST_CASE("the limits of a request for plans hold") {
-  const Cudnn* c = library();
-  if (!c || c->cudnnGetVersion() < 90800) return;
-  Descriptor device(*c, CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
-  device.set(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, std::span<const char>(h200)).finalize();
-  const Target target{.cudnn = *c, .device = &device};
+  const DescribedGpu* gpu = DescribedGpu::get();
+  if (!gpu) return;
   Conv2dProblem problem{.operation = Conv2dOperation::forward,
                         .shape = {.n = 32,
                                   .h = 32,
@@ -89,10 +61,10 @@ TEST_CASE("the limits of a request for plans hold") {
                                   .pad_left = 1},
                         .type = DType::f32,
                         .result = DType::f32};
-  constexpr std::size_t much = std::size_t{512} << 20;
+  constexpr std::size_t much = PlanLimits{}.workspace_bytes;
   const auto names = [&](std::size_t most, std::size_t limit) {
     std::vector<std::string> all;
-    for (const Conv2dPlan& plan : conv2d_plans(target, problem, most, limit)) {
+    for (const Plan& plan : plans_for(gpu->target(), problem_of(problem), {.plans = most, .workspace_bytes = limit})) {
       CHECK(plan.workspace_bytes() <= limit);
       all.push_back(plan.name());
     }
@@ -102,6 +74,14 @@ TEST_CASE("the limits of a request for plans hold") {
   REQUIRE(all.size() > 2);
   CHECK(names(24, much) == all);  // the same names every time: that is what a cache relies on
   CHECK(names(2, much) == std::vector<std::string>(all.begin(), all.begin() + 2));
+  // A name brings that plan back, made alone; a name that is unknown brings none.
+  for (const std::string& name : all) {
+    const std::optional<Plan> plan = plan_named(gpu->target(), problem_of(problem), name);
+    REQUIRE(plan.has_value());
+    CHECK(plan->name() == name);
+  }
+  CHECK_FALSE(plan_named(gpu->target(), problem_of(problem), "engine0/99=1").has_value());
+  CHECK(first_plan(gpu->target(), problem_of(problem))->name() == all[0]);
   const std::vector<std::string> small = names(24, 0);
   CHECK(small.size() < all.size());
   // Permission to round to TF32 brings tensor cores, which float32 must not get.
@@ -113,9 +93,9 @@ TEST_CASE("the limits of a request for plans hold") {
 }
 
 TEST_CASE("cuDNN's refusals name what it refused") {
-  const Cudnn* c = library();
-  if (!c) return;
-  Descriptor tensor(*c, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+  const DescribedGpu* gpu = DescribedGpu::get();
+  if (!gpu) return;
+  Descriptor tensor(gpu->target().cudnn, CUDNN_BACKEND_TENSOR_DESCRIPTOR);
   CHECK_THROWS_WITH(tensor.finalize(), Catch::Contains("finalizing a descriptor failed: CUDNN_STATUS_BAD_PARAM"));
   CHECK_FALSE(tensor.try_finalize());
 }

@@ -1,6 +1,7 @@
-#include "kernels/vendor/conv2d_plan.h"
+#include "kernels/vendor/plan.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "kernels/errors.h"
 
@@ -27,27 +28,13 @@ std::vector<Descriptor> configurations(const Target& target, const Graph& graph,
   return all;
 }
 
-bool allowed(const Conv2dProblem& problem, cudnnBackendNumericalNote_t note) {
-  switch (note) {
-    case CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC:
-    case CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION:
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_6x6:
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13: return false;
-    case CUDNN_NUMERICAL_NOTE_TENSOR_CORE:
-    case CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS: return problem.type != DType::f32 || problem.tf32;
-    case CUDNN_NUMERICAL_NOTE_FFT:
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD:
-    case CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_4x4: return !problem.direct;
-    default: return true;
-  }
-}
-
-struct Engine {
+// A way that the heuristics list, before anything has been compiled for it.
+struct Candidate {
   std::string name;
-  bool allowed;
+  bool allowed, compiled_at_run_time;
 };
 
-Engine engine_of(const Cudnn& cudnn, const Conv2dProblem& problem, const Descriptor& configuration) {
+Candidate candidate_of(const Cudnn& cudnn, const Problem& problem, const Descriptor& configuration) {
   std::vector<Descriptor> engine = make(cudnn, CUDNN_BACKEND_ENGINE_DESCRIPTOR, 1);
   if (configuration.get(CUDNN_ATTR_ENGINECFG_ENGINE, engine) != 1)
     throw DeviceError("cuDNN: a configuration without an engine");
@@ -57,36 +44,66 @@ Engine engine_of(const Cudnn& cudnn, const Conv2dProblem& problem, const Descrip
   for (std::size_t i = 0; i < count; ++i)
     name += "/" + std::to_string(choices[i].get<cudnnBackendKnobType_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, 1).at(0)) + "=" +
             std::to_string(choices[i].get<std::int64_t>(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, 1).at(0));
-  const auto notes =
+  const auto numerical =
       engine[0].get<cudnnBackendNumericalNote_t>(CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
-  return {std::move(name), std::ranges::all_of(notes, [&](auto note) { return allowed(problem, note); })};
+  const auto behaviour =
+      engine[0].get<cudnnBackendBehaviorNote_t>(CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
+  return {.name = std::move(name),
+          .allowed = std::ranges::all_of(numerical, problem.allows),
+          .compiled_at_run_time = std::ranges::count(behaviour, CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) > 0};
 }
 
-}  // namespace
-
-std::vector<Conv2dPlan> conv2d_plans(const Target& target, const Conv2dProblem& problem, std::size_t most,
-                                     std::size_t workspace_limit) {
-  std::vector<Conv2dPlan> plans;
-  const Graph graph = build_graph(target, problem);
+// Plans of the candidates that `wanted` wants, until it has `limits`.
+std::vector<Plan> build(const Target& target, const Problem& problem, const PlanLimits& limits,
+                        const std::function<bool(const Candidate&)>& wanted) {
+  std::vector<Plan> plans;
+  std::size_t compiled_at_run_time = 0;
+  const Graph graph = problem.graph(target);
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK})
     for (const Descriptor& configuration : configurations(target, graph, mode)) {
-      if (plans.size() >= most) return plans;
-      const Engine engine = engine_of(target.cudnn, problem, configuration);
-      const auto same = [&](const Conv2dPlan& plan) { return plan.name() == engine.name; };
-      if (!engine.allowed || std::ranges::any_of(plans, same)) continue;
+      if (plans.size() >= limits.plans) return plans;
+      const Candidate candidate = candidate_of(target.cudnn, problem, configuration);
+      const auto same = [&](const Plan& plan) { return plan.name() == candidate.name; };
+      if (!candidate.allowed || !wanted(candidate) || std::ranges::any_of(plans, same)) continue;
+      if (candidate.compiled_at_run_time && compiled_at_run_time >= limits.compiled_at_run_time) continue;
       Descriptor plan(target.cudnn, CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
       plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, configuration);
       if (target.handle) plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, target.handle);
       if (target.device) plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *target.device);
       if (!plan.try_finalize()) continue;
       const auto bytes = static_cast<std::size_t>(plan.get<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, 1).at(0));
-      if (bytes <= workspace_limit) plans.emplace_back(engine.name, bytes, std::move(plan));
+      if (bytes > limits.workspace_bytes) continue;
+      compiled_at_run_time += candidate.compiled_at_run_time;
+      plans.emplace_back(candidate.name, bytes, std::move(plan));
     }
   return plans;
 }
 
-void Conv2dPlan::run(const Cudnn& cudnn, cudnnHandle_t handle, std::span<const std::pair<Operand, const void*>> operands,
-                     void* workspace) const {
+std::optional<Plan> only(std::vector<Plan> plans) {
+  return plans.empty() ? std::nullopt : std::optional<Plan>(std::move(plans.front()));
+}
+
+}  // namespace
+
+int alignment_of(const Operands& operands) {
+  std::uintptr_t bits = 16;
+  for (const auto& operand : operands) bits |= reinterpret_cast<std::uintptr_t>(operand.second);
+  return static_cast<int>(bits & (~bits + 1));
+}
+
+std::vector<Plan> plans_for(const Target& target, const Problem& problem, const PlanLimits& limits) {
+  return build(target, problem, limits, [](const Candidate&) { return true; });
+}
+
+std::optional<Plan> first_plan(const Target& target, const Problem& problem) {
+  return only(plans_for(target, problem, {.plans = 1}));
+}
+
+std::optional<Plan> plan_named(const Target& target, const Problem& problem, const std::string& name) {
+  return only(build(target, problem, {.plans = 1}, [&](const Candidate& candidate) { return candidate.name == name; }));
+}
+
+void Plan::run(const Cudnn& cudnn, cudnnHandle_t handle, const Operands& operands, void* workspace) const {
   std::vector<std::int64_t> names;
   std::vector<void*> addresses;
   for (const auto& [name, address] : operands) {
