@@ -74,11 +74,11 @@ __device__ inline bool in_top_row(const ColumnWalk& walk, const ColumnThread& at
 }
 
 // Sums the values of the threads below one another in a block with `lanes` threads side by side; the sum is valid in the
-// top row (threadIdx.x < lanes). Every thread must call it. scratch: one pack per thread, in shared memory.
+// top row (threadIdx.x < lanes). Every thread must call it. scratch: one pack per thread, in shared memory; after the last
+// barrier a thread touches its own only, so the next call may use it at once.
 template <int width>
 __device__ inline Pack<width> sum_down(const Pack<width>& value, int lanes, Pack<width>* scratch) {
   const int thread = static_cast<int>(threadIdx.x);
-  __syncthreads();  // an earlier call's readers of scratch are done
   scratch[thread] = value;
   __syncthreads();
   for (int half = block_threads / 2; half >= lanes; half /= 2) {
