@@ -49,7 +49,7 @@ class Session:
     def left(self):
         return min(self.deadline, self.part_deadline) - time.monotonic()
 
-    def check_time(self, needed=1.0):
+    def check_time(self, needed=0.2):
         if self.left() < needed:
             raise TimeUp()
 

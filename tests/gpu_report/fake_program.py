@@ -13,6 +13,15 @@ def tell(**facts):
     print(json.dumps(facts), flush=True)
 
 
+def serve(seconds):
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if line.strip() == "describe":
+            tell(device="fake", host_seconds=1e-5, memory_bytes=1 << 20)
+        else:
+            print(seconds, flush=True)
+
+
 def bench_ops():
     backends = arguments[arguments.index("--backend") + 1].split(",")
     tell(device="fake", detail="", precision="bf16", peak_by=backends[-1],
@@ -39,18 +48,32 @@ def bench_steps():
         return
     if "vendor" in arguments:
         time.sleep(1000)  # it never finishes its search
-    print("ready", flush=True)
-    for line in sys.stdin:
-        if line.strip() == "describe":
-            tell(device="fake", host_seconds=1e-5, memory_bytes=1 << 20)
-        else:
-            print("0.001", flush=True)
+    serve("0.001")
 
 
 def train_resnet18():
     for epoch in range(1000):
         tell(event="epoch", epoch=epoch, seconds=0.2, val_accuracy=0.5)
         time.sleep(0.2)
+
+
+def python_with_torch():
+    """PyTorch that is ready at once, but never when it is asked to compile."""
+    if arguments[0] == "-c":
+        if "torch.backends" in arguments[1]:
+            tell(version="2.9", cuda="13.0", cudnn=91900, gpu=True, compile=True)
+    elif arguments[0].endswith("torch_peaks.py"):
+        for what, value in (("copy", 2e12), ("bf16", 7e14), ("tf32", 3e14), ("fp32", 5e13)):
+            tell(what=what, value=value)
+    elif "--compile" in arguments:
+        time.sleep(1000)
+    else:
+        serve("0.002")
+
+
+def cmake():
+    if "--build" in arguments:
+        time.sleep(0.5)
 
 
 def nvidia_smi():
@@ -61,5 +84,5 @@ def nvidia_smi():
 
 acts = {"bench_ops": bench_ops, "bench_steps": bench_steps, "train_resnet18": train_resnet18, "nvidia-smi": nvidia_smi,
         "tests_kernels": lambda: time.sleep(1000), "tests_cuda": lambda: print("All tests passed"),
-        "python-without-torch": lambda: sys.exit(1)}
+        "python-with-torch": python_with_torch, "cmake": cmake, "nvcc": lambda: print("release 13.0, V13.0.0")}
 acts[name]()

@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(ROOT, "bench"))
 sys.dont_write_bytecode = True
 from gpu_report import schema  # noqa: E402
 
-SECONDS = 18
+SECONDS = 24
 failures = []
 
 
@@ -28,12 +28,13 @@ def start(folder, *more):
     """The report, among programs that are all fakes."""
     programs = os.path.join(folder, "build", "bin")
     os.makedirs(programs)
-    for name in ("bench_ops", "bench_steps", "tests_kernels", "tests_cuda", "train_resnet18", "nvidia-smi", "python-without-torch"):
+    for name in ("bench_ops", "bench_steps", "tests_kernels", "tests_cuda", "train_resnet18", "nvidia-smi", "python-with-torch", "cmake",
+                 "nvcc"):
         os.symlink(os.path.join(ROOT, "tests", "gpu_report", "fake_program.py"), os.path.join(programs, name))
-    command = [sys.executable, os.path.join(ROOT, "scripts", "gpu-report"), "--no-build", "--build", os.path.join(folder, "build"),
-               "--out", os.path.join(folder, "out"), "--python", os.path.join(programs, "python-without-torch"),
+    command = [sys.executable, os.path.join(ROOT, "scripts", "gpu-report"), "--build", os.path.join(folder, "build"),
+               "--out", os.path.join(folder, "out"), "--python", os.path.join(programs, "python-with-torch"),
                "--data", "synthetic", "--jobs", "1", *more]
-    return subprocess.Popen(command, env={**os.environ, "PATH": programs + ":" + os.environ["PATH"]}, stdout=subprocess.PIPE,
+    return subprocess.Popen(command, env={**os.environ, "PATH": programs + ":" + os.environ["PATH"], "CUDACXX": ""}, stdout=subprocess.PIPE,
                             stderr=subprocess.STDOUT, text=True)
 
 
@@ -59,7 +60,8 @@ def in_time():
         check(ends[identity] == "cut off", f"{identity} was cut off: {ends}")
     check(list(ends) == ["build", "tests", "peaks", "kernels", "steps", "small", "training", "sanitizers"], f"every part had its turn: {ends}")
     check(document["tests"] and document["tests"][0]["result"] == "cut off", "tests that were cut off are no failure, and are told")
-    check(document["peaks"], "peaks are there")
+    check(ends["build"] == "done", f"it was built: {ends}")
+    check(any(peak["by"] == "PyTorch" for peak in document["peaks"]), f"peaks are there: {document['peaks']}")
     (table,) = document["kernels"]
     check(not table["complete"] and len(table["rows"]) == 20 and all(row["own"] for row in table["rows"]),
           f"our own kernels are all there, though the vendor's search had no end: {len(table['rows'])}")
@@ -71,7 +73,10 @@ def in_time():
     row = document["steps"][0]
     of = {entry["name"]: entry for entry in row["contestants"]}
     check(of["own"]["samples"] and of["own, not recorded"]["samples"], "who is ready is measured")
-    check("no answer in time" in of["vendor"]["error"], f"who never is ready is told: '{of['vendor']['error']}'")
+    for name in ("vendor", "PyTorch, compiled"):
+        check("no answer in time" in of[name]["error"], f"who never is ready is told: {name}: '{of[name]['error']}'")
+    check(abs(next((ratio["median"] for ratio in row["ratios"] if ratio["of"] == "PyTorch"), 0) - 2) < 1e-9,
+          "PyTorch is compared with, whoever else is late")
     check(abs((row["busy"]["share"] or 0) - 0.8) < 1e-9, f"the busy share: {row['busy']}")
     check(document["training"] and document["training"][0]["epochs"] >= 1 and not document["training"][0]["complete"],
           "the epochs of a training that was cut off are there")
