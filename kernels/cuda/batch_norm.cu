@@ -21,7 +21,7 @@
 // second look at x is served by the cache. About 8 FLOP. Bound by memory.
 // Left: rows kept in registers between the two looks; the join inside apply, which would read all partial results per block.
 // Shared memory: one pack of floats a thread, 4 KB a block for float and 8 KB for bf16.
-#include "kernels/cuda/batch_norm_running.h"
+#include "kernels/batch_norm_running.h"
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"
 

@@ -6,7 +6,7 @@
 //             wanted or else to the workspace; then cuDNN's dx, dgamma and dbeta from dz. It adds to nothing that is there:
 //             gradients that accumulate are left to our kernel.
 #include "kernels/backends.h"
-#include "kernels/cuda/batch_norm_running.h"
+#include "kernels/batch_norm_running.h"
 #include "kernels/vendor/batch_norm_graph.h"
 #include "kernels/vendor/partition.h"
 #include "kernels/vendor/session.h"

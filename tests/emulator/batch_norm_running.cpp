@@ -1,6 +1,6 @@
 // batch_norm_running is no slot, so no slot case reaches it: what it makes of a saved mean and rstd must be what
 // batch_norm_training makes of the batch itself.
-#include "kernels/cuda/batch_norm_running.h"
+#include "kernels/batch_norm_running.h"
 
 #include <cmath>
 #include <vector>

@@ -5,7 +5,7 @@
 //   running_var ← (1−m)·running_var + m·var·(M/(M−1) where params.unbiased_variance and M > 1, else 1),  M = rows
 //
 // All views: float32 [C]; mean and rstd are only read. var is known to about 2⁻²² of var + ε, as rstd is.
-// Bytes: 24 a channel; one thread each. (No slot: declared here for both builds of ../cuda.)
+// Bytes: 24 a channel; one thread each. No slot: kernels/cuda/batch_norm.cu defines it, once in each of its builds.
 #pragma once
 
 #include "kernels/params.h"
