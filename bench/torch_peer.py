@@ -190,7 +190,7 @@ def describe():
                        "memory_bytes": torch.cuda.max_memory_reserved() if on_gpu else None})
 
 
-seconds(3)
+seconds(max(1, options.warm_up))
 print("ready", flush=True)
 for line in sys.stdin:
     if line.strip() == "describe":
