@@ -128,8 +128,10 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
     return to;
   };
   Problem request = problem_of(problem);
-  if (relu) request.key += "/behind_relu";  // the same plans, but another step in front and another rival
-  if (dresidual) request.key += "/dresidual";
+  if (stream.options.search == Search::library_and_own) {  // the step in front counts where our kernel is the rival
+    if (relu) request.key += "/relu";
+    if (dresidual) request.key += "/dresidual";
+  }
   const Plan* plan = session.plan(
       stream, request,
       {results.bytes(), [&](const Plan& one, void* block, void* workspace) { library(one, in_scratch(block), workspace); },
