@@ -26,12 +26,14 @@ TESSERA_HOST_DEVICE inline float to_float(bf16 x) {
 // To nearest, ties to even; beyond the largest bf16 to infinity; a NaN stays one.
 TESSERA_HOST_DEVICE inline bf16 to_bf16(float x) {
 #if defined(__CUDA_ARCH__)
-  const std::uint32_t bits = __float_as_uint(x);
+  bf16 y;
+  asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+  return y;
 #else
   const std::uint32_t bits = std::bit_cast<std::uint32_t>(x);
-#endif
   if ((bits & 0x7fffffffu) > 0x7f800000u) return {static_cast<std::uint16_t>(bits >> 16 | 0x0040u)};
   return {static_cast<std::uint16_t>((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16)};
+#endif
 }
 
 }  // namespace tessera::kernels

@@ -90,17 +90,29 @@ std::vector<unsigned> run_ldmatrix(const Side& side) {
   return both;
 }
 
-// Any bits: subnormals, infinities and NaN among them.
-std::vector<unsigned> run_to_tf32(const Side& side) {
-  std::vector<float> x = {0.0f, -0.0f, INFINITY, -INFINITY, NAN, 0x1p-149f, -0x1p-130f, 3.4028235e38f, 1 + 0x1p-11f};
+// The values to round: any bits, subnormals, infinities and NaN among them.
+std::vector<unsigned> run_rounding(const Side& side, void (*rounding)(Stream&, const float*, unsigned*, int)) {
+  std::vector<float> x = {0.0f,       -0.0f,         INFINITY,     -INFINITY,   NAN,         0x1p-149f,
+                          -0x1p-130f, 3.4028235e38f, 1 + 0x1p-11f, 1 + 0x1p-8f, 1 + 0x3p-8f, 3.39e38f};
   while (x.size() < 4096) x.push_back(std::bit_cast<float>(draw(5, x.size()).v[0]));
   Stream stream(*side.backend, 0, {});
   Array<float> dx(side, x);
   Array<unsigned> y(side, std::vector<unsigned>(x.size()));
-  side.wrappers->to_tf32(stream, dx.data(), y.data(), static_cast<int>(x.size()));
-  std::vector<unsigned> result = y.values(stream);
-  for (unsigned& v : result)  // what the matrix instructions see of it, and every NaN the same
-    v = (v & 0x7fffffffu) > 0x7f800000u ? 0x7fffe000u : v & ~0x1fffu;
+  rounding(stream, dx.data(), y.data(), static_cast<int>(x.size()));
+  return y.values(stream);
+}
+
+// What the matrix instructions see of it, and every NaN the same.
+std::vector<unsigned> run_to_tf32(const Side& side) {
+  std::vector<unsigned> result = run_rounding(side, side.wrappers->to_tf32);
+  for (unsigned& v : result) v = (v & 0x7fffffffu) > 0x7f800000u ? 0x7fffe000u : v & ~0x1fffu;
+  return result;
+}
+
+std::vector<unsigned> run_to_bf16(const Side& side) {
+  std::vector<unsigned> result = run_rounding(side, side.wrappers->to_bf16);
+  for (unsigned& v : result)
+    if ((v & 0x7fffu) > 0x7f80u) v = 0x7fffu;
   return result;
 }
 
@@ -132,6 +144,7 @@ TEST_CASE("emulated instructions do what a GPU's do") {
   const Side emulated{find_backend("emulated"), &emulated::wrappers};
   CHECK(run_ldmatrix(*real) == run_ldmatrix(emulated));
   CHECK(run_to_tf32(*real) == run_to_tf32(emulated));
+  CHECK(run_to_bf16(*real) == run_to_bf16(emulated));
   CHECK(run_copies(*real) == run_copies(emulated));
   for (const bool tf32 : {false, true}) {
     INFO((tf32 ? "tf32" : "bf16"));
@@ -152,5 +165,8 @@ TEST_CASE("the conformance kernels run in the emulator") {
   CHECK(std::vector<unsigned>(loaded.begin(), loaded.begin() + 128) !=
         std::vector<unsigned>(loaded.begin() + 128, loaded.end()));
   CHECK(run_to_tf32(emulated)[8] == 0x3f802000u);
+  const std::vector<unsigned> rounded = run_to_bf16(emulated);
+  CHECK(rounded[9] == 0x3f80u);   // a tie, to even: down
+  CHECK(rounded[10] == 0x3f82u);  // a tie, to even: up
   CHECK(run_copies(emulated)[8] == 0);
 }

@@ -1,5 +1,6 @@
 #include "tests/cuda/fragments.h"
 
+#include "kernels/bf16.h"
 #include "kernels/cuda/async_copy.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/tensor_core.h"
@@ -40,6 +41,11 @@ __global__ void __launch_bounds__(128) to_tf32_kernel(const float* x, unsigned* 
   if (i < n) y[i] = to_tf32(x[i]);
 }
 
+__global__ void __launch_bounds__(128) to_bf16_kernel(const float* x, unsigned* y, int n) {
+  const int i = static_cast<int>(blockIdx.x * 128 + threadIdx.x);
+  if (i < n) y[i] = to_bf16(x[i]).bits;
+}
+
 __global__ void __launch_bounds__(32) copies_kernel(const float* x, float* y) {
   __shared__ __align__(16) float wide[128];
   __shared__ __align__(16) float narrow[32];
@@ -67,6 +73,8 @@ const Wrappers wrappers = {
                    unsigned* transposed) { launch(ldmatrix_kernel, 1, 32, 0, stream, rows, plain, transposed); },
     .to_tf32 = [](Stream& stream, const float* x, unsigned* y,
                   int n) { launch(to_tf32_kernel, static_cast<unsigned>((n + 127) / 128), 128, 0, stream, x, y, n); },
+    .to_bf16 = [](Stream& stream, const float* x, unsigned* y,
+                  int n) { launch(to_bf16_kernel, static_cast<unsigned>((n + 127) / 128), 128, 0, stream, x, y, n); },
     .copies = [](Stream& stream, const float* x, float* y) { launch(copies_kernel, 1, 32, 0, stream, x, y); }};
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -1,5 +1,5 @@
-// Kernels that do nothing but call one wrapper each (kernels/cuda/tensor_core.h, async_copy.h), for a GPU and for the
-// emulator.
+// Kernels that do nothing but call one wrapper each (kernels/cuda/tensor_core.h, async_copy.h, kernels/bf16.h), for a GPU
+// and for the emulator.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +15,7 @@ struct Wrappers {
   // rows: 32 rows of 8 elements; both results [lane][4].
   void (*ldmatrix)(Stream&, const std::uint16_t* rows, unsigned* plain, unsigned* transposed);
   void (*to_tf32)(Stream&, const float* x, unsigned* y, int n);
+  void (*to_bf16)(Stream&, const float* x, unsigned* y, int n);  // y: the bits, in the lower half
   // y[0 … 127]: x[0 … 127] by copies of 16 bytes, y[128 … 159]: x[0 … 31] by copies of 4; every third copy writes zeros.
   void (*copies)(Stream&, const float* x, float* y);
 };
