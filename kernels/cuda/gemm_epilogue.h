@@ -31,10 +31,7 @@ __device__ inline void store_four(float* to, const float (&v)[4]) {
   *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
 }
 __device__ inline void store_four(bf16* to, const float (&v)[4]) {
-  const auto pair = [](float low, float high) {
-    return static_cast<unsigned>(to_bf16(low).bits) | static_cast<unsigned>(to_bf16(high).bits) << 16;
-  };
-  *reinterpret_cast<uint2*>(to) = make_uint2(pair(v[0], v[1]), pair(v[2], v[3]));
+  *reinterpret_cast<uint2*>(to) = make_uint2(to_bf16x2(v[0], v[1]), to_bf16x2(v[2], v[3]));
 }
 __device__ inline float as_float(float x) { return x; }
 __device__ inline float as_float(bf16 x) { return to_float(x); }

@@ -60,7 +60,6 @@ std::vector<float> draws(std::size_t n, std::uint64_t stream, bool integers) {
   }
   return values;
 }
-unsigned two_bf16(float low, float high) { return to_bf16(low).bits | static_cast<unsigned>(to_bf16(high).bits) << 16; }
 unsigned bits(float x) { return std::bit_cast<unsigned>(x); }
 
 constexpr int matrices = 64;
@@ -68,8 +67,8 @@ constexpr int matrices = 64;
 std::vector<float> run_mma(const Side& side, bool tf32, bool integers) {
   std::vector<unsigned> a, b;
   const std::vector<float> x = draws(matrices * 32 * 8, 1, integers), y = draws(matrices * 32 * 4, 2, integers);
-  for (std::size_t i = 0; i < matrices * 32 * 4; ++i) a.push_back(tf32 ? bits(x[i]) : two_bf16(x[2 * i], x[2 * i + 1]));
-  for (std::size_t i = 0; i < matrices * 32 * 2; ++i) b.push_back(tf32 ? bits(y[i]) : two_bf16(y[2 * i], y[2 * i + 1]));
+  for (std::size_t i = 0; i < matrices * 32 * 4; ++i) a.push_back(tf32 ? bits(x[i]) : to_bf16x2(x[2 * i], x[2 * i + 1]));
+  for (std::size_t i = 0; i < matrices * 32 * 2; ++i) b.push_back(tf32 ? bits(y[i]) : to_bf16x2(y[2 * i], y[2 * i + 1]));
   Stream stream(*side.backend, 0, {});
   Array<unsigned> da(side, a), db(side, b);
   Array<float> d(side, draws(matrices * 32 * 4, 3, integers));
