@@ -1,5 +1,7 @@
 // Batch normalisation in training on cuDNN, forward and backward. What it is not asked for, and what it has no plan for, our
-// kernels compute: both leave the same mean and rstd, so one pass may be cuDNN's and the other ours.
+// kernels compute: both leave the same mean and rstd, so one pass may be cuDNN's and the other ours. Where our kernels are
+// allowed (Options::search library_and_own) they take all of it: cuDNN compiles each of its own when a program starts, half
+// a second apiece, for the bytes that ours move, or more.
 //
 //   forward   cuDNN's norm with residual and ReLU behind it, then the running statistics by a kernel of ours
 //   backward  where there is a ReLU, dz = dy where y > 0 by our activation_backward, to where the residual's gradient is
@@ -44,6 +46,7 @@ struct Backward {
   }
 };
 
+bool prefers_own(const Stream& stream) { return stream.options.search == Search::library_and_own; }
 bool overwritten(const Gradient& gradient) { return gradient && !gradient.accumulate; }
 
 }  // namespace
@@ -52,9 +55,9 @@ void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstVie
                          ConstView residual, ConstView gamma, ConstView beta, View running_mean, View running_var, View y,
                          View mean, View rstd) {
   const Forward results{y, mean, rstd, running_mean, running_var};
-  const auto own = [&](const Forward& to) {
-    cuda_backend().batch_norm_training(stream, params, x, statistics, residual, gamma, beta, to.running_mean, to.running_var,
-                                       to.y, to.mean, to.rstd);
+  const auto own = [&] {
+    cuda_backend().batch_norm_training(stream, params, x, statistics, residual, gamma, beta, running_mean, running_var, y,
+                                       mean, rstd);
   };
   Operands inputs{{Operand::x, x.data}, {Operand::scale, gamma.data}, {Operand::shift, beta.data}};
   if (residual) inputs.emplace_back(Operand::residual, residual.data);
@@ -69,7 +72,7 @@ void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstVie
                                  .residual = static_cast<bool>(residual),
                                  .relu = params.activation == Activation::relu,
                                  .alignment = alignment_of(operands(results))};
-  if (statistics || !serves(problem)) return own(results);
+  if (statistics || prefers_own(stream) || !serves(problem)) return own();
 
   Session& session = Session::of(stream);
   const auto library = [&](const Plan& plan, const Forward& to, void* workspace) {
@@ -82,20 +85,17 @@ void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstVie
   };
   const Plan* plan = session.plan(
       stream, problem_of(problem),
-      {results.bytes(), [&](const Plan& one, void* block, void* workspace) { library(one, results.in(block), workspace); },
-       [&](void* block) { own(results.in(block)); }});
-  if (plan)
-    library(*plan, results, stream.workspace.borrow(plan->workspace_bytes()));
-  else
-    own(results);
+      {results.bytes(), [&](const Plan& one, void* block, void* workspace) { library(one, results.in(block), workspace); }});
+  if (!plan) return own();
+  library(*plan, results, stream.workspace.borrow(plan->workspace_bytes()));
 }
 
 void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool batch_statistics, ConstView x, ConstView y,
                          ConstView dy, ConstView gamma, ConstView mean, ConstView rstd, Gradient dx, Gradient dresidual,
                          Gradient dgamma, Gradient dbeta) {
-  const auto own = [&](Gradient to_x, Gradient to_residual, Gradient to_gamma, Gradient to_beta) {
-    cuda_backend().batch_norm_backward(stream, params, batch_statistics, x, y, dy, gamma, mean, rstd, to_x, to_residual,
-                                       to_gamma, to_beta);
+  const auto own = [&] {
+    cuda_backend().batch_norm_backward(stream, params, batch_statistics, x, y, dy, gamma, mean, rstd, dx, dresidual, dgamma,
+                                       dbeta);
   };
   const bool relu = params.activation == Activation::relu;
   const bool plain = batch_statistics && overwritten(dx) && overwritten(dgamma) && overwritten(dbeta) &&
@@ -115,31 +115,20 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
                                  .x = batch_extents(x.dims),
                                  .type = x.dtype,
                                  .alignment = alignment_of(operands(results))};
-  if (!plain || !serves(problem)) return own(dx, dresidual, dgamma, dbeta);
+  if (!plain || prefers_own(stream) || !serves(problem)) return own();
 
   Session& session = Session::of(stream);
   const auto library = [&](const Plan& plan, const Backward& to, void* workspace) {
     if (relu) cuda_backend().activation_backward(stream, Activation::relu, y, dy, {to.dz, false});
     session.run(plan, operands(to), workspace);
   };
-  const auto in_scratch = [&](void* block) {
-    Backward to = results.in(block);
-    if (!relu) to.dz = {};
-    return to;
-  };
-  Problem request = problem_of(problem);
-  if (stream.options.search == Search::library_and_own) {  // the step in front counts where our kernel is the rival
-    if (relu) request.key += "/relu";
-    if (dresidual) request.key += "/dresidual";
-  }
-  const Plan* plan = session.plan(
-      stream, request,
-      {results.bytes(), [&](const Plan& one, void* block, void* workspace) { library(one, in_scratch(block), workspace); },
-       [&](void* block) {
-         const Backward to = in_scratch(block);
-         own({to.dx}, dresidual ? Gradient{to.dz} : Gradient{}, {to.dgamma}, {to.dbeta});
-       }});
-  if (!plan) return own(dx, dresidual, dgamma, dbeta);
+  const Plan* plan =
+      session.plan(stream, problem_of(problem), {results.bytes(), [&](const Plan& one, void* block, void* workspace) {
+                                                   Backward to = results.in(block);
+                                                   if (!relu) to.dz = {};
+                                                   library(one, to, workspace);
+                                                 }});
+  if (!plan) return own();
 
   // Borrowed once for both: activation_backward needs no workspace of its own.
   const std::size_t dz_bytes = relu && !dresidual ? Partition::bytes_of(dx.view) : 0;

@@ -38,11 +38,11 @@ class Session {
   cudnnHandle_t cudnn_handle();
   cublasHandle_t cublas_handle();
 
-  // How a search runs the ways to compute a problem: with their results in scratch memory.
+  // How a search runs the ways to compute a problem: with their results in scratch memory. own: for library_and_own only.
   struct Trial {
     std::size_t result_bytes;
     std::function<void(const Plan& plan, void* result, void* workspace)> plan;
-    std::function<void(void* result)> own;
+    std::function<void(void* result)> own = nullptr;
   };
 
   // The plan for a problem; null where our own kernel is to compute it.

@@ -2,9 +2,9 @@
 //
 // Replaced, each as far as the library serves (what it does not, our kernels do: conv2d_problem.h and its like):
 //   conv2d_forward, conv2d_backward_data, conv2d_backward_weights   cuDNN (conv2d.cpp)
-//   batch_norm_training, batch_norm_backward                        cuDNN (batch_norm.cpp)
-//   max_pool_forward, max_pool_backward                             cuDNN, only under Search::library (max_pool.cpp)
-//   matmul                                                          cuBLAS (matmul.cpp)
+//   batch_norm_training, batch_norm_backward                        cuDNN, but under Search::library_and_own
+//   (batch_norm.cpp) max_pool_forward, max_pool_backward                             cuDNN, only under Search::library
+//   (max_pool.cpp) matmul                                                          cuBLAS (matmul.cpp)
 // Left:
 //   conv2d_forward_statistics   empty: cuDNN's convolution with statistics exists for half precision only and sums whole
 //                               columns, and our own would keep cuDNN from every convolution in front of a batch norm
