@@ -18,7 +18,6 @@
 
 namespace tessera::kernels::emulated {
 
-// Everything that lasts longer than a launch, and the launch that is running.
 class Machine {
  public:
   static Machine& instance() {
