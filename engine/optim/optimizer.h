@@ -13,7 +13,7 @@ using kernels::AdamForm;
 
 enum class OptimizerKind : std::uint8_t { sgd, adam };
 
-// What a recipe says of its optimiser. Formulas: kernels/backend.h (sgd_step, adam_step).
+// What a recipe says of its optimiser. Formulas: kernels/slots.def (sgd_step, adam_step).
 struct OptimizerConfig {
   OptimizerKind kind = OptimizerKind::sgd;
   double learning_rate = 0.01;
