@@ -11,9 +11,9 @@
 
 #include "apps/program.h"
 #include "apps/verbs.h"
-#include "engine/train/console.h"
-#include "engine/train/run.h"
-#include "engine/train/weights.h"
+#include "engine/run/console.h"
+#include "engine/run/run.h"
+#include "engine/run/weights.h"
 #include "models/saved_network.h"
 
 namespace {

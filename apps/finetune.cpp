@@ -8,7 +8,7 @@
 #include "apps/signals.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
-#include "engine/train/finetune.h"
+#include "engine/run/finetune.h"
 #include "models/saved_network.h"
 
 namespace {

@@ -5,7 +5,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/verbs.h"
-#include "engine/train/model_table.h"
+#include "engine/run/model_table.h"
 #include "models/saved_network.h"
 
 int tessera::summary_main(int argc, char** argv) {

@@ -6,7 +6,7 @@
 #include "apps/signals.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
-#include "engine/train/run.h"
+#include "engine/run/run.h"
 #include "models/catalogue.h"
 
 namespace {
