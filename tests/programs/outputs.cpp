@@ -104,14 +104,15 @@ TEST_CASE("FIFOs, devices and folders in the place of input files are named at o
   const std::string w = t.weights(), d = t.data(), fifo = t.folder / "fifo";
   REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
   using Row = std::tuple<const char*, std::vector<std::string>, int>;
-  for (const auto& [what, arguments, code] : std::initializer_list<Row>{{"evaluate", {fifo, d}, 4},
-                                                                        {"evaluate", {"/dev/zero", d}, 4},
-                                                                        {"evaluate", {t.folder.path().string(), d}, 4},
-                                                                        {"export", {fifo, "--txt", "-"}, 4},
-                                                                        {"summary", {fifo}, 4},
-                                                                        {"predict", {w, fifo}, 3},
-                                                                        {"predict", {w, "/dev/zero"}, 3},
-                                                                        {"train_lenet5_relu", {d, "--weights", fifo}, 4}}) {
+  for (const auto& [what, arguments, code] :
+       std::initializer_list<Row>{{"evaluate", {fifo, d}, 4},
+                                  {"evaluate", {"/dev/zero", d}, 4},
+                                  {"evaluate", {t.folder.path().string(), d}, 4},
+                                  {"export", {fifo, "--txt", "-"}, 4},
+                                  {"summary", {fifo}, 4},
+                                  {"predict", {w, fifo}, 3},
+                                  {"predict", {w, "/dev/zero"}, 3},
+                                  {"train_lenet5_relu", {d, "--weights", fifo, "--out", t.folder / "run2"}, 4}}) {
     Process process(what, arguments);
     INFO(what << " " << arguments[0]);
     CHECK_FALSE(process.wait_for(t.folder / "never", 20));
