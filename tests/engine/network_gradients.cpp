@@ -8,7 +8,6 @@
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/residual.h"
 #include "engine/ops/elementwise.h"
-#include "engine/train/evaluate.h"
 #include "models/catalogue.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
@@ -95,7 +94,7 @@ Gradients gradients(const Case& c, const std::string& backend, DType real, Preci
   Variable logits = c.network->forward(context, x);
   if (precision == Precision::bf16) logits = convert(logits, DType::f32);
   const Tensor labels = Tensor::from(device, {c.batch.shape[0]}, std::span<const std::int32_t>(c.batch.labels));
-  const Variable loss = loss_of(*c.network, context, logits, labels, 0);
+  const Variable loss = c.network->loss(context, logits, labels);
   backward(loss);
 
   Gradients result{.loss = download(loss.value()).at(0), .of = {}};
