@@ -38,11 +38,11 @@ class AdamOf : public AdamRule {
     double epsilon = form == AdamForm::keras ? 1e-7 : 1e-8;
     template <class F>
     void fields(F& f) {
-      f("learning_rate", learning_rate, {.help = "learning rate", .least = 0});
-      f("weight_decay", weight_decay, {.help = "coupled L2: weight_decay·w is added to the gradient", .least = 0});
-      f("beta1", beta1, {.help = "share of the first moment that is kept", .least = 0, .most = 1});
-      f("beta2", beta2, {.help = "share of the second moment that is kept", .least = 0, .most = 1});
-      f("epsilon", epsilon, {.help = "keeps the division finite", .least = 0});
+      f("learning_rate", learning_rate, {.help = "Learning rate", .least = 0});
+      f("weight_decay", weight_decay, {.help = "Coupled L2: weight_decay·w is added to the gradient", .least = 0});
+      f("beta1", beta1, {.help = "Share of the first moment that is kept", .least = 0, .most = 1});
+      f("beta2", beta2, {.help = "Share of the second moment that is kept", .least = 0, .most = 1});
+      f("epsilon", epsilon, {.help = "Keeps the division finite", .least = 0});
     }
   };
   AdamOf(ParameterStore& parameters, const Options& o)

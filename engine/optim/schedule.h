@@ -27,9 +27,9 @@ struct OneCycle {
   double last = 0;
   template <class F>
   void fields(F& f) {
-    f("warmup", warmup, {.help = "share of the steps until the peak", .least = 0, .most = 1});
-    f("first", first, {.help = "share of the peak at the first step", .least = 0});
-    f("last", last, {.help = "share of the peak at the last step", .least = 0});
+    f("warmup", warmup, {.help = "Share of the steps until the peak", .least = 0, .most = 1});
+    f("first", first, {.help = "Share of the peak at the first step", .least = 0});
+    f("last", last, {.help = "Share of the peak at the last step", .least = 0});
   }
   double share(double step, double steps) const;
 };

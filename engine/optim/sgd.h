@@ -20,9 +20,9 @@ class Sgd : public Optimizer {
     bool nesterov = false;
     template <class F>
     void fields(F& f) {
-      f("learning_rate", learning_rate, {.help = "learning rate", .least = 0});
-      f("weight_decay", weight_decay, {.help = "coupled L2: weight_decay·w is added to the gradient", .least = 0});
-      f("momentum", momentum, {.help = "share of the velocity that is kept", .least = 0, .most = 1});
+      f("learning_rate", learning_rate, {.help = "Learning rate", .least = 0});
+      f("weight_decay", weight_decay, {.help = "Coupled L2: weight_decay·w is added to the gradient", .least = 0});
+      f("momentum", momentum, {.help = "Share of the velocity that is kept", .least = 0, .most = 1});
       f("nesterov", nesterov, {.help = "Nesterov's momentum"});
     }
   };

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/core/recorded_work.h"
 #include "engine/ops/elementwise.h"
-#include "engine/train/recorded_work.h"
 
 namespace tessera {
 

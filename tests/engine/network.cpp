@@ -5,7 +5,7 @@
 
 #include "engine/nn/parameter_store.h"
 #include "engine/ops/loss.h"
-#include "engine/train/model_table.h"
+#include "engine/run/model_table.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"

@@ -26,7 +26,6 @@ struct NarrowResNet : Network {
     const Variable y = conv_norm(context, conv, norm, x, Activation::relu);
     return head(context, pool(context, last(context, halved(context, same(context, y)))));
   }
-  std::int64_t outputs() const override { return 10; }
 
   Conv2d conv{3, 4, 3, {.padding = Padding::all(1), .bias = false}};
   BatchNorm norm{4, {}};
