@@ -121,9 +121,7 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->group(group);
   const auto shown = [&](const char* field) { return csv_number(field_of(r.optimizer, field).value_or(0)); };
   add(app, "--lr", o.lr, "Learning rate", shown("learning_rate"))->check(CLI::PositiveNumber)->group(group);
-  add(app, "--momentum", o.momentum, "Of sgd", shown("momentum"))
-      ->check(CLI::Range(0.0, 0.9999))
-      ->group(group);
+  add(app, "--momentum", o.momentum, "Of sgd", shown("momentum"))->check(CLI::Range(0.0, 0.9999))->group(group);
   add(app, "--weight-decay", o.weight_decay, "The optimiser's, coupled", shown("weight_decay"))
       ->check(CLI::NonNegativeNumber)
       ->group(group);

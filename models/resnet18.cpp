@@ -52,16 +52,17 @@ NetworkEntry describe_resnet18() {
                      .best = BestRule::lowest_validation_loss},
           // Linear up and down, Nesterov, smoothed labels, pad-4 crops and flips, batch 512: after the recipes that reach 94
           // % in 15 to 30 epochs (He et al. 2018, "Bag of tricks"; Page 2018, "How to train your ResNet").
-          .fast = Recipe{.id = "resnet18-fast",
-                         .normalization = Normalization::cifar10,
-                         .validation = Validation::test_set,
-                         .batch_size = 512,
-                         .epochs = 24,
-                         .optimizer = Sgd::Options{.learning_rate = 0.4, .weight_decay = 5e-4, .momentum = 0.9, .nesterov = true},
-                         .schedule = OneCycle{.warmup = 0.2, .first = 0.1, .last = 0},
-                         .label_smoothing = 0.1,
-                         .augment = true,
-                         .precision = Precision::bf16}};
+          .fast = Recipe{
+              .id = "resnet18-fast",
+              .normalization = Normalization::cifar10,
+              .validation = Validation::test_set,
+              .batch_size = 512,
+              .epochs = 24,
+              .optimizer = Sgd::Options{.learning_rate = 0.4, .weight_decay = 5e-4, .momentum = 0.9, .nesterov = true},
+              .schedule = OneCycle{.warmup = 0.2, .first = 0.1, .last = 0},
+              .label_smoothing = 0.1,
+              .augment = true,
+              .precision = Precision::bf16}};
 }
 
 }  // namespace tessera

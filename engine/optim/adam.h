@@ -46,11 +46,8 @@ class AdamOf : public AdamRule {
     }
   };
   AdamOf(ParameterStore& parameters, const Options& o)
-      : AdamRule(parameters, {.beta1 = o.beta1,
-                              .beta2 = o.beta2,
-                              .epsilon = o.epsilon,
-                              .weight_decay = o.weight_decay,
-                              .form = form}) {}
+      : AdamRule(parameters,
+                 {.beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon, .weight_decay = o.weight_decay, .form = form}) {}
 };
 
 using Adam = AdamOf<AdamForm::pytorch>;

@@ -22,8 +22,9 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
                                                    with_thousands(split.test.count) + " test images"
                                              : with_thousands(split.test.count) + " test images"));
   console.note("recipe   " + config.recipe.id + ": " + kind_of(config.recipe.optimizer) + ", learning rate " +
-               csv_number(learning_rate_of(config.recipe.optimizer)) + ", batch " + std::to_string(config.recipe.batch_size) +
-               ", " + std::to_string(config.recipe.epochs) + (config.recipe.epochs == 1 ? " epoch" : " epochs"));
+               csv_number(learning_rate_of(config.recipe.optimizer)) + ", batch " +
+               std::to_string(config.recipe.batch_size) + ", " + std::to_string(config.recipe.epochs) +
+               (config.recipe.epochs == 1 ? " epoch" : " epochs"));
   console.note("run      " + request.folder.string());
 }
 

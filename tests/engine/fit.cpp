@@ -169,7 +169,8 @@ TEST_CASE("training learns, and the same plan gives the same bits") {
 }
 
 TEST_CASE("a step whose gradients are not finite changes no parameter and no moment, and is counted") {
-  for (const OptimizerOptions& config : std::initializer_list<OptimizerOptions>{Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, Adam::Options{}}) {
+  for (const OptimizerOptions& config :
+       std::initializer_list<OptimizerOptions>{Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, Adam::Options{}}) {
     Trainee t(config, {.norm = false});
     t.network.damage = [](int step) { return step == 3 || step == 4 || step == 8; };
     std::vector<std::vector<float>> before = t.snapshot();
