@@ -18,7 +18,7 @@ constexpr double learning_rate = 0.01;
 
 struct Three : Module {
   void visit(Visitor& v) override { v("first", first), v("unused", unused), v("last", last); }
-  Linear first{9, 11, {}}, unused{4, 4, {}}, last{16, 8, {}};
+  Linear first{9, 11}, unused{4, 4}, last{16, 8};
 };
 
 // Gradient of element i at step t (from 1): magnitudes 1, ½, … 2^-31, so that it shows where ε stands.
@@ -80,7 +80,7 @@ struct Trainee {
         p->node()->pass(upload(p->value().device(), p->shape(), values, p->value().dtype()));
       }
     state.write({.step = t - 1, .learning_rate = {learning_rate}});
-    optimizer->step(state.device_pointer(), guard);
+    optimizer->update(state.device_pointer(), guard);
   }
 
   Three network;
