@@ -18,10 +18,7 @@ constexpr std::uint64_t ticket_of(std::uint64_t number, int threads, std::int64_
          static_cast<std::uint64_t>(chunks);
 }
 constexpr std::uint32_t chunks_left(std::uint64_t ticket) { return ticket & ThreadPool::most_chunks; }
-constexpr int threads_of(std::uint64_t ticket) {
-  return static_cast<int>(ticket >> chunk_bits) & ThreadPool::most_threads;
-}
-constexpr std::uint64_t number_of(std::uint64_t ticket) { return ticket >> (thread_bits + chunk_bits); }
+constexpr int threads_of(std::uint64_t ticket) { return static_cast<int>(ticket >> chunk_bits) & ThreadPool::most_threads; }
 
 inline void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -103,16 +100,11 @@ void ThreadPool::run(int threads, std::int64_t chunks, const Work& work) {
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) work.call(work.body, 0, chunk);
     return;
   }
-  const auto count = static_cast<std::uint32_t>(chunks);
-  region->work = work;
-  region->chunks = count;
-  region->done.store(0, std::memory_order_relaxed);
-  const std::uint64_t number = number_of(region->ticket.load(std::memory_order_relaxed)) + 1;
-  region->ticket.store(ticket_of(number, threads, chunks), std::memory_order_release);
+  issue(*region, threads, chunks, work);
   ++calls_;
   calls_.notify_all();
   help(*region, 0);
-  await(*region, count);
+  await(*region, static_cast<std::uint32_t>(chunks));
   std::exception_ptr error;
   if (region->failed.exchange(false, std::memory_order_acquire)) error = std::move(region->error);
   region->error = nullptr;
@@ -120,16 +112,34 @@ void ThreadPool::run(int threads, std::int64_t chunks, const Work& work) {
   if (error) std::rethrow_exception(error);
 }
 
-// Takes chunks as long as there are any; false if there was none.
+void ThreadPool::issue(Region& region, int threads, std::int64_t chunks, const Work& work) {
+  region.work = work;
+  region.chunks = static_cast<std::uint32_t>(chunks);
+  region.done.store(0, std::memory_order_relaxed);
+  ++region.number;
+  const int shares = std::min(threads, most_shares);
+  region.shares.store(shares, std::memory_order_relaxed);
+  for (int i = 0; i < shares; ++i) {
+    Share& share = region.share[static_cast<std::size_t>(i)];
+    share.end = chunks * (i + 1) / shares;
+    share.ticket.store(ticket_of(region.number, threads, share.end - chunks * i / shares), std::memory_order_release);
+  }
+}
+
+// Takes chunks as long as there are any, those of its own share first; false if there was none.
 bool ThreadPool::help(Region& region, int worker) {
   bool helped = false;
-  std::uint64_t ticket = region.ticket.load(std::memory_order_acquire);
-  while (chunks_left(ticket) > 0 && worker < threads_of(ticket)) {
-    if (!region.ticket.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire))
-      continue;
-    perform(region, worker, static_cast<std::int64_t>(region.chunks) - chunks_left(ticket));
-    helped = true;
-    ticket = region.ticket.load(std::memory_order_acquire);
+  const int shares = region.shares.load(std::memory_order_relaxed);  // of a region that is over: then no ticket is good
+  for (int i = 0; i < shares; ++i) {
+    Share& share = region.share[static_cast<std::size_t>((worker + i) % shares)];
+    std::uint64_t ticket = share.ticket.load(std::memory_order_acquire);
+    while (chunks_left(ticket) > 0 && worker < threads_of(ticket)) {
+      if (!share.ticket.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire))
+        continue;
+      perform(region, worker, share.end - chunks_left(ticket));
+      helped = true;
+      ticket = share.ticket.load(std::memory_order_acquire);
+    }
   }
   return helped;
 }

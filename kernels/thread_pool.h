@@ -1,9 +1,10 @@
 // ThreadPool: the CPU threads that all streams of a process share.
 //
-// A region is a number of chunks; the caller takes part in it and returns when all are done. Who takes which chunk is
-// settled while they run, one at a time from a counter, so a core that another process disturbs does fewer of them. What
-// the chunks are is for the caller to say, from the shape of its work alone: then results depend neither on who takes them
-// nor on how many threads there are.
+// A region is a number of chunks; the caller takes part in it and returns when all are done. Each thread has a share of them
+// to begin with, the same in every region, so that it finds in its caches what it left there; who is done helps with what
+// is left of the other shares. Chunks are taken one at a time while they run, so a core that another process disturbs does
+// fewer of them. What the chunks are is for the caller to say, from the shape of its work alone: then results depend
+// neither on who takes them nor on how many threads there are.
 //
 // Who waits, waits for chunks that others hold and for nothing else; it spins for `spin_time`, then sleeps. Several callers
 // (devices in threads of their own) may have regions open at once; the pool's threads help wherever there is work, so there
@@ -42,9 +43,8 @@ class ThreadPool {
   // DeviceError: called from within a body, after a fork, or where threads cannot be started.
   template <class Body>
   void run(int threads, std::int64_t chunks, const Body& body) {
-    run(threads, chunks, {&body, [](const void* b, int worker, std::int64_t chunk) {
-                            (*static_cast<const Body*>(b))(worker, chunk);
-                          }});
+    run(threads, chunks,
+        {&body, [](const void* b, int worker, std::int64_t chunk) { (*static_cast<const Body*>(b))(worker, chunk); }});
   }
 
   int threads_started() const { return started_.load(std::memory_order_relaxed); }
@@ -54,21 +54,30 @@ class ThreadPool {
     const void* body = nullptr;
     void (*call)(const void* body, int worker, std::int64_t chunk) = nullptr;
   };
+  // A run of chunks [begin, end) that is some worker's to begin with.
+  struct alignas(64) Share {
+    // Region's number (28 bits), its threads (12), chunks not yet taken (24): in one word, so that taking one checks all.
+    std::atomic<std::uint64_t> ticket{0};
+    std::int64_t end = 0;
+  };
+  static constexpr int most_shares = 64;
   // One open region. Its memory outlives it, so that a thread that comes late finds another number and takes nothing.
   struct alignas(64) Region {
     std::atomic<bool> in_use{false};
-    // number (28 bits), threads (12), chunks not yet taken (24): in one word, so that taking a chunk checks all three.
-    std::atomic<std::uint64_t> ticket{0};
+    std::atomic<int> shares{0};
     std::atomic<std::uint32_t> done{0};
+    std::uint64_t number = 0;
     std::uint32_t chunks = 0;
     Work work;
     std::atomic<bool> failed{false};
     std::exception_ptr error;
+    std::array<Share, most_shares> share;
   };
 
   void run(int threads, std::int64_t chunks, const Work& work);
   void start(int threads);
   void serve(int worker);
+  static void issue(Region& region, int threads, std::int64_t chunks, const Work& work);
   static bool help(Region& region, int worker);
   static void perform(Region& region, int worker, std::int64_t chunk);
   static void await(Region& region, std::uint32_t chunks);

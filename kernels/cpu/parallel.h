@@ -11,7 +11,7 @@ namespace tessera::kernels::cpu {
 
 // A loop is cut into at most so many chunks: several for each thread of a large machine, so that one that is disturbed does
 // fewer of them.
-inline constexpr std::int64_t most_chunks = 64;
+inline constexpr std::int64_t most_chunks = 32;
 
 // How much work the kernels cut out, where they can choose: enough for eight threads to share with some left over to even
 // out. From the shape alone, as everything here.
