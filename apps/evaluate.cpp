@@ -7,8 +7,8 @@
 #include "engine/data/open.h"
 #include "engine/files/npy.h"
 #include "engine/report/confusion.h"
-#include "engine/train/run.h"
-#include "engine/train/weights.h"
+#include "engine/run/run.h"
+#include "engine/run/weights.h"
 #include "models/saved_network.h"
 
 namespace {

@@ -10,9 +10,9 @@
 #include <map>
 
 #include "apps/program.h"
-#include "engine/train/console.h"
-#include "engine/train/run.h"
-#include "engine/train/weights.h"
+#include "engine/run/console.h"
+#include "engine/run/run.h"
+#include "engine/run/weights.h"
 #include "models/saved_network.h"
 
 namespace {

@@ -7,7 +7,7 @@
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "engine/data/open.h"
-#include "engine/train/finetune.h"
+#include "engine/run/finetune.h"
 #include "models/saved_network.h"
 
 namespace {

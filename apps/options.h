@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/train/config.h"
+#include "engine/run/config.h"
 
 namespace CLI {
 class App;

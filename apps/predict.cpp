@@ -13,7 +13,7 @@
 #include "engine/image/decode.h"
 #include "engine/image/resize.h"
 #include "engine/report/text.h"
-#include "engine/train/run.h"
+#include "engine/run/run.h"
 #include "models/saved_network.h"
 
 namespace {

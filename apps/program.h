@@ -5,7 +5,7 @@
 #include <functional>
 #include <string>
 
-#include "engine/train/console.h"
+#include "engine/run/console.h"
 
 namespace CLI {
 class App;

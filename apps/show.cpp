@@ -10,8 +10,8 @@
 #include "engine/report/image_grid.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
+#include "engine/run/config.h"
 #include "engine/train/batches.h"
-#include "engine/train/config.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 
 #include "apps/options.h"
 #include "apps/program.h"
-#include "engine/train/model_table.h"
+#include "engine/run/model_table.h"
 #include "models/saved_network.h"
 
 int main(int argc, char** argv) {

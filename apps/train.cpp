@@ -5,7 +5,7 @@
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "engine/data/open.h"
-#include "engine/train/run.h"
+#include "engine/run/run.h"
 #include "models/catalogue.h"
 
 namespace {

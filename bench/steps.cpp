@@ -16,7 +16,7 @@
 #include "bench/kernel_trace.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
-#include "engine/train/run.h"
+#include "engine/run/run.h"
 
 namespace {
 

@@ -1,7 +1,7 @@
 // A network with everything that a step of it needs, on random images that are on the device already.
 #pragma once
 
-#include "engine/train/recorded_work.h"
+#include "engine/core/recorded_work.h"
 #include "engine/train/train_step.h"
 #include "models/catalogue.h"
 

@@ -4,7 +4,7 @@
 #include <sstream>
 
 #include "engine/core/error.h"
-#include "engine/train/weights.h"
+#include "engine/run/weights.h"
 
 namespace tessera {
 namespace {

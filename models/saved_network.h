@@ -3,7 +3,7 @@
 
 #include "engine/files/safetensors.h"
 #include "engine/nn/parameter_store.h"
-#include "engine/train/config.h"
+#include "engine/run/config.h"
 #include "models/catalogue.h"
 
 namespace tessera {

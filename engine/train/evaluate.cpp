@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <map>
 
+#include "engine/core/recorded_work.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/loss.h"
-#include "engine/train/recorded_work.h"
 
 namespace tessera {
 

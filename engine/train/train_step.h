@@ -4,10 +4,10 @@
 
 #include <map>
 
+#include "engine/core/recorded_work.h"
 #include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/batches.h"
-#include "engine/train/recorded_work.h"
 
 namespace tessera {
 

@@ -1,5 +1,5 @@
 // From a data set to the sets of a recipe.
-#include "engine/train/split.h"
+#include "engine/run/split.h"
 
 #include <numeric>
 

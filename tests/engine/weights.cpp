@@ -1,5 +1,5 @@
 // Weights files: what is saved comes back bit for bit, and what does not fit is named.
-#include "engine/train/weights.h"
+#include "engine/run/weights.h"
 
 #include <unistd.h>
 

@@ -1,7 +1,7 @@
 // Weights and another framework: a state of torchvision's resnet18 gives its logits here, and ours gives its logits there.
 #include <cstring>
 
-#include "engine/train/weights.h"
+#include "engine/run/weights.h"
 #include "models/saved_network.h"
 #include "tests/catch.h"
 #include "tests/networks/script.h"

@@ -1,7 +1,7 @@
 // The recipes of the catalogue against the tutorials' tables, and what weights files remember of them.
 
-#include "engine/train/run.h"
-#include "engine/train/weights.h"
+#include "engine/run/run.h"
+#include "engine/run/weights.h"
 #include "models/saved_network.h"
 #include "tests/catch.h"
 #include "tests/networks/script.h"

@@ -1,4 +1,4 @@
-#include "engine/train/model_table.h"
+#include "engine/run/model_table.h"
 
 #include <algorithm>
 #include <nlohmann/json.hpp>

@@ -5,7 +5,7 @@
 
 #include "engine/report/mistakes.h"
 #include "engine/report/report.h"
-#include "engine/train/config.h"
+#include "engine/run/config.h"
 #include "engine/train/fit.h"
 
 namespace tessera {

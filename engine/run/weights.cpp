@@ -1,4 +1,4 @@
-#include "engine/train/weights.h"
+#include "engine/run/weights.h"
 
 #include <algorithm>
 #include <cstring>

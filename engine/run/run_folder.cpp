@@ -1,6 +1,6 @@
-#include "engine/train/run_folder.h"
+#include "engine/run/run_folder.h"
 
-#include "engine/train/weights.h"
+#include "engine/run/weights.h"
 
 namespace tessera {
 

@@ -1,9 +1,9 @@
-#include "engine/train/checkpointing.h"
+#include "engine/run/checkpointing.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "engine/train/weights.h"
+#include "engine/run/weights.h"
 
 namespace tessera {
 namespace {

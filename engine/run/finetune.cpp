@@ -1,14 +1,14 @@
-#include "engine/train/finetune.h"
+#include "engine/run/finetune.h"
 
 #include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "engine/files/io.h"
 #include "engine/report/text.h"
-#include "engine/train/model_table.h"
-#include "engine/train/report_file.h"
-#include "engine/train/run_folder.h"
-#include "engine/train/weights.h"
+#include "engine/run/model_table.h"
+#include "engine/run/report_file.h"
+#include "engine/run/run_folder.h"
+#include "engine/run/weights.h"
 
 namespace tessera {
 namespace {

@@ -1,4 +1,4 @@
-#include "engine/train/console.h"
+#include "engine/run/console.h"
 
 #include <unistd.h>
 

@@ -5,15 +5,15 @@
 //   RUN/last.safetensors      weights after the last step
 //   RUN/best.safetensors      by the recipe's rule
 //   RUN/checkpoints/          resumable
-//   RUN/report.html           curves, confusion matrix, mistakes (train/report_file.h)
+//   RUN/report.html           curves, confusion matrix, mistakes (run/report_file.h)
 #pragma once
 
 #include <filesystem>
 
 #include "engine/files/safetensors.h"
-#include "engine/train/config.h"
-#include "engine/train/console.h"
-#include "engine/train/split.h"
+#include "engine/run/config.h"
+#include "engine/run/console.h"
+#include "engine/run/split.h"
 
 namespace tessera {
 

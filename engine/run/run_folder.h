@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "engine/files/safetensors.h"
-#include "engine/train/config.h"
+#include "engine/run/config.h"
 #include "engine/train/fit.h"
 
 namespace tessera {

@@ -6,7 +6,7 @@
 // The history goes on from one phase to the next: epochs and steps are counted through.
 #pragma once
 
-#include "engine/train/run.h"
+#include "engine/run/run.h"
 
 namespace tessera {
 

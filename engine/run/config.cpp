@@ -1,4 +1,4 @@
-#include "engine/train/config.h"
+#include "engine/run/config.h"
 
 #include <nlohmann/json.hpp>
 

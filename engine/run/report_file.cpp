@@ -1,4 +1,4 @@
-#include "engine/train/report_file.h"
+#include "engine/run/report_file.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "engine/train/recorded_work.h"
+#include "engine/core/recorded_work.h"
 
 namespace tessera {
 

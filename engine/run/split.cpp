@@ -1,4 +1,4 @@
-#include "engine/train/split.h"
+#include "engine/run/split.h"
 
 #include <algorithm>
 

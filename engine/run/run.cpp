@@ -1,13 +1,13 @@
-#include "engine/train/run.h"
+#include "engine/run/run.h"
 
 #include <chrono>
 
 #include "engine/files/csv.h"
 #include "engine/report/text.h"
-#include "engine/train/checkpointing.h"
-#include "engine/train/report_file.h"
-#include "engine/train/run_folder.h"
-#include "engine/train/weights.h"
+#include "engine/run/checkpointing.h"
+#include "engine/run/report_file.h"
+#include "engine/run/run_folder.h"
+#include "engine/run/weights.h"
 
 namespace tessera {
 namespace {
