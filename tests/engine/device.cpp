@@ -1,5 +1,5 @@
 // Devices: choosing one, its memory, and what it says when something is not to be had.
-#include "engine/optim/optimizer.h"
+#include "engine/optim/optimizers.h"
 #include "engine/train/train_step.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
@@ -152,7 +152,7 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
   const auto device = training_device();
   TinyNetwork network;
   ParameterStore store(network, device, 5);
-  const auto optimizer = make_optimizer(OptimizerConfig::adam(), store);
+  const auto optimizer = make_optimizer(Adam::Options{}, store);
   const BatchSource source(DeviceImages::upload(tiny_images(32, 3), device), {});
   TrainStep step(network, store, *optimizer, source, 1, 0);
 
@@ -169,12 +169,12 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
     const Variable logits = network.forward(context, batch.x);
     return observer.found;
   };
-  step.run({.step = 0, .learning_rate = 1e-3}, 8);
-  step.run({.step = 1, .position = 8, .learning_rate = 1e-3}, 8);
+  step.run({.step = 0, .learning_rate = {1e-3}}, 8);
+  step.run({.step = 1, .position = 8, .learning_rate = {1e-3}}, 8);
   const std::vector<const void*> before = places();
   const std::size_t fresh = device->fresh_allocations(), in_use = device->bytes_in_use();
   CHECK(places() == before);
-  for (std::int64_t i = 2; i < 70; ++i) step.run({.step = i, .position = 16, .learning_rate = 1e-3}, 8);
+  for (std::int64_t i = 2; i < 70; ++i) step.run({.step = i, .position = 16, .learning_rate = {1e-3}}, 8);
   CHECK(device->fresh_allocations() == fresh);
   CHECK(device->bytes_in_use() == in_use);
   CHECK(places() == before);

@@ -36,13 +36,14 @@ struct TinyNetwork : Network {
     if (context.training && damage && damage(trained++)) {  // an infinite loss, as of a learning rate far too large
       Tensor broken = y.value().like();
       Device& device = broken.on();
-      device.backend().scale(device.stream(), HUGE_VAL, {}, y.value(), {broken, false});
+      device.run(&Backend::scale, HUGE_VAL, {}, y.value(), {broken, false});
       return record("damage", broken, {y}, [broken, dy_in = y.node()](const Tensor&) { dy_in->pass(broken); });
     }
     return y;
   }
-  Variable penalty(const Context& context) override { return l2_penalty(fc.weight.in(context), 0.01); }
-  std::int64_t outputs() const override { return options.outputs; }
+  Variable loss(const Context& context, const Variable& logits, const Tensor& labels) override {
+    return add(Network::loss(context, logits, labels), l2_penalty(fc.weight.in(context), 0.01));
+  }
 
   Options options;
   Conv2d conv;

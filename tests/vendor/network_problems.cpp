@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "engine/ops/elementwise.h"
-#include "engine/train/evaluate.h"
 #include "kernels/backends.h"
 #include "models/catalogue.h"
 #include "tests/vendor/problems.h"
@@ -51,9 +50,13 @@ auto idle(const SlotFunction<Slot, void(Stream&, Arguments...)>&) {
 }
 
 Backend noting_table() {
-  Backend table = with_slots(reference_backend(), [](const auto&... slot) {
-    return Backend{"noting", reference_backend().runtime, idle(slot)...};
-  });
+  const Backend& of = reference_backend();
+  Backend table{
+      .name = "noting",
+      .runtime = of.runtime,
+#define TESSERA_SLOT(name, ...) .name = idle(of.name),
+#include "kernels/slots.def"
+  };
   note_convolutions<note_convolution>(table);
   table.conv2d_forward_statistics = none;  // as in the overlay
   table.batch_norm_training = note_batch_norm;
@@ -79,7 +82,7 @@ NetworkProblems network_problems(const std::string& id, DType type, std::int64_t
   const Tensor labels = Tensor::empty(device, {batch}, DType::i32);
   const Context training{.training = true, .gradients = true};
   const Variable logits = convert(network->forward(training, images), DType::f32);
-  backward(loss_of(*network, training, logits, labels, 0));
+  backward(network->loss(training, logits, labels));
   return std::move(*note);
 }
 
