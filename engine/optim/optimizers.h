@@ -7,12 +7,13 @@
 #include <variant>
 
 #include "engine/optim/adam.h"
+#include "engine/optim/adamw.h"
 #include "engine/optim/schedule.h"
 #include "engine/optim/sgd.h"
 
 namespace tessera {
 
-using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options>;
+using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options>;
 
 struct ParameterGroup {
   std::string pattern;  // of parameters' paths, * for any text: "head.*", "*.bias"
@@ -27,8 +28,8 @@ struct ParameterGroup {
 };
 
 // The optimiser of a whole network. A parameter belongs to the first group whose pattern its path matches, and what matches
-// none follows `rest`. Groups of one kind share the tensors of memory(). UsageError: more than kernels::max_groups − 1 groups,
-// a group that nothing belongs to.
+// none follows `rest`. Groups of one kind share the tensors of memory(). UsageError: more than kernels::max_groups − 1
+// groups, a group that nothing belongs to.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, ParameterStore& parameters,
                                           std::span<const ParameterGroup> groups = {});
 

@@ -32,7 +32,10 @@ std::vector<double> expected_path(const OptimizerOptions& options, double w, std
   std::vector<double> path;
   double velocity = 0, m = 0, v = 0;
   for (int t = 1; t <= steps; ++t) {
-    const double g = gradient(t, i) + field_of(options, "weight_decay").value() * w;
+    const double decay = field_of(options, "weight_decay").value();
+    const bool decoupled = std::holds_alternative<AdamW::Options>(options);
+    if (decoupled) w -= learning_rate * decay * w;  // PyTorch: before the step, by the rate
+    const double g = gradient(t, i) + (decoupled ? 0 : decay * w);
     if (const auto* sgd = std::get_if<Sgd::Options>(&options)) {
       velocity = sgd->momentum * velocity + g;  // PyTorch: v ← μ·v + g;  w ← w − lr·v, Nesterov w ← w − lr·(g + μ·v)
       w -= learning_rate * (sgd->nesterov ? g + sgd->momentum * velocity : velocity);
@@ -104,6 +107,8 @@ const Named configs[] = {
     {"adam, Keras' form, weight decay", AdamKeras::Options{.weight_decay = 0.05}},
     {"adam", Adam::Options{}},
     {"adam, weight decay", Adam::Options{.weight_decay = 0.05}},
+    {"adamw", AdamW::Options{}},
+    {"adamw, strong weight decay", AdamW::Options{.weight_decay = 0.5}},
 };
 
 // Each element at each step, relative to the largest value on its way: half of them start from zero.
