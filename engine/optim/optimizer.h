@@ -41,9 +41,7 @@ class Optimizer {
   template <class Issue>
   void for_each_part(Issue&& issue) const {
     for (const ParameterStore::Range& range : parameters_.ranges_with_gradient(chosen_))
-      issue([&range](const Tensor& flat) {
-        return flat ? flat.slice(range.first, {range.count}).view() : kernels::View{};
-      });
+      issue([&range](const Tensor& flat) { return flat ? flat.slice(range.first, {range.count}).view() : kernels::View{}; });
   }
 
   ParameterStore& parameters_;

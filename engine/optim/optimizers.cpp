@@ -82,8 +82,8 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, Paramete
     used[static_cast<std::size_t>(group_of(*parameter, groups))] = true;
   for (std::size_t i = 0; i < groups.size(); ++i)
     if (!used[i + 1])
-      throw UsageError("no parameter belongs to the group '" + groups[i].pattern + "': none is called so, or they all match " +
-                       "an earlier group");
+      throw UsageError("no parameter belongs to the group '" + groups[i].pattern +
+                       "': none is called so, or they all match " + "an earlier group");
   return std::make_unique<GroupedOptimizer>(rest, parameters, groups);
 }
 
