@@ -10,6 +10,7 @@
 #include <map>
 
 #include "apps/program.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/run/console.h"
 #include "engine/run/run.h"
@@ -124,7 +125,7 @@ int tessera::export_main(int argc, char** argv) {
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
   app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable")->required();
   app.add_option("--names", names, "own, or keras (names and layouts of tf.keras)")
-      ->check(CLI::IsMember({"own", "keras"}))
+      ->check(one_of({"own", "keras"}))
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
