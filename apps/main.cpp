@@ -61,7 +61,7 @@ std::string help_text() {
 
 int print(const std::string& text) {
   std::fputs(text.c_str(), stdout);
-  return 0;
+  return finish_output(0);
 }
 
 int usage_error(const std::string& message, const std::string& program) {

@@ -1,16 +1,20 @@
 #include "apps/program.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
-#include <algorithm>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <iostream>
 #include <new>
-#include <string_view>
-#include <vector>
 
+#include "apps/command_line.h"
 #include "engine/core/error.h"
 #include "engine/data/open.h"
-#include "engine/report/suggest.h"
 #include "kernels/errors.h"
 
 namespace tessera {
@@ -21,68 +25,41 @@ int report(const char* message, ExitCode code) {
   return static_cast<int>(code);
 }
 
-// The options' names, as they are written.
-std::vector<std::string> option_names(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  return names;
-}
-
-// CLI11 takes whatever follows an option as its value, also the next option.
-void require_values(const CLI::App& app, int argc, char** argv) {
-  const std::vector<std::string> names = option_names(app);
-  const auto is_option = [&](std::string_view word) { return std::find(names.begin(), names.end(), word) != names.end(); };
-  for (int i = 1; i + 1 < argc && std::string_view(argv[i]) != "--"; ++i) {
-    if (!is_option(argv[i]) || app.get_option(argv[i])->get_items_expected_min() == 0) continue;
-    if (is_option(argv[i + 1])) throw UsageError(std::string(argv[i]) + " needs a value before " + argv[i + 1]);
-    ++i;
-  }
-}
-
-// What is wrong with the command line, in one line. CLI11 names what is missing before what is not known; but where a name
-// is mistyped, that is the mistake.
-std::string explain(const CLI::App& app, const CLI::ParseError& error) {
-  const std::vector<std::string> words = app.remaining();
-  for (const std::string& word : words)
-    if (word.size() > 1 && word[0] == '-') {
-      const std::string name = word.substr(0, word.find('='));
-      return "there is no option " + printable(name) + did_you_mean(name, option_names(app));
-    }
-  if (!words.empty() && dynamic_cast<const CLI::ExtrasError*>(&error)) {
-    std::string list;
-    for (const std::string& word : words) list += " " + printable(word);
-    return "not expected:" + list;
-  }
-  if (dynamic_cast<const CLI::ArgumentMismatch*>(&error)) {
-    for (const CLI::Option* option : app.get_options())
-      if (error.what() == option->get_name() || std::string_view(error.what()).starts_with(option->get_name() + ":"))
-        return option->get_name() + (option->count() > 1 ? " is given more than once" : " needs a value");
-  }
-  std::string text = error.what();
-  if (dynamic_cast<const CLI::ValidationError*>(&error))  // "--lr: nan: expected a number above 0"
-    if (const std::size_t colon = text.find(": "); colon != std::string::npos) text.erase(colon, 1);
-  return text;
+// A standard stream that is closed would lend its number to the first file that is opened, weights perhaps. What is put in
+// its place refuses writing, so that results that nobody can get are noticed; messages are dropped.
+void open_standard_streams() {
+  const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+  for (int descriptor = 0; descriptor < 3; ++descriptor)
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", modes[descriptor]);
 }
 
 }  // namespace
 
+int finish_output(int code) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return code;
+  pollfd output{STDOUT_FILENO, 0, 0};
+  if (::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) return 128 + SIGPIPE;
+  std::fprintf(stderr, "error: not all results could be written to standard output; is its disk full, or is it closed?\n");
+  return code == 0 ? static_cast<int>(ExitCode::failure) : code;
+}
+
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  open_standard_streams();
+  app.name(argv[0]);
   app.set_version_flag("--version", std::string("Tessera ") + TESSERA_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(36);
   app.option_defaults()->always_capture_default();
   try {
-    require_values(app, argc, argv);
-    app.parse(argc, argv);
+    parse_command_line(app, argc, argv);
+  } catch (const CLI::Success& wish) {
+    return finish_output(app.exit(wish));  // --help, --version
   } catch (const UsageError& error) {
-    return report(error.what(), error.code);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
-    std::fprintf(stderr, "error: %s\nsee %s --help\n", explain(app, error).c_str(), app.get_name().c_str());
-    return static_cast<int>(ExitCode::usage);
+    std::fprintf(stderr, "error: %s\nsee %s --help\n", error.what(), app.get_name().c_str());
+    return static_cast<int>(error.code);
   }
   try {
-    return body();
+    return finish_output(body());
   } catch (const Error& error) {
     return report(error.what(), error.code);
   } catch (const kernels::DeviceError& error) {
