@@ -9,8 +9,12 @@
 #include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <exception>
 #include <iostream>
 #include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
 
 #include "apps/command_line.h"
 #include "engine/core/error.h"
@@ -20,9 +24,18 @@
 namespace tessera {
 namespace {
 
-int report(const char* message, ExitCode code) {
-  std::fprintf(stderr, "error: %s\n", message);
+// `text` makes the message, which may need memory that is not there.
+template <class Text>
+int report(const Text& text, ExitCode code) noexcept {
+  try {
+    std::fprintf(stderr, "error: %s\n", escaped(text(), Keep::lines).c_str());
+  } catch (const std::bad_alloc&) {
+    std::fputs("error: no memory is left to say what went wrong\n", stderr);
+  }
   return static_cast<int>(code);
+}
+int report(const char* message, ExitCode code) noexcept {
+  return report([message] { return std::string_view(message); }, code);
 }
 
 // A standard stream that is closed would lend its number to the first file that is opened, weights perhaps. What is put in
@@ -33,9 +46,8 @@ void open_standard_streams() {
     if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", modes[descriptor]);
 }
 
-}  // namespace
-
-int finish_output(int code) {
+// A program whose results did not get out has not succeeded. A reader who has gone wants no message.
+int finish(int code) {
   std::cout.flush();
   if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return code;
   pollfd output{STDOUT_FILENO, 0, 0};
@@ -44,8 +56,34 @@ int finish_output(int code) {
   return code == 0 ? static_cast<int>(ExitCode::failure) : code;
 }
 
-int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+}  // namespace
+
+int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept {
   open_standard_streams();
+  try {
+    return finish(body(argc, argv));
+  } catch (const Error& error) {
+    return report(error.what(), error.code);
+  } catch (const kernels::DeviceError& error) {
+    return report(error.what(), ExitCode::device);
+  } catch (const std::bad_alloc&) {
+    std::fputs("error: out of memory on the host: use a smaller --batch-size or --limit-train\n", stderr);
+    return static_cast<int>(ExitCode::device);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report([&] { return error.path1().string() + ": " + error.code().message(); }, ExitCode::failure);
+  } catch (const std::system_error& error) {
+    // The library throws it where a thread cannot be had.
+    return report(error.what(),
+                  error.code() == std::errc::resource_unavailable_try_again ? ExitCode::device : ExitCode::failure);
+  } catch (const std::exception& error) {
+    return report([&] { return std::string("a mistake of this program, please report it: ") + error.what(); },
+                  ExitCode::failure);
+  } catch (...) {
+    return report("something unknown was thrown", ExitCode::failure);
+  }
+}
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
   app.name(argv[0]);
   app.set_version_flag("--version", std::string("Tessera ") + TESSERA_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(36);
@@ -53,24 +91,12 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
   try {
     parse_command_line(app, argc, argv);
   } catch (const CLI::Success& wish) {
-    return finish_output(app.exit(wish));  // --help, --version
+    return app.exit(wish);  // --help, --version
   } catch (const UsageError& error) {
-    std::fprintf(stderr, "error: %s\nsee %s --help\n", error.what(), app.get_name().c_str());
+    std::fprintf(stderr, "error: %s\nsee %s --help\n", escaped(error.what(), Keep::lines).c_str(), app.get_name().c_str());
     return static_cast<int>(error.code);
   }
-  try {
-    return finish_output(body());
-  } catch (const Error& error) {
-    return report(error.what(), error.code);
-  } catch (const kernels::DeviceError& error) {
-    return report(error.what(), ExitCode::device);
-  } catch (const std::bad_alloc&) {
-    return report("out of memory on the host: use a smaller --batch-size or --limit-train", ExitCode::device);
-  } catch (const std::filesystem::filesystem_error& error) {
-    return report((error.path1().string() + ": " + error.code().message()).c_str(), ExitCode::failure);
-  } catch (const std::exception& error) {
-    return report((std::string("a mistake of this program, please report it: ") + error.what()).c_str(), ExitCode::failure);
-  }
+  return body();
 }
 
 void add_output_options(CLI::App& app, OutputOptions& options) {

@@ -13,14 +13,13 @@ class App;
 
 namespace tessera {
 
-// Parses the command line into what `app` is bound to and runs `body`, whose result is the exit code. Every exception
-// becomes one line on standard error and the exit code that belongs to it; nothing ends in abort(). Results that could not
-// be written to standard output end it with 1, or with 141 where their reader has gone.
-int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
+// What main calls. Whatever `body` throws becomes one line on standard error and the exit code that belongs to it; nothing
+// ends in abort(). Results that could not be written to standard output end it with 1, or with 141 where their reader has
+// gone.
+int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept;
 
-// Flushes standard output and gives the exit code: a program whose results did not get out has not succeeded. A reader who
-// has gone wants no message.
-int finish_output(int code);
+// Parses the command line into what `app` is bound to and runs `body`, whose result is the exit code.
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 
 // --quiet and --json.
 struct OutputOptions {
