@@ -13,6 +13,7 @@ struct Net : Network {
 
 int main() {
   Model<Net> net(Device::open(), {.seed = 1});
-  const auto history = train(net, open_dataset("synthetic"), {.epochs = 3, .optimizer = AdamW::Options{.learning_rate = 1e-2}});
+  const auto history =
+      train(net, open_dataset("synthetic"), {.epochs = 3, .optimizer = AdamW::Options{.learning_rate = 1e-2}});
   return history.back().train.loss < history.front().train.loss && history.back().validation->accuracy > 0.2 ? 0 : 1;
 }
