@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-namespace tessera::kernels {
+#include "kernels/activation.h"
 
-enum class Activation : std::uint8_t { none, relu, sigmoid };
+namespace tessera::kernels {
 
 // Sizes of one 2-D convolution (cross-correlation), per image:
 //   y[n,p,q,k] = Σ_{r,s,c} x[n, p·stride + r − pad_top, q·stride + s − pad_left, c] · w[k,r,s,c],  zero outside x.
@@ -36,7 +36,7 @@ struct Pool2dShape {
 struct MatmulParams {
   bool transpose_a = false;
   bool transpose_b = false;
-  Activation activation = Activation::none;
+  Activation activation = Activation::none;  // not one that needs_input
 };
 
 struct BatchNormParams {

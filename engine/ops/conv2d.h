@@ -11,7 +11,7 @@ using kernels::Activation;
 struct Conv2dOptions {
   std::int64_t stride = 1;
   Padding padding = Padding::none();
-  Activation activation = Activation::none;  // fused: y = f(conv + bias)
+  Activation activation = Activation::none;  // y = f(conv + bias)
 };
 
 // y[n,p,q,k] = f(Σ_{r,s,c} x[n, p·stride + r − top, q·stride + s − left, c] · w[k,r,s,c] + bias[k]), zero outside x.

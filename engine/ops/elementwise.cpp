@@ -10,9 +10,10 @@ Variable activate(const Variable& x, Activation activation) {
   Tensor y = x.value().like();
   device.run(&Backend::activation_forward, activation, x.value(), y);
 
-  return record("activation", y, {x}, [activation, y, dx = x.node()](const Tensor& dy) {
-    dy.on().run(&Backend::activation_backward, activation, y, dy, into(dx));
-  });
+  return record("activation", y, {x},
+                [activation, v = kernels::needs_input(activation) ? x.value() : y, dx = x.node()](const Tensor& dy) {
+                  dy.on().run(&Backend::activation_backward, activation, v, dy, into(dx));
+                });
 }
 
 Variable add(const Variable& a, const Variable& b) {

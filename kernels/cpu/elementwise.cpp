@@ -41,24 +41,16 @@ void activation_forward(Stream& stream, Activation activation, ConstView x, View
   require_float(stream, "activation_forward", {x, y});
   const SimdLoops& loops = simd_loops();
   map_elements<1>(stream, {x}, {y, false}, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
-    switch (activation) {
-      case Activation::none: loops.scale(1.0f, in[0], to, false, count); break;
-      case Activation::relu: loops.relu_forward(in[0], to, count); break;
-      case Activation::sigmoid: loops.sigmoid_forward(in[0], to, count); break;
-    }
+    loops.activation_forward(activation, in[0], to, count);
   });
 }
 
-void activation_backward(Stream& stream, Activation activation, ConstView y, ConstView dy, Gradient dx) {
+void activation_backward(Stream& stream, Activation activation, ConstView v, ConstView dy, Gradient dx) {
   if (!dx) return;
-  require_float(stream, "activation_backward", {y, dy, dx.view});
+  require_float(stream, "activation_backward", {v, dy, dx.view});
   const SimdLoops& loops = simd_loops();
-  map_elements<2>(stream, {y, dy}, dx, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
-    switch (activation) {
-      case Activation::none: loops.scale(1.0f, in[1], to, dx.accumulate, count); break;
-      case Activation::relu: loops.relu_backward(in[0], in[1], to, dx.accumulate, count); break;
-      case Activation::sigmoid: loops.sigmoid_backward(in[0], in[1], to, dx.accumulate, count); break;
-    }
+  map_elements<2>(stream, {v, dy}, dx, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+    loops.activation_backward(activation, in[0], in[1], to, dx.accumulate, count);
   });
 }
 

@@ -5,14 +5,15 @@
 //   add                  y = a + b                          12       6       1
 //   convert              y (+)= x, rounded to y's type       6 (float32 ↔ bf16)
 //   scale                y (+)= alpha · factor · x           8       4       1
-//   activation_forward   y = relu(x) or sigmoid(x)           8       4       1, sigmoid an exponential and a division
-//   activation_backward  dx (+)= dy · f'(x), from y         12       6       1 or 3
+//   activation_forward   y = f(x)                            8       4       relu 1, sigmoid an exponential and a division
+//   activation_backward  dx (+)= dy · f'(x), from x or y    12       6       relu 1, sigmoid 3
 // One element of y more where it is added to.
 //
 // Any shape: operands are dense and equally shaped, so all are walked as vectors. Bound by memory.
 // Threads: each_element (elements.h), 16 bytes of T per thread and turn where all operands are aligned; convert between
 // float32 and bf16 takes four elements (eight spilled registers on one architecture).
 // Outputs may be inputs (add, activation_backward): an element is read by the thread that writes it, before it does.
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
 
@@ -73,46 +74,26 @@ struct Forward {
   template <int width>
   __device__ void operator()(std::int64_t i) const {
     Pack<width> value = load<width>(x + i);
-    for (int j = 0; j < width; ++j) {
-      float& v = value.v[j];
-      if constexpr (activation == Activation::relu) v = v < 0.0f ? 0.0f : v;  // not fmaxf, which would swallow a NaN
-      if constexpr (activation == Activation::sigmoid) v = 1.0f / (1.0f + expf(-v));
-    }
+    for (int j = 0; j < width; ++j) value.v[j] = activate<activation>(value.v[j]);
     store(y + i, value);
   }
 };
 
 template <Activation activation, class T>
 struct Backward {
-  const T* y;
+  const T* v;
   const T* dy;
   T* dx;
   bool accumulate;
 
   template <int width>
   __device__ void operator()(std::int64_t i) const {
-    const Pack<width> output = load<width>(y + i);
+    const Pack<width> from = load<width>(v + i);
     Pack<width> gradient = load<width>(dy + i);
-    for (int j = 0; j < width; ++j) {
-      float& g = gradient.v[j];
-      const float v = output.v[j];
-      if constexpr (activation == Activation::relu) g = v > 0.0f ? g : 0.0f;
-      if constexpr (activation == Activation::sigmoid) g *= v * (1.0f - v);
-    }
+    for (int j = 0; j < width; ++j) gradient.v[j] = activation_gradient<activation>(from.v[j], gradient.v[j]);
     store(dx + i, gradient, accumulate);
   }
 };
-
-// Runs Body<activation, T>{members…} for the activation that is only known at run time.
-template <template <Activation, class> class Body, class T, class... Members>
-void activate(const LaunchOn& on, Activation activation, std::int64_t count, bool packs, Members... members) {
-  constexpr int width = pack_width<T>;
-  switch (activation) {
-    case Activation::none: return each_element<width>(on, count, packs, Body<Activation::none, T>{members...});
-    case Activation::relu: return each_element<width>(on, count, packs, Body<Activation::relu, T>{members...});
-    case Activation::sigmoid: return each_element<width>(on, count, packs, Body<Activation::sigmoid, T>{members...});
-  }
-}
 
 }  // namespace
 
@@ -144,18 +125,19 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
 
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {
   with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
-    const T* from = x.as<T>();
-    T* to = y.as<T>();
-    activate<Forward, T>(on, activation, x.count(), aligned_for_packs<pack_width<T>>(from, to), from, to);
+    with_activation(activation, [&]<Activation f>() {
+      const Forward<f, T> body{x.as<T>(), y.as<T>()};
+      each_element<pack_width<T>>(on, x.count(), aligned_for_packs<pack_width<T>>(body.x, body.y), body);
+    });
   });
 }
 
-void activation_backward(Stream& stream, Activation activation, ConstView y, ConstView dy, Gradient dx) {
+void activation_backward(Stream& stream, Activation activation, ConstView v, ConstView dy, Gradient dx) {
   with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
-    const T *output = y.as<T>(), *gradient = dy.as<T>();
-    T* to = dx.view.as<T>();
-    activate<Backward, T>(on, activation, dy.count(), aligned_for_packs<pack_width<T>>(output, gradient, to), output,
-                          gradient, to, dx.accumulate);
+    with_activation(activation, [&]<Activation f>() {
+      const Backward<f, T> body{v.as<T>(), dy.as<T>(), dx.view.as<T>(), dx.accumulate};
+      each_element<pack_width<T>>(on, dy.count(), aligned_for_packs<pack_width<T>>(body.v, body.dy, body.dx), body);
+    });
   });
 }
 

@@ -1,6 +1,7 @@
 // Reference convolutions. Each walks the elements of its own result and gathers what belongs there.
 #include <algorithm>
 
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 

@@ -1,5 +1,6 @@
 // Reference kernels without sums: add, scale, activations, dropout, permute, copy_columns.
 #include "kernels/philox.h"
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -41,11 +42,11 @@ void activation_forward(Stream&, Activation f, ConstView x, View y) {
   });
 }
 
-void activation_backward(Stream&, Activation f, ConstView y, ConstView dy, Gradient dx) {
-  with_real("activation_backward", y.dtype, [&](auto zero) {
+void activation_backward(Stream&, Activation f, ConstView v, ConstView dy, Gradient dx) {
+  with_real("activation_backward", v.dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (std::int64_t i = 0; i < y.count(); ++i)
-      write(dx.view.as<T>()[i], activation_gradient(f, y.as<T>()[i], dy.as<T>()[i]), dx.accumulate);
+    for (std::int64_t i = 0; i < v.count(); ++i)
+      write(dx.view.as<T>()[i], activation_gradient(f, v.as<T>()[i], dy.as<T>()[i]), dx.accumulate);
   });
 }
 

@@ -41,9 +41,7 @@ void add_forward(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, co
   SlotCase c{
       .slot = "conv2d_forward",
       .variant = text(d) + (e.scale ? " scale" : "") + (e.shift ? " shift" : "") + (e.residual ? " residual" : "") +
-                 (f == Activation::relu      ? " relu"
-                  : f == Activation::sigmoid ? " sigmoid"
-                                             : ""),
+                 (f == Activation::none ? "" : std::string(" ") + name_of(f)),
       .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c}), output("y", {d.n, d.p, d.q, d.k})},
       .call =
           [d, f](Stream& s, const Operands& o) {

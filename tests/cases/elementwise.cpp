@@ -15,8 +15,6 @@ constexpr std::int64_t long_length = 1'048'577;
 std::string of(std::int64_t n) { return "n=" + std::to_string(n); }
 Size size_for(std::int64_t n) { return n > 100'000 ? Size::medium : Size::quick; }
 
-const char* text(Activation f) { return f == Activation::relu ? "relu" : f == Activation::sigmoid ? "sigmoid" : "none"; }
-
 void add_add(std::vector<SlotCase>& all) {
   const auto call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["y"]); };
   const auto one = [&](std::int64_t n) {
@@ -64,33 +62,40 @@ void add_activation(std::vector<SlotCase>& all) {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const auto forward = [&](Activation f, std::int64_t n, const std::string& variant, Fill fill) {
     all.push_back({.slot = "activation_forward",
-                   .variant = std::string(text(f)) + " " + variant,
+                   .variant = std::string(name_of(f)) + " " + variant,
                    .operands = {input("x", {n}, std::move(fill)), output("y", {n})},
                    .call = [f](Stream& s, const Operands& o) { s.backend.activation_forward(s, f, o["x"], o["y"]); },
                    .flops = static_cast<double>(n),
                    .size = size_for(n)});
   };
-  const auto backward = [&](Activation f, std::int64_t n) {
+  const auto backward_at = [&](Activation f, std::int64_t n, const std::string& variant, Fill fill) {
     all.push_back(
         {.slot = "activation_backward",
-         .variant = std::string(text(f)) + " " + of(n),
-         .operands = {input("y", {n}, f == Activation::sigmoid ? uniform(0, 1) : normal()), input("dy", {n}),
-                      gradient("dx", {n})},
+         .variant = std::string(name_of(f)) + " " + variant,
+         .operands = {input("v", {n}, std::move(fill)), input("dy", {n}), gradient("dx", {n})},
          .call = [f](Stream& s,
-                     const Operands& o) { s.backend.activation_backward(s, f, o["y"], o["dy"], o.gradient("dx")); },
+                     const Operands& o) { s.backend.activation_backward(s, f, o["v"], o["dy"], o.gradient("dx")); },
          .flops = 2.0 * static_cast<double>(n),
          .size = size_for(n)});
   };
-  for (Activation f : {Activation::relu, Activation::sigmoid}) {
+  const auto backward = [&](Activation f, std::int64_t n) {
+    backward_at(f, n, of(n), f == Activation::sigmoid ? uniform(0, 1) : needs_input(f) ? normal(0, 2) : normal());
+  };
+  for (const auto& [f, name, from_input] : activations) {
+    if (f == Activation::none) continue;
     for (std::int64_t n : lengths) forward(f, n, of(n), normal()), backward(f, n);
     forward(f, long_length, of(long_length), normal());
     backward(f, long_length);
-    forward(f, 37, "extremes", listed({0.0, -0.0, nan, inf, -inf, 100, -100, 1e-30, -1e-30, 30, -30}));
+    // x·Φ(x) and its like are 0·∞ at −∞.
+    const double least = from_input ? -200 : -inf;
+    forward(f, 37, "extremes", listed({0.0, -0.0, nan, inf, least, 100, -100, 1e-30, -1e-30, 30, -30, 9, -9, -4, -13.5}));
+    backward_at(f, 44, "extremes",
+                from_input ? listed({0.0, -0.0, nan, 100, -100, 1e-30, 30, -30, 9, -9, -4}) : listed({0.0, 1.0, nan, 0.5}));
     all.push_back({.slot = "activation_backward",
-                   .variant = std::string(text(f)) + " in place",
-                   .operands = {input("y", {67}, listed({0.0, 0.5, 1.0, 0.25, -0.0})), in_out("dy", {67})},
+                   .variant = std::string(name_of(f)) + " in place",
+                   .operands = {input("v", {67}, listed({0.0, 0.5, 1.0, 0.25, -0.0})), in_out("dy", {67})},
                    .call = [f](Stream& s, const Operands& o) {
-                     s.backend.activation_backward(s, f, o["y"], o["dy"], {o["dy"], false});
+                     s.backend.activation_backward(s, f, o["v"], o["dy"], {o["dy"], false});
                    }});
   }
 }

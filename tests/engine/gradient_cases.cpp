@@ -45,15 +45,29 @@ GradientCase pooling(std::string name, const Shape& x, const Pool2dOptions& opti
       "max_pool/" + name, {{"x", x}}, [options](const Inputs& in, const CaseContext&) { return max_pool(in[0], options); }};
 }
 
-}  // namespace
+// Every activation by itself and behind a product, where some are fused and some are not.
+void add_activations(std::vector<GradientCase>& all) {
+  for (const kernels::ActivationEntry& entry : kernels::activations) {
+    const Activation f = entry.activation;
+    if (f == Activation::none) continue;
+    all.push_back({std::string("activation/") + entry.name, {{"x", {3, 4, 5}}}, [f](const Inputs& in, const CaseContext&) {
+                     return activate(in[0], f);
+                   }});
+    all.push_back({std::string("linear/bias, ") + entry.name,
+                   {{"x", {6, 9}}, {"w", {8, 9}}, {"bias", {8}}},
+                   [f](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], in[2], f); }});
+    all.push_back(convolution(std::string("3x3 same, bias, ") + entry.name, {2, 8, 8, 4}, {5, 3, 3, 4}, true,
+                              {.padding = Padding::keras_same(), .activation = f}));
+    all.push_back(normalization(std::string("batch statistics, residual, ") + entry.name, {4, 3, 3, 5}, f, true, "other"));
+  }
+}
 
-std::vector<GradientCase> gradient_cases() {
+std::vector<GradientCase> plain_cases() {
   constexpr auto none = Activation::none, relu = Activation::relu, sigmoid = Activation::sigmoid;
   const Padding same = Padding::keras_same();
   return {
       convolution("3x3 valid", {2, 6, 5, 3}, {4, 3, 3, 3}, false, {}),
       convolution("3x3 same, bias", {2, 6, 5, 3}, {4, 3, 3, 3}, true, {.padding = same}),
-      convolution("3x3 same, bias, relu", {2, 8, 8, 4}, {5, 3, 3, 4}, true, {.padding = same, .activation = relu}),
       convolution("3x3 same, sigmoid", {2, 5, 5, 2}, {3, 3, 3, 2}, false, {.padding = same, .activation = sigmoid}),
       convolution("3x3 stride 2 same, even input", {2, 8, 6, 3}, {4, 3, 3, 3}, true, {.stride = 2, .padding = same}),
       convolution("3x3 stride 2 padding 1", {2, 7, 8, 3}, {4, 3, 3, 3}, false, {.stride = 2, .padding = Padding::all(1)}),
@@ -69,17 +83,10 @@ std::vector<GradientCase> gradient_cases() {
       {"linear/no bias",
        {{"x", {4, 6}}, {"w", {3, 6}}},
        [](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], {}); }},
-      {"linear/bias, relu",
-       {{"x", {6, 9}}, {"w", {8, 9}}, {"bias", {8}}},
-       [](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], in[2], Activation::relu); }},
-      {"linear/bias, sigmoid",
-       {{"x", {1, 5}}, {"w", {2, 5}}, {"bias", {2}}},
-       [](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], in[2], Activation::sigmoid); }},
 
       normalization("batch statistics", {4, 3, 3, 5}, none, true, ""),
       normalization("batch statistics, relu", {4, 3, 3, 5}, relu, true, ""),
       normalization("batch statistics, residual", {4, 3, 3, 5}, none, true, "other"),
-      normalization("batch statistics, residual, relu", {4, 3, 3, 5}, relu, true, "other"),
       normalization("batch statistics, x as its own residual", {4, 3, 3, 5}, none, true, "x"),
       normalization("batch statistics, x as its own residual, relu", {4, 3, 3, 5}, relu, true, "x"),
       normalization("batch statistics, rows and columns", {6, 4}, none, true, ""),
@@ -96,12 +103,6 @@ std::vector<GradientCase> gradient_cases() {
        {{"x", {3, 4, 5, 6}}},
        [](const Inputs& in, const CaseContext&) { return global_average_pool(in[0]); }},
 
-      {"activation/relu",
-       {{"x", {3, 4, 5}}},
-       [](const Inputs& in, const CaseContext&) { return activate(in[0], Activation::relu); }},
-      {"activation/sigmoid",
-       {{"x", {3, 4, 5}}},
-       [](const Inputs& in, const CaseContext&) { return activate(in[0], Activation::sigmoid); }},
       {"add/two",
        {{"a", {2, 3, 4}}, {"b", {2, 3, 4}}},
        [](const Inputs& in, const CaseContext&) { return add(in[0], in[1]); }},
@@ -171,6 +172,14 @@ std::vector<GradientCase> gradient_cases() {
          return add(add(a, b), activate(a, Activation::sigmoid));
        }},
   };
+}
+
+}  // namespace
+
+std::vector<GradientCase> gradient_cases() {
+  std::vector<GradientCase> all = plain_cases();
+  add_activations(all);
+  return all;
 }
 
 Tensor CaseContext::constant(const Shape& shape, double value) const {

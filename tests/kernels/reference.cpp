@@ -40,6 +40,9 @@ TEST_CASE("elementwise by hand") {
   CHECK(y == Values{0, 0, 2, Inf});
   backend().activation_forward(s, Activation::relu, view(Values{NaN, 1, 1, 1}, {4}), view(y, {4}));
   CHECK(std::isnan(y[0]));
+  // Φ(1), Φ(2) from tables of the normal distribution.
+  backend().activation_forward(s, Activation::gelu, view(Values{0, 1, -1, 2}, {4}), view(y, {4}));
+  check_close(y, {0, 0.8413447460685429, -0.1586552539314571, 2 * 0.9772498680518208});
   backend().activation_forward(s, Activation::sigmoid, view(Values{0, -Inf, Inf, std::log(3.0)}, {4}), view(y, {4}));
   check_close(y, {0.5, 0, 1, 0.75});
   Values factor{4};

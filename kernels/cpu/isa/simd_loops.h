@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "kernels/activation.h"
 #include "kernels/bf16.h"
 
 namespace tessera::kernels::cpu {
@@ -42,10 +43,8 @@ struct SimdLoops {
   // ---- elementwise; y may be a or b, dx may be dy
   void (*add)(const float* a, const float* b, float* y, std::int64_t count);
   void (*scale)(float factor, const float* x, float* y, bool accumulate, std::int64_t count);
-  void (*relu_forward)(const float* x, float* y, std::int64_t count);
-  void (*relu_backward)(const float* y, const float* dy, float* dx, bool accumulate, std::int64_t count);
-  void (*sigmoid_forward)(const float* x, float* y, std::int64_t count);
-  void (*sigmoid_backward)(const float* y, const float* dy, float* dx, bool accumulate, std::int64_t count);
+  void (*activation_forward)(Activation, const float* x, float* y, std::int64_t count);
+  void (*activation_backward)(Activation, const float* v, const float* dy, float* dx, bool accumulate, std::int64_t count);
 
   // y (+)= keep ? x·factor : 0, for elements 4·first_block … 4·first_block + count of one dropout stream.
   void (*dropout)(std::uint64_t seed, std::uint64_t stream, std::int64_t first_block, float probability, float factor,

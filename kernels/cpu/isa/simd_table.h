@@ -1,6 +1,7 @@
 // The table of inner loops, for the instruction set of the file that includes it.
 #pragma once
 
+#include "kernels/cpu/isa/activation.h"
 #include "kernels/cpu/isa/batch_norm_loops.h"
 #include "kernels/cpu/isa/dropout_loops.h"
 #include "kernels/cpu/isa/elementwise_loops.h"
@@ -16,10 +17,8 @@ constexpr SimdLoops simd_table{
     .narrow = narrow,
     .add = add,
     .scale = scale,
-    .relu_forward = relu_forward,
-    .relu_backward = relu_backward,
-    .sigmoid_forward = sigmoid_forward,
-    .sigmoid_backward = sigmoid_backward,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
     .dropout = dropout,
     .sum = sum,
     .sum_of_squares = sum_of_squares,
