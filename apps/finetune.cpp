@@ -6,6 +6,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/run/finetune.h"
 #include "models/saved_network.h"
@@ -22,7 +23,7 @@ Recipe transfer_recipe() {
   recipe.validation = Validation::test_set;
   recipe.batch_size = 32;
   recipe.epochs = 10;
-  recipe.optimizer = OptimizerConfig::sgd(0.01);
+  recipe.optimizer = Sgd::Options{.learning_rate = 0.01};
   return recipe;
 }
 
@@ -79,7 +80,7 @@ FinetuneRequest request_for(const FinetuneOptions& o, RunConfig config, const Da
   config.recipe = transfer_recipe();
   config.recipe.normalization = normalization;
   config.recipe.epochs = o.epochs;
-  config.recipe.optimizer.learning_rate = o.lr;
+  set_field(config.recipe.optimizer, "learning_rate", o.lr);
   config.recipe.classes = labels_of(dataset, o.classes);
   config.network_options.outputs = o.classes.size() == 2 ? 1 : static_cast<std::int64_t>(o.classes.size());
   config.limit_train = o.limit_train, config.limit_test = o.limit_test;
@@ -89,8 +90,8 @@ FinetuneRequest request_for(const FinetuneOptions& o, RunConfig config, const Da
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Transfer learning: gives saved weights a new head for other classes and trains it.", "finetune");
+int tessera::finetune_main(int argc, char** argv) {
+  CLI::App app("Transfer learning: gives saved weights a new head for other classes and trains it.");
   RunConfig defaults;
   defaults.recipe = transfer_recipe();
   FinetuneOptions options;
