@@ -5,15 +5,16 @@
 //   relu     max(x, 0); NaN stays NaN                 y > 0 ? dy : 0
 //   sigmoid  1/(1 + e^−x)                             dy·y·(1 − y)
 //   gelu     x·Φ(x), Φ(x) = ½·erfc(−x/√2)             dy·(Φ(x) + x·φ(x)), φ(x) = e^(−x²/2)/√(2π)
+//   silu     x·σ(x), σ the sigmoid                    dy·σ(x)·(1 + x·(1 − σ(x)))
 //
-// Sources: gelu, in the exact form: Hendrycks and Gimpel 2016, "Gaussian error linear units".
+// Sources: gelu, in the exact form, and silu: Hendrycks and Gimpel 2016, "Gaussian error linear units".
 #pragma once
 
 #include <cstdint>
 
 namespace tessera::kernels {
 
-enum class Activation : std::uint8_t { none, relu, sigmoid, gelu };
+enum class Activation : std::uint8_t { none, relu, sigmoid, gelu, silu };
 
 struct ActivationEntry {
   Activation activation;
@@ -22,10 +23,8 @@ struct ActivationEntry {
 };
 
 inline constexpr ActivationEntry activations[] = {
-    {Activation::none, "none", false},
-    {Activation::relu, "relu", false},
-    {Activation::sigmoid, "sigmoid", false},
-    {Activation::gelu, "gelu", true},
+    {Activation::none, "none", false}, {Activation::relu, "relu", false}, {Activation::sigmoid, "sigmoid", false},
+    {Activation::gelu, "gelu", true},  {Activation::silu, "silu", true},
 };
 
 // A gradient from y alone is what lets an activation be fused: nothing else of the product's result is kept.

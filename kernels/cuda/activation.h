@@ -13,6 +13,7 @@ __device__ inline float activate(float x) {
   if constexpr (f == Activation::relu) return x < 0.0f ? 0.0f : x;  // not fmaxf, which would swallow a NaN
   if constexpr (f == Activation::sigmoid) return 1.0f / (1.0f + expf(-x));
   if constexpr (f == Activation::gelu) return x * normal_distribution(x);
+  if constexpr (f == Activation::silu) return x * activate<Activation::sigmoid>(x);
   return x;
 }
 
@@ -23,6 +24,10 @@ __device__ inline float activation_gradient(float v, float dy) {
   if constexpr (f == Activation::sigmoid) return dy * (v * (1.0f - v));
   if constexpr (f == Activation::gelu)
     return dy * (normal_distribution(v) + v * (0.39894228040143268f * expf(-0.5f * v * v)));
+  if constexpr (f == Activation::silu) {
+    const float s = activate<Activation::sigmoid>(v);
+    return dy * (s * (1.0f + v * (1.0f - s)));
+  }
   return dy;
 }
 
@@ -34,6 +39,7 @@ void with_activation(Activation f, const Body& body) {
     case Activation::relu: return body.template operator()<Activation::relu>();
     case Activation::sigmoid: return body.template operator()<Activation::sigmoid>();
     case Activation::gelu: return body.template operator()<Activation::gelu>();
+    case Activation::silu: return body.template operator()<Activation::silu>();
   }
 }
 

@@ -17,6 +17,7 @@ inline double activate(Activation f, double x) {
     case Activation::relu: return x > 0 || std::isnan(x) ? x : 0;
     case Activation::sigmoid: return 1 / (1 + std::exp(-x));
     case Activation::gelu: return x * normal_distribution(x);
+    case Activation::silu: return x / (1 + std::exp(-x));
   }
   return x;
 }
@@ -28,6 +29,7 @@ inline double activation_gradient(Activation f, double v, double dy) {
     case Activation::relu: return v > 0 ? dy : 0;
     case Activation::sigmoid: return dy * v * (1 - v);
     case Activation::gelu: return dy * (normal_distribution(v) + v * normal_density(v));
+    case Activation::silu: return dy * (1 + v / (1 + std::exp(v))) / (1 + std::exp(-v));
   }
   return dy;
 }

@@ -43,6 +43,8 @@ TEST_CASE("elementwise by hand") {
   // Φ(1), Φ(2) from tables of the normal distribution.
   backend().activation_forward(s, Activation::gelu, view(Values{0, 1, -1, 2}, {4}), view(y, {4}));
   check_close(y, {0, 0.8413447460685429, -0.1586552539314571, 2 * 0.9772498680518208});
+  backend().activation_forward(s, Activation::silu, view(Values{0, std::log(3.0), -std::log(3.0), 40}, {4}), view(y, {4}));
+  check_close(y, {0, 0.75 * std::log(3.0), -0.25 * std::log(3.0), 40});
   backend().activation_forward(s, Activation::sigmoid, view(Values{0, -Inf, Inf, std::log(3.0)}, {4}), view(y, {4}));
   check_close(y, {0.5, 0, 1, 0.75});
   Values factor{4};

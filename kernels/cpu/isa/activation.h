@@ -78,6 +78,18 @@ struct Gelu {
   }
 };
 
+struct Silu {
+  template <class T>
+  static TESSERA_INLINE T forward(T x) {
+    return x * Sigmoid::forward(x);
+  }
+  template <class T>
+  static TESSERA_INLINE T backward(T x, T dy) {
+    const T s = Sigmoid::forward(x);
+    return dy * s * (1.0f + x * (1.0f - s));
+  }
+};
+
 // visit(Relu{}) and so on.
 template <class Visit>
 TESSERA_INLINE void with_activation(Activation f, const Visit& visit) {
@@ -86,6 +98,7 @@ TESSERA_INLINE void with_activation(Activation f, const Visit& visit) {
     case Activation::relu: return visit(Relu{});
     case Activation::sigmoid: return visit(Sigmoid{});
     case Activation::gelu: return visit(Gelu{});
+    case Activation::silu: return visit(Silu{});
   }
 }
 
