@@ -7,6 +7,8 @@
 
 namespace tessera::kernels {
 
+enum class Arithmetic : std::uint8_t { add, subtract, multiply, divide };
+
 // Sizes of one 2-D convolution (cross-correlation), per image:
 //   y[n,p,q,k] = Σ_{r,s,c} x[n, p·stride + r − pad_top, q·stride + s − pad_left, c] · w[k,r,s,c],  zero outside x.
 // Padding at the bottom and at the right is whatever the output size p_out × q_out reaches beyond the input, so that

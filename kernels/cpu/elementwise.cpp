@@ -1,4 +1,4 @@
-// add, convert, scale, activation_forward, activation_backward: formulas in kernels/slots.def.
+// arithmetic, convert, scale, activation_forward, activation_backward: formulas in kernels/slots.def.
 //
 // Loop order: flat; threads get runs of blocks of 4096 elements. One read of each input, one write of the output; bf16 in
 // pieces (pieces.h).
@@ -10,11 +10,15 @@
 
 namespace tessera::kernels::cpu {
 
-void add(Stream& stream, ConstView a, ConstView b, View y) {
-  require_float(stream, "add", {a, b, y});
+void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, Gradient y) {
+  if (!y) return;
+  require_float(stream, "arithmetic", {a, b, y.view});
+  for (const ConstView& operand : {a, b})
+    if (operand.count() != y.view.count()) require_float32(stream, "arithmetic", {operand});
   const SimdLoops& loops = simd_loops();
-  map_elements<2>(stream, {a, b}, {y, false},
-                  [&](std::int64_t, std::int64_t count, const auto& in, float* to) { loops.add(in[0], in[1], to, count); });
+  map_elements<2>(stream, {a, b}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+    loops.arithmetic(operation, in[0], in[1], to, y.accumulate, count);
+  });
 }
 
 void convert(Stream& stream, ConstView x, Gradient y) {
@@ -30,6 +34,7 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
   if (!y) return;
   require_float32(stream, "scale", {factor});
   require_float(stream, "scale", {x, y.view});
+  if (x.count() != y.view.count()) require_float32(stream, "scale", {x});
   const SimdLoops& loops = simd_loops();
   const float product = static_cast<float>(factor ? alpha * static_cast<double>(*factor.as<float>()) : alpha);
   map_elements<1>(stream, {x}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {

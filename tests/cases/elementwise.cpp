@@ -1,4 +1,4 @@
-// Cases of add, scale, activation_*, dropout, permute and copy_columns.
+// Cases of arithmetic, scale, activation_*, dropout, permute and copy_columns.
 #include <limits>
 
 #include "tests/cases/slot_case.h"
@@ -15,31 +15,49 @@ constexpr std::int64_t long_length = 1'048'577;
 std::string of(std::int64_t n) { return "n=" + std::to_string(n); }
 Size size_for(std::int64_t n) { return n > 100'000 ? Size::medium : Size::quick; }
 
-void add_add(std::vector<SlotCase>& all) {
-  const auto call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["y"]); };
-  const auto one = [&](std::int64_t n) {
-    all.push_back({.slot = "add",
-                   .variant = of(n),
-                   .operands = {input("a", {n}), input("b", {n}), output("y", {n})},
-                   .call = call,
-                   .tolerance = 2e-7,
-                   .flops = static_cast<double>(n),
-                   .size = size_for(n)});
+void add_arithmetic(std::vector<SlotCase>& all) {
+  struct Operation {
+    Arithmetic kind;
+    const char* sign;
   };
-  for (std::int64_t n : lengths) one(n);
-  one(long_length);
-  all.push_back({.slot = "add",
-                 .variant = "rank 4",
-                 .operands = {input("a", {2, 3, 5, 7}), input("b", {2, 3, 5, 7}), output("y", {2, 3, 5, 7})},
-                 .call = call});
-  all.push_back({.slot = "add",
-                 .variant = "in place of a",
-                 .operands = {in_out("a", {67}), input("b", {67})},
-                 .call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["a"]); }});
-  all.push_back({.slot = "add",
-                 .variant = "in place of b",
-                 .operands = {input("a", {67}), in_out("b", {67})},
-                 .call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["b"]); }});
+  const Operation operations[] = {
+      {Arithmetic::add, "+"}, {Arithmetic::subtract, "-"}, {Arithmetic::multiply, "*"}, {Arithmetic::divide, "/"}};
+  const auto call = [](Arithmetic kind) {
+    return [kind](Stream& s, const Operands& o) { s.backend.arithmetic(s, kind, o["a"], o["b"], o.gradient("y")); };
+  };
+  const auto one = [&](const Operation& op, const std::string& variant, Operand a, Operand b, Dims y) {
+    if (op.kind == Arithmetic::divide) b.fill = uniform(0.5, 2);
+    all.push_back({.slot = "arithmetic",
+                   .variant = variant,
+                   .operands = {std::move(a), std::move(b), gradient("y", y)},
+                   .call = call(op.kind),
+                   .tolerance = 5e-7,
+                   .flops = static_cast<double>(y.count()),
+                   .size = size_for(y.count())});
+  };
+  for (const Operation& op : operations) {
+    const std::string sign = std::string(" ") + op.sign + " ";
+    for (std::int64_t n : lengths) one(op, "a" + sign + "b " + of(n), input("a", {n}), input("b", {n}), {n});
+    const auto spread = [](const char* name, Dims dims) { return input(name, dims, normal(), Element::parameter); };
+    for (const Dims& d : {Dims{5, 257}, Dims{67, 3}, Dims{2, 3, 5, 8}, Dims{1100, 1}, Dims{33, 64}}) {
+      one(op, "a" + sign + "row " + extents(d), input("a", d), spread("b", {d.last()}), d);
+      one(op, "row" + sign + "b " + extents(d), spread("a", {d.last()}), input("b", d), d);
+      if (d.last() == 1) continue;
+      one(op, "a" + sign + "one " + extents(d), input("a", d), spread("b", {1}), d);
+      one(op, "one" + sign + "b " + extents(d), spread("a", {1}), input("b", d), d);
+    }
+  }
+  one(operations[0], "a + b " + of(long_length), input("a", {long_length}), input("b", {long_length}), {long_length});
+  const auto in_place = [&](const char* of, const char* other) {
+    all.push_back({.slot = "arithmetic",
+                   .variant = std::string("in place of ") + of,
+                   .operands = {in_out(of, {67}), input(other, {67})},
+                   .call = [of](Stream& s, const Operands& o) {
+                     s.backend.arithmetic(s, Arithmetic::subtract, o["a"], o["b"], {o[of], false});
+                   }});
+  };
+  in_place("a", "b");
+  in_place("b", "a");
 }
 
 void add_scale(std::vector<SlotCase>& all) {
@@ -56,6 +74,11 @@ void add_scale(std::vector<SlotCase>& all) {
   };
   for (std::int64_t n : lengths) one(n, n % 4 == 3);
   one(long_length, true);
+  for (const auto& [x, y] : {std::pair<Dims, Dims>{{1}, {513}}, {{33}, {7, 33}}, {{8}, {3, 5, 8}}})
+    all.push_back({.slot = "scale",
+                   .variant = extents(x) + " spread over " + extents(y),
+                   .operands = {input("x", x, normal(), Element::parameter), gradient("y", y)},
+                   .call = [](Stream& s, const Operands& o) { s.backend.scale(s, 0.3, {}, o["x"], o.gradient("y")); }});
 }
 
 void add_activation(std::vector<SlotCase>& all) {
@@ -204,7 +227,7 @@ void add_convert(std::vector<SlotCase>& all) {
 }  // namespace
 
 void add_elementwise_cases(std::vector<SlotCase>& all) {
-  add_add(all);
+  add_arithmetic(all);
   add_convert(all);
   add_scale(all);
   add_activation(all);

@@ -1,6 +1,7 @@
 #include "tests/engine/gradient_cases.h"
 
 #include "engine/core/random.h"
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/concat.h"
 #include "engine/ops/conv2d.h"
@@ -62,6 +63,43 @@ void add_activations(std::vector<GradientCase>& all) {
   }
 }
 
+// Every operation on operands of one shape, with a row and with one element on either side, and with one value twice.
+void add_arithmetic(std::vector<GradientCase>& all) {
+  struct Operation {
+    const char* name;
+    Variable (*apply)(const Variable&, const Variable&);
+  };
+  const Operation operations[] = {
+      {"add", operator+ }, {"subtract", operator- }, {"multiply", operator* }, {"divide", operator/ } };
+  struct Operands {
+    const char* name;
+    Shape a, b;
+  };
+  const Operands operands[] = {{"one shape", {2, 3, 4}, {2, 3, 4}},
+                               {"a row", {5, 3}, {3}},
+                               {"of a row", {3}, {2, 4, 3}},
+                               {"one element", {4, 3}, {1}},
+                               {"of one element", {1}, {4, 3}}};
+  for (const Operation& op : operations) {
+    const auto name = [&](const char* what) { return std::string(op.name) + "/" + what; };
+    for (const Operands& o : operands)  // divisors away from 0
+      all.push_back({name(o.name), {{"a", o.a}, {"b", o.b, 2.5, 0.3}}, [op](const Inputs& in, const CaseContext&) {
+                       return op.apply(in[0], in[1]);
+                     }});
+    if (op.apply != operations[1].apply && op.apply != operations[3].apply)
+      all.push_back({name("one value twice"), {{"x", {2, 3, 4}}}, [op](const Inputs& in, const CaseContext&) {
+                       return op.apply(in[0], in[0]);
+                     }});
+  }
+  all.push_back({"scale", {{"x", {5, 3}}}, [](const Inputs& in, const CaseContext&) { return -0.7 * in[0]; }});
+  all.push_back({"square", {{"x", {5, 3}}}, [](const Inputs& in, const CaseContext&) { return square(in[0]); }});
+  all.push_back({"sum", {{"x", {5, 3}}}, [](const Inputs& in, const CaseContext&) { return sum(in[0]); }});
+  all.push_back({"mean", {{"x", {2, 5, 3}}}, [](const Inputs& in, const CaseContext&) { return mean(in[0]); }});
+  all.push_back({"mean_squared_error", {{"x", {5, 3}}, {"t", {5, 3}}}, [](const Inputs& in, const CaseContext&) {
+                   return mean_squared_error(in[0], in[1]);
+                 }});
+}
+
 std::vector<GradientCase> plain_cases() {
   constexpr auto none = Activation::none, relu = Activation::relu, sigmoid = Activation::sigmoid;
   const Padding same = Padding::keras_same();
@@ -103,10 +141,6 @@ std::vector<GradientCase> plain_cases() {
        {{"x", {3, 4, 5, 6}}},
        [](const Inputs& in, const CaseContext&) { return global_average_pool(in[0]); }},
 
-      {"add/two",
-       {{"a", {2, 3, 4}}, {"b", {2, 3, 4}}},
-       [](const Inputs& in, const CaseContext&) { return add(in[0], in[1]); }},
-      {"add/one twice", {{"x", {2, 3, 4}}}, [](const Inputs& in, const CaseContext&) { return add(in[0], in[0]); }},
       {"concat/three",
        {{"a", {2, 3, 2, 4}}, {"b", {2, 3, 2, 1}}, {"c", {2, 3, 2, 6}}},
        [](const Inputs& in, const CaseContext&) {
@@ -179,6 +213,7 @@ std::vector<GradientCase> plain_cases() {
 std::vector<GradientCase> gradient_cases() {
   std::vector<GradientCase> all = plain_cases();
   add_activations(all);
+  add_arithmetic(all);
   return all;
 }
 

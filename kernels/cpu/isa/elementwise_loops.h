@@ -1,4 +1,4 @@
-// Inner loops of conversions, add and scale: one read and one write per operand, so memory bounds them.
+// Inner loops of conversions, arithmetic and scale: one read and one write per operand, so memory bounds them.
 #pragma once
 
 #include "kernels/cpu/isa/simd.h"
@@ -18,9 +18,24 @@ void narrow(const float* x, Index count, bf16* y) {
   if (i < count) store_partial(y + i, load_partial(x + i, count - i), count - i);
 }
 
-void add(const float* a, const float* b, float* y, Index count) {
-  TESSERA_INDEPENDENT
-  for (Index i = 0; i < count; ++i) y[i] = a[i] + b[i];
+template <class Function>
+TESSERA_INLINE void combine(const float* a, const float* b, float* y, bool accumulate, Index count, Function function) {
+  if (accumulate) {
+    TESSERA_INDEPENDENT
+    for (Index i = 0; i < count; ++i) y[i] += function(a[i], b[i]);
+  } else {
+    TESSERA_INDEPENDENT
+    for (Index i = 0; i < count; ++i) y[i] = function(a[i], b[i]);
+  }
+}
+
+void arithmetic(Arithmetic operation, const float* a, const float* b, float* y, bool accumulate, Index count) {
+  switch (operation) {
+    case Arithmetic::add: return combine(a, b, y, accumulate, count, [](float l, float r) { return l + r; });
+    case Arithmetic::subtract: return combine(a, b, y, accumulate, count, [](float l, float r) { return l - r; });
+    case Arithmetic::multiply: return combine(a, b, y, accumulate, count, [](float l, float r) { return l * r; });
+    case Arithmetic::divide: return combine(a, b, y, accumulate, count, [](float l, float r) { return l / r; });
+  }
 }
 
 void scale(float factor, const float* x, float* y, bool accumulate, Index count) {

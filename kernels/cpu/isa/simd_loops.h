@@ -8,8 +8,8 @@
 
 #include <cstdint>
 
-#include "kernels/activation.h"
 #include "kernels/bf16.h"
+#include "kernels/params.h"
 
 namespace tessera::kernels::cpu {
 
@@ -41,7 +41,7 @@ struct SimdLoops {
   void (*narrow)(const float* x, std::int64_t count, bf16* y);
 
   // ---- elementwise; y may be a or b, dx may be dy
-  void (*add)(const float* a, const float* b, float* y, std::int64_t count);
+  void (*arithmetic)(Arithmetic, const float* a, const float* b, float* y, bool accumulate, std::int64_t count);
   void (*scale)(float factor, const float* x, float* y, bool accumulate, std::int64_t count);
   void (*activation_forward)(Activation, const float* x, float* y, std::int64_t count);
   void (*activation_backward)(Activation, const float* v, const float* dy, float* dx, bool accumulate, std::int64_t count);

@@ -15,7 +15,7 @@ namespace {
 constexpr SimdLoops simd_table{
     .widen = widen,
     .narrow = narrow,
-    .add = add,
+    .arithmetic = arithmetic,
     .scale = scale,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
