@@ -86,16 +86,7 @@ struct SimdLoops {
   void (*max_pool_gradient)(const MaxPoolRow&, const float* dy, const std::uint8_t* index, float* dx, bool assign);
 };
 
-// The loops for the instruction set in use: that of isa::kernels().
+// The loops for the instruction set in use: those of isa::kernels().
 const SimdLoops& simd_loops();
-
-namespace isa {
-// One per file of its name.
-extern const SimdLoops loops_baseline;
-#if defined(__x86_64__)
-extern const SimdLoops loops_avx2;
-extern const SimdLoops loops_avx512;
-#endif
-}  // namespace isa
 
 }  // namespace tessera::kernels::cpu
