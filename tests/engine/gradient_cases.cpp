@@ -137,6 +137,19 @@ std::vector<GradientCase> plain_cases() {
       pooling("3x3 stride 2 same", {2, 8, 8, 3}, {.window = 3, .stride = 2, .padding = same}),
       pooling("2x2 stride 1 same", {1, 6, 5, 2}, {.window = 2, .stride = 1, .padding = same}),
       pooling("3x3 stride 2 padding 1", {1, 8, 8, 2}, {.window = 3, .stride = 2, .padding = Padding::all(1)}),
+      {"average_pool/2x2",
+       {{"x", {2, 6, 6, 3}}},
+       [](const Inputs& in, const CaseContext&) { return average_pool(in[0], {}); }},
+      {"average_pool/3x3 stride 2 same",
+       {{"x", {2, 8, 7, 3}}},
+       [=](const Inputs& in, const CaseContext&) {
+         return average_pool(in[0], {{.window = 3, .stride = 2, .padding = same}, false});
+       }},
+      {"average_pool/3x3 stride 1 padding 1, counted",
+       {{"x", {1, 5, 6, 2}}},
+       [](const Inputs& in, const CaseContext&) {
+         return average_pool(in[0], {{.window = 3, .stride = 1, .padding = Padding::all(1)}, true});
+       }},
       {"global_average_pool",
        {{"x", {3, 4, 5, 6}}},
        [](const Inputs& in, const CaseContext&) { return global_average_pool(in[0]); }},

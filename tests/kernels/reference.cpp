@@ -207,6 +207,17 @@ TEST_CASE("global average pooling by hand") {
   Values y(2), dx(8);
   backend().global_average_pool_forward(s, view(Values{1, 10, 2, 20, 3, 30, 6, 60}, {1, 2, 2, 2}), view(y, {1, 2}));
   CHECK(y == Values{3, 30});
+  // By hand: windows of 2 columns over 1 2 3 with a column of padding on the left.
+  const Pool2dShape padded{
+      .n = 1, .h = 1, .w = 3, .c = 1, .r = 1, .s = 2, .p = 1, .q = 2, .stride = 2, .pad_top = 0, .pad_left = 1};
+  for (bool counted : {false, true}) {
+    Values average(2), gradient_of_x(3);
+    backend().average_pool_forward(s, padded, counted, view(Values{1, 2, 3}, {1, 1, 3, 1}), view(average, {1, 1, 2, 1}));
+    check_close(average, {counted ? 0.5 : 1.0, 2.5});
+    backend().average_pool_backward(s, padded, counted, view(Values{4, 6}, {1, 1, 2, 1}),
+                                    gradient(gradient_of_x, {1, 1, 3, 1}));
+    check_close(gradient_of_x, {counted ? 2.0 : 4.0, 3, 3});
+  }
   backend().global_average_pool_backward(s, view(Values{4, 8}, {1, 2}), gradient(dx, {1, 2, 2, 2}));
   CHECK(dx == Values{1, 2, 1, 2, 1, 2, 1, 2});
 }
