@@ -9,9 +9,15 @@ namespace {
 kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
   require_rank("conv2d", "input", x, 4, "N,H,W,C");
   require_rank("conv2d", "filter", w, 4, "K,R,S,C");
-  require(x.shape()[3] == w.shape()[3], "[conv2d] input " + to_string(x.shape()) + " (N,H,W,C) has " +
-                                            std::to_string(x.shape()[3]) + " channels, filter " + to_string(w.shape()) +
-                                            " (K,R,S,C) expects " + std::to_string(w.shape()[3]));
+  const std::int64_t groups = options.groups, channels = x.shape()[3], expected = w.shape()[3] * groups;
+  require(groups >= 1 && channels % groups == 0 && w.shape()[0] % groups == 0,
+          "[conv2d] " + std::to_string(groups) + " groups do not divide the " + std::to_string(channels) +
+              " channels of input " + to_string(x.shape()) + " (N,H,W,C) and the " + std::to_string(w.shape()[0]) +
+              " filters " + to_string(w.shape()) + " (K,R,S,C)");
+  require(channels == expected, "[conv2d] input " + to_string(x.shape()) + " (N,H,W,C) has " + std::to_string(channels) +
+                                    " channels, filter " + to_string(w.shape()) + " (K,R,S,C)" +
+                                    (groups > 1 ? " in " + std::to_string(groups) + " groups" : "") + " expects " +
+                                    std::to_string(expected));
   if (bias) require_shape("conv2d", "bias", bias, {w.shape()[0]});
   const Padding& pad = options.padding;
   const WindowAxis rows = window_axis(x.shape()[1], w.shape()[1], options.stride, pad.same, pad.top, pad.bottom);
@@ -30,7 +36,8 @@ kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bi
           .q = columns.out,
           .stride = options.stride,
           .pad_top = rows.before,
-          .pad_left = columns.before};
+          .pad_left = columns.before,
+          .groups = groups};
 }
 
 // Records the convolution that made y.
@@ -68,7 +75,7 @@ Conv2dWithStatistics conv2d_with_statistics(const Variable& x, const Variable& w
                                             const Conv2dOptions& options) {
   require(options.activation == Activation::none, "[conv2d] statistics are of the output before any activation");
   Device& device = x.value().on();
-  if (!device.backend().conv2d_forward_statistics) return {conv2d(x, w, bias, options), {}};
+  if (options.groups > 1 || !device.backend().conv2d_forward_statistics) return {conv2d(x, w, bias, options), {}};
   const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
   const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
   const std::int64_t slices = (shape.n * shape.p * shape.q + kernels::statistics_rows - 1) / kernels::statistics_rows;

@@ -114,6 +114,11 @@ std::vector<GradientCase> plain_cases() {
       convolution("7x7 stride 2 same", {1, 12, 12, 3}, {2, 7, 7, 3}, false, {.stride = 2, .padding = same}),
       convolution("3x3 asymmetric padding", {1, 5, 6, 2}, {2, 3, 3, 2}, true, {.padding = {2, 0, 1, 3}}),
       convolution("3x3 same, many channels", {1, 6, 6, 17}, {19, 3, 3, 17}, false, {.padding = same}),
+      convolution("depthwise 3x3, bias, relu", {2, 6, 5, 3}, {3, 3, 3, 1}, true,
+                  {.padding = same, .activation = relu, .groups = 3}),
+      convolution("depthwise 3x3 stride 2, two filters a channel", {1, 7, 8, 4}, {8, 3, 3, 1}, false,
+                  {.stride = 2, .padding = Padding::all(1), .groups = 4}),
+      convolution("3x3 in groups of three", {2, 5, 5, 6}, {4, 3, 3, 3}, true, {.padding = same, .groups = 2}),
 
       {"linear/bias",
        {{"x", {3, 7}}, {"w", {5, 7}}, {"bias", {5}}},

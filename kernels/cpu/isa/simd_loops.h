@@ -24,8 +24,8 @@ struct SgdConstants {
   bool nesterov;
 };
 
-// One row of max-pool windows that all reach the same rows × columns cells inside the input.
-struct MaxPoolRow {
+// One row of windows that all reach the same rows × columns cells inside the input.
+struct WindowRow {
   std::int64_t windows;
   std::int64_t channels;
   std::int64_t window_step;  // input elements from one window to the next
@@ -74,6 +74,12 @@ struct SimdLoops {
                          const float* mean, const float* factor, const float* mean_dz, const float* slope, float* dx,
                          bool accumulate_dx, float* dresidual, bool accumulate_dresidual);
 
+  // ---- depthwise convolution, over all cells of each window; x, dx: channel 0 of the first window's first cell; w, dw:
+  // [numbers, channels]; y, dy: [windows, channels]
+  void (*depthwise)(const WindowRow&, const float* x, const float* w, float* y);            // y += x·w
+  void (*depthwise_data)(const WindowRow&, const float* dy, const float* w, float* dx);     // dx += dy·w
+  void (*depthwise_weights)(const WindowRow&, const float* x, const float* dy, float* dw);  // dw += Σ x·dy
+
   // ---- optimiser
   void (*adam)(const AdamConstants&, const float* gradient, float* weights, float* moment1, float* moment2,
                std::int64_t count);
@@ -81,9 +87,9 @@ struct SimdLoops {
 
   // ---- max pooling; x and dx: channel 0 of the first window's first cell; y, dy, index (forward: may be null): [windows,
   // C]
-  void (*max_pool)(const MaxPoolRow&, const float* x, float* y, std::uint8_t* index);
+  void (*max_pool)(const WindowRow&, const float* x, float* y, std::uint8_t* index);
   // dx += [index = number of the cell]·dy for each cell of each window; `assign`: = instead of +=
-  void (*max_pool_gradient)(const MaxPoolRow&, const float* dy, const std::uint8_t* index, float* dx, bool assign);
+  void (*max_pool_gradient)(const WindowRow&, const float* dy, const std::uint8_t* index, float* dx, bool assign);
 };
 
 // The loops for the instruction set in use: those of isa::kernels().

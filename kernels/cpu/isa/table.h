@@ -3,6 +3,7 @@
 
 #include "kernels/cpu/isa/activation.h"
 #include "kernels/cpu/isa/batch_norm_loops.h"
+#include "kernels/cpu/isa/depthwise_loops.h"
 #include "kernels/cpu/isa/dropout_loops.h"
 #include "kernels/cpu/isa/elementwise_loops.h"
 #include "kernels/cpu/isa/max_pool_loops.h"
@@ -50,6 +51,9 @@ constexpr Kernels table_of(const char* name) {
               .normalise = normalise,
               .gradient_sums = gradient_sums,
               .input_gradient = input_gradient,
+              .depthwise = depthwise,
+              .depthwise_data = depthwise_data,
+              .depthwise_weights = depthwise_weights,
               .adam = adam,
               .sgd = sgd,
               .max_pool = max_pool,
