@@ -201,6 +201,7 @@ std::vector<SlotCase> slot_cases() {
   add_conv2d_cases(all);
   add_pool_cases(all);
   add_batch_norm_cases(all);
+  add_layer_norm_cases(all);
   add_loss_cases(all);
   add_optimizer_cases(all);
   add_gather_cases(all);

@@ -6,6 +6,7 @@
 #include "engine/ops/concat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/loss.h"
 #include "engine/ops/pool.h"
@@ -136,6 +137,13 @@ std::vector<GradientCase> plain_cases() {
       normalization("running statistics", {2, 3, 3, 5}, none, false, ""),
       normalization("running statistics, residual, relu", {2, 3, 3, 5}, relu, false, "other"),
       normalization("running statistics, x as its own residual, relu", {2, 3, 3, 5}, relu, false, "x"),
+
+      {"layer_norm/rows",
+       {{"x", {4, 7}, 0.5, 2}, {"gamma", {7}, 1, 0.3}, {"beta", {7}}},
+       [](const Inputs& in, const CaseContext&) { return layer_norm(in[0], in[1], in[2], 1e-3); }},
+      {"layer_norm/images",
+       {{"x", {2, 3, 2, 5}, 0.5, 2}, {"gamma", {5}, 1, 0.3}, {"beta", {5}}},
+       [](const Inputs& in, const CaseContext&) { return layer_norm(in[0], in[1], in[2], 1e-3); }},
 
       pooling("2x2", {2, 6, 6, 3}, {}),
       pooling("3x3 stride 2, overlapping", {2, 9, 8, 3}, {.window = 3, .stride = 2}),

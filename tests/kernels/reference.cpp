@@ -255,6 +255,27 @@ TEST_CASE("batch normalisation: PyTorch's numbers") {
   check_close(v, {0.9 + 0.125});
 }
 
+TEST_CASE("layer normalisation: by hand, for rows 1, 2, 3, 4 and 5, 5, 5, 5") {
+  Stream s(backend(), 0, {});
+  const Dims d{2, 4}, c{4};
+  Values y(8), mean(2), rstd(2), dx(8), dgamma(4), dbeta(4);
+  backend().layer_norm_forward(s, 0.25, view(Values{1, 2, 3, 4, 5, 5, 5, 5}, d), view(Values{1, 2, 1, -1}, c),
+                               view(Values{0, 1, 0, 3}, c), view(y, d), view(mean, {2}), view(rstd, {2}));
+  const double r = 1 / std::sqrt(1.5);  // variance 1.25
+  check_close(mean, {2.5, 5});
+  check_close(rstd, {r, 2});
+  check_close(y, {-1.5 * r, 1 - r, 0.5 * r, 3 - 1.5 * r, 0, 1, 0, 3});
+  // With dy = (1, 0, 0, 0) and (0, 0, 0, 2) only Σg/C and x̂·Σ(g·x̂)/C are left in the other columns.
+  backend().layer_norm_backward(s, view(Values{1, 2, 3, 4, 5, 5, 5, 5}, d), view(Values{1, 0, 0, 0, 0, 0, 0, 2}, d),
+                                view(Values{1, 2, 1, -1}, c), view(mean, {2}), view(rstd, {2}), gradient(dx, d),
+                                gradient(dgamma, c), gradient(dbeta, c));
+  const double b = -1.5 * r / 4;  // Σ(g·x̂)/C of the first row
+  check_close(dx, {r * (0.75 + 1.5 * r * b), r * (-0.25 + 0.5 * r * b), r * (-0.25 - 0.5 * r * b), r * (-0.25 - 1.5 * r * b),
+                   1, 1, 1, -3});
+  check_close(dgamma, {-1.5 * r, 0, 0, 0});
+  check_close(dbeta, {1, 0, 0, 2});
+}
+
 TEST_CASE("batch normalisation: a single row has variance 0") {
   Stream s(backend(), 0, {});
   const BatchNormParams p{.epsilon = 0.01, .momentum = 0.5, .unbiased_variance = true, .activation = Activation::none};
