@@ -35,7 +35,7 @@ enum class LossAverage : std::uint8_t {
 };
 
 struct Recipe {
-  std::string id;
+  std::string id = {};
   Normalization normalization = Normalization::none;
   Validation validation = Validation::test_set;
   std::vector<std::int32_t> classes = {};  // train on these labels only, renumbered from 0; empty: all
