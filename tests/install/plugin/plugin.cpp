@@ -3,9 +3,7 @@
 #include "engine/nn/parameter_store.h"
 #include "models/catalogue.h"
 
-extern "C" long long training_images() {
-  return static_cast<long long>(tessera::open_dataset("synthetic").train.count);
-}
+extern "C" long long training_images() { return static_cast<long long>(tessera::open_dataset("synthetic").train.count); }
 
 extern "C" long long parameters_of(const char* network) {
   const auto device = tessera::Device::open({.device = "cpu"});
