@@ -10,8 +10,8 @@ double elements(const Variable& v) { return static_cast<double>(v.value().count(
 Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel, const Options& o) : options(o) {
   const double window = static_cast<double>(kernel * kernel);
   if (o.groups < 1 || in_channels % o.groups != 0)
-    throw ShapeError("a convolution of " + std::to_string(in_channels) + " channels cannot have " + std::to_string(o.groups) +
-                     " groups");
+    throw ShapeError("a convolution of " + std::to_string(in_channels) + " channels cannot have " +
+                     std::to_string(o.groups) + " groups");
   const std::int64_t seen = in_channels / o.groups;  // channels, by each filter
   const Fan fan{window * static_cast<double>(seen), window * static_cast<double>(out_channels / o.groups)};
   weight = Parameter({out_channels, kernel, kernel, seen}, o.init.conv_weight, fan);

@@ -31,10 +31,8 @@ struct Conv2d : Module {
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
   Variable operator()(const Context& context, const Variable& x) const;
   Conv2dOptions op_options() const {
-    return {.stride = options.stride,
-            .padding = options.padding,
-            .activation = options.activation,
-            .groups = options.groups};
+    return {
+        .stride = options.stride, .padding = options.padding, .activation = options.activation, .groups = options.groups};
   }
   double flops(const Tensor& output) const;  // that made this output
 

@@ -13,8 +13,8 @@ void check(const ImageSet& set, const char* which, Network& network) {
   const std::int64_t classes = std::max<std::int64_t>(2, network.outputs());
   for (const std::int32_t label : set.labels)
     if (label < 0 || label >= classes)
-      throw DataError(std::string("[train] label ") + std::to_string(label) + " of a " + which + " image: the network tells " +
-                      std::to_string(classes) + " classes apart");
+      throw DataError(std::string("[train] label ") + std::to_string(label) + " of a " + which +
+                      " image: the network tells " + std::to_string(classes) + " classes apart");
 }
 
 }  // namespace
