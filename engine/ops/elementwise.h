@@ -7,7 +7,7 @@ namespace tessera {
 
 using kernels::Activation;
 
-// y = f(x): relu max(x, 0) with gradient 0 at 0; sigmoid 1/(1 + e^−x).
+// y = f(x): formulas, gradients and sources in kernels/activation.h.
 Variable activate(const Variable& x, Activation activation);
 
 // y = a + b, of one shape.

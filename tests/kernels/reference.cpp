@@ -40,6 +40,11 @@ TEST_CASE("elementwise by hand") {
   CHECK(y == Values{0, 0, 2, Inf});
   backend().activation_forward(s, Activation::relu, view(Values{NaN, 1, 1, 1}, {4}), view(y, {4}));
   CHECK(std::isnan(y[0]));
+  // Φ(1), Φ(2) from tables of the normal distribution.
+  backend().activation_forward(s, Activation::gelu, view(Values{0, 1, -1, 2}, {4}), view(y, {4}));
+  check_close(y, {0, 0.8413447460685429, -0.1586552539314571, 2 * 0.9772498680518208});
+  backend().activation_forward(s, Activation::silu, view(Values{0, std::log(3.0), -std::log(3.0), 40}, {4}), view(y, {4}));
+  check_close(y, {0, 0.75 * std::log(3.0), -0.25 * std::log(3.0), 40});
   backend().activation_forward(s, Activation::sigmoid, view(Values{0, -Inf, Inf, std::log(3.0)}, {4}), view(y, {4}));
   check_close(y, {0.5, 0, 1, 0.75});
   Values factor{4};
@@ -202,6 +207,17 @@ TEST_CASE("global average pooling by hand") {
   Values y(2), dx(8);
   backend().global_average_pool_forward(s, view(Values{1, 10, 2, 20, 3, 30, 6, 60}, {1, 2, 2, 2}), view(y, {1, 2}));
   CHECK(y == Values{3, 30});
+  // By hand: windows of 2 columns over 1 2 3 with a column of padding on the left.
+  const Pool2dShape padded{
+      .n = 1, .h = 1, .w = 3, .c = 1, .r = 1, .s = 2, .p = 1, .q = 2, .stride = 2, .pad_top = 0, .pad_left = 1};
+  for (bool counted : {false, true}) {
+    Values average(2), gradient_of_x(3);
+    backend().average_pool_forward(s, padded, counted, view(Values{1, 2, 3}, {1, 1, 3, 1}), view(average, {1, 1, 2, 1}));
+    check_close(average, {counted ? 0.5 : 1.0, 2.5});
+    backend().average_pool_backward(s, padded, counted, view(Values{4, 6}, {1, 1, 2, 1}),
+                                    gradient(gradient_of_x, {1, 1, 3, 1}));
+    check_close(gradient_of_x, {counted ? 2.0 : 4.0, 3, 3});
+  }
   backend().global_average_pool_backward(s, view(Values{4, 8}, {1, 2}), gradient(dx, {1, 2, 2, 2}));
   CHECK(dx == Values{1, 2, 1, 2, 1, 2, 1, 2});
 }
@@ -237,6 +253,27 @@ TEST_CASE("batch normalisation: PyTorch's numbers") {
   const double r = 1 / std::sqrt(1.25);
   check_close(out, {0, 1 - 0.5 * r, 0.5 * r, 1.5 * r - 1});
   check_close(v, {0.9 + 0.125});
+}
+
+TEST_CASE("layer normalisation: by hand, for rows 1, 2, 3, 4 and 5, 5, 5, 5") {
+  Stream s(backend(), 0, {});
+  const Dims d{2, 4}, c{4};
+  Values y(8), mean(2), rstd(2), dx(8), dgamma(4), dbeta(4);
+  backend().layer_norm_forward(s, 0.25, view(Values{1, 2, 3, 4, 5, 5, 5, 5}, d), view(Values{1, 2, 1, -1}, c),
+                               view(Values{0, 1, 0, 3}, c), view(y, d), view(mean, {2}), view(rstd, {2}));
+  const double r = 1 / std::sqrt(1.5);  // variance 1.25
+  check_close(mean, {2.5, 5});
+  check_close(rstd, {r, 2});
+  check_close(y, {-1.5 * r, 1 - r, 0.5 * r, 3 - 1.5 * r, 0, 1, 0, 3});
+  // With dy = (1, 0, 0, 0) and (0, 0, 0, 2) only Σg/C and x̂·Σ(g·x̂)/C are left in the other columns.
+  backend().layer_norm_backward(s, view(Values{1, 2, 3, 4, 5, 5, 5, 5}, d), view(Values{1, 0, 0, 0, 0, 0, 0, 2}, d),
+                                view(Values{1, 2, 1, -1}, c), view(mean, {2}), view(rstd, {2}), gradient(dx, d),
+                                gradient(dgamma, c), gradient(dbeta, c));
+  const double b = -1.5 * r / 4;  // Σ(g·x̂)/C of the first row
+  check_close(dx, {r * (0.75 + 1.5 * r * b), r * (-0.25 + 0.5 * r * b), r * (-0.25 - 0.5 * r * b), r * (-0.25 - 1.5 * r * b),
+                   1, 1, 1, -3});
+  check_close(dgamma, {-1.5 * r, 0, 0, 0});
+  check_close(dbeta, {1, 0, 0, 2});
 }
 
 TEST_CASE("batch normalisation: a single row has variance 0") {
