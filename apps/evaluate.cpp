@@ -52,7 +52,7 @@ int main(int argc, char** argv) {
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
-      Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
+      Dataset dataset = open_dataset(data, {.seed = config.recipe.seed, .stop = stop.flag()});
       for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());

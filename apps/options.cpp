@@ -34,12 +34,12 @@ const CLI::Validator positive_integer(
 void ComputeOptions::apply(RunConfig& config) const {
   take(device, config.device);
   take(kernels, config.kernels);
-  take(precision, config.precision);
+  if (precision) config.recipe.precision = from_word<Precision>(*precision).value();
   take(threads, config.threads);
-  take(seed, config.seed);
+  take(seed, config.recipe.seed);
   take(batch_size, config.recipe.batch_size);
   if (outputs) config.network_options.outputs = outputs;
-  if (normalize) config.recipe.normalization = normalization_of(*normalize);
+  if (normalize) config.recipe.normalization = Normalization::parse(*normalize).value();
   if (conv) config.direct_convolution = *conv == "direct";
   if (deterministic) config.deterministic = true;
   if (no_residual) config.network_options.residual = false;
@@ -51,7 +51,7 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   add(app, "--kernels", o.kernels, "With cuda: own kernels, or vendor (cuDNN and cuBLAS)", d.kernels)
       ->check(CLI::IsMember({"auto", "own", "vendor"}))
       ->group(group);
-  add(app, "--precision", o.precision, "Arithmetic", d.precision)
+  add(app, "--precision", o.precision, "Arithmetic", to_word(d.recipe.precision))
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->group(group);
   add(app, "--threads", o.threads, "CPU threads; 0: all", std::to_string(d.threads))
@@ -63,12 +63,12 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
       ->group(group);
   app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
       ->group(group);
-  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.seed))->group(group);
+  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))->group(group);
   add(app, "--batch-size", o.batch_size, "Images per step",
       d.recipe.batch_size > 0 ? std::to_string(d.recipe.batch_size) : "the recipe's")
       ->check(positive_integer)
       ->group(group);
-  add(app, "--normalize", o.normalize, "Of pixels, after /255", to_word(d.recipe.normalization))
+  add(app, "--normalize", o.normalize, "Of pixels, after /255", d.recipe.normalization.text())
       ->check(CLI::IsMember({"none", "cifar10"}))
       ->group(group);
 }

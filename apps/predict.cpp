@@ -167,7 +167,7 @@ int main(int argc, char** argv) {
 
       Subjects subjects;
       if (index >= 0) {
-        const Dataset data = open_dataset(paths[0], {.seed = config.seed, .stop = stop.flag()});
+        const Dataset data = open_dataset(paths[0], {.seed = config.recipe.seed, .stop = stop.flag()});
         for (const std::string& warning : data.warnings) console.warn(warning);
         subjects = pick_test_image(data, index);
       } else {

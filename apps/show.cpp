@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
   std::int64_t count = 25, index = -1;
   bool augment = false;
   RunConfig defaults;
-  std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
+  std::uint64_t& seed = defaults.recipe.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, "A data set, or the word synthetic; see the README")->required();
   app.add_option("--out", out, "The picture")->capture_default_str();
   app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();

@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
 
     const std::shared_ptr<Device> device = Device::open({.device = "cpu", .options = {.threads = 0}});
     const std::unique_ptr<Network> network = require_network(config.network).make(config.network_options);
-    const ParameterStore parameters(*network, device, config.seed);
+    const ParameterStore parameters(*network, device, config.recipe.seed);
     const ModelTable table = model_table(*network, parameters);
     console.result(table.text());
     console.object(table.json());

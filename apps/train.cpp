@@ -20,7 +20,6 @@ int main(int argc, char** argv) {
   RunConfig config;
   config.network = entry.id;
   config.recipe = entry.recipe;
-  config.seed = entry.recipe.seed;
 
   CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").",
                std::string("train_") + entry.id);
@@ -44,26 +43,27 @@ int main(int argc, char** argv) {
   return run_program(app, argc, argv, [&] {
     StopOnSignal stop;
     const Console console(output.verbosity());
-    RunRequest request{.config = config, .folder = resume, .resume = !resume.empty(), .stop = stop.flag()};
+    RunRequest request{
+        .config = config, .folder = resume, .new_data = !data.empty(), .stop = stop.flag(), .save = stop.save_flag()};
     try {
-      if (request.resume) {
-        const fs::path file = request.folder / "config.json";
-        request.config = parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
+      if (!resume.empty()) {
+        request.config = read_run_config(request.folder);
+        if (request.config.new_head) throw UsageError(resume + " is a fine-tuning run: use finetune --resume " + resume);
         if (request.config.network != entry.id)
           throw UsageError(resume + " is a run of " + request.config.network + ": use train_" + request.config.network);
+        if (options.weights) throw UsageError("--weights starts a new run, --resume goes on with one: give either");
+        request.resumed = request.config;
       } else {
         request.config.recipe = entry.recipe_called(recipe);
-        request.config.precision = to_word(request.config.recipe.precision);
-        request.config.seed = request.config.recipe.seed;
-        request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
       }
       options.apply(request.config);
-      if (!data.empty()) request.config.data = data;
+      if (!data.empty()) request.config.data = absolute_if_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
 
       const std::shared_ptr<Device> device = open_device(request.config);
-      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.seed, .stop = stop.flag()});
+      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.recipe.seed, .stop = stop.flag()});
       const std::unique_ptr<Network> network = entry.make(request.config.network_options);
+      if (resume.empty()) request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
       const RunResult result = run_training(request, *network, std::move(dataset), device, console);
       if (result.end == FitEnd::stopped) throw Interrupted("training stopped");
       console.result("results in " + request.folder.string());

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/fields.h"
 #include "kernels/backends.h"
 
 namespace tessera {
@@ -17,6 +18,11 @@ enum class Precision : std::uint8_t {
   tf32,  // products of float32 operands rounded to TF32
   bf16,  // activations, their gradients and the weights that meet them are bf16
 };
+inline std::span<const Word<Precision>> words(Precision) {
+  static constexpr Word<Precision> table[] = {
+      {Precision::fp32, "fp32"}, {Precision::tf32, "tf32"}, {Precision::bf16, "bf16"}};
+  return table;
+}
 
 struct DeviceRequest {
   std::string device = "auto";    // auto | cpu | cuda | cuda:N | emulated | reference

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "engine/core/fields.h"
 #include "engine/nn/parameter_store.h"
 
 namespace tessera {
@@ -12,6 +13,10 @@ namespace tessera {
 using kernels::AdamForm;
 
 enum class OptimizerKind : std::uint8_t { sgd, adam };
+inline std::span<const Word<OptimizerKind>> words(OptimizerKind) {
+  static constexpr Word<OptimizerKind> table[] = {{OptimizerKind::sgd, "sgd"}, {OptimizerKind::adam, "adam"}};
+  return table;
+}
 
 // What a recipe says of its optimiser. Formulas: kernels/backend.h (sgd_step, adam_step).
 struct OptimizerConfig {
@@ -36,6 +41,21 @@ struct OptimizerConfig {
             .epsilon = 1e-8,
             .form = AdamForm::pytorch};
   }
+  template <class F>
+  void fields(F& f) {
+    f("kind", kind);
+    f("learning_rate", learning_rate, {.least = 0});
+    f("weight_decay", weight_decay, {.least = 0});
+    f("momentum", momentum, {.least = 0, .most = 1});
+    f("nesterov", nesterov);
+    f("beta1", beta1, {.least = 0, .most = 1});
+    f("beta2", beta2, {.least = 0, .most = 1});
+    f("epsilon", epsilon, {.least = 0});
+    std::string word = form == AdamForm::keras ? "keras" : "pytorch";
+    f("form", word);
+    form = word == "keras" ? AdamForm::keras : AdamForm::pytorch;
+  }
+
   // The command line's word for it: sgd, adam-keras, adam.
   std::string name() const;
 };

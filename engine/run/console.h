@@ -32,7 +32,7 @@ class Console {
 
 class ConsoleProgress : public FitObserver {
  public:
-  ConsoleProgress(const Console& console, const Recipe& recipe) : console_(console), recipe_(recipe) {}
+  explicit ConsoleProgress(const Console& console) : console_(console) {}
   void on_start(const Fit& fit) override;
   void on_step(const Fit& fit) override;
   void on_evaluation(const Fit& fit, const HistoryRow& row) override;
@@ -44,7 +44,6 @@ class ConsoleProgress : public FitObserver {
   void log_step(const Fit& fit);  // the step just done, numbered from 0
 
   const Console& console_;
-  const Recipe& recipe_;
   double shown_best_ = 0;
   std::chrono::steady_clock::time_point last_draw_{};
   std::int64_t shown_skips_ = 0;

@@ -1,5 +1,6 @@
 #include "engine/train/batches.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace tessera {
@@ -48,12 +49,10 @@ Batch BatchSource::draw(std::int64_t size, const kernels::StepState* state) cons
   return batch;
 }
 
-kernels::GatherParams gather_params(Normalization normalization, bool augment, std::uint64_t seed) {
+kernels::GatherParams gather_params(const Normalization& normalization, bool augment, std::uint64_t seed) {
   kernels::GatherParams params;
-  if (normalization == Normalization::cifar10) {
-    const float mean[] = {0.4914f, 0.4822f, 0.4465f}, std[] = {0.2023f, 0.1994f, 0.2010f};
-    for (int c = 0; c < 3; ++c) params.mean[c] = mean[c], params.std[c] = std[c];
-  }
+  std::copy(normalization.mean.begin(), normalization.mean.end(), params.mean);
+  std::copy(normalization.std.begin(), normalization.std.end(), params.std);
   if (augment) params.crop_padding = 4, params.flip = true;
   params.seed = seed;
   return params;
