@@ -46,14 +46,14 @@ int tessera::evaluate_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
     try {
       const Safetensors file = Safetensors::read(weights);
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
-      Dataset dataset = open_dataset(data, {.seed = config.recipe.seed, .stop = stop.flag()});
+      Dataset dataset = open_dataset(data, {.seed = config.recipe.seed, .stop = signals.stop()});
       for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
@@ -66,7 +66,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       const Evaluation result = evaluate(*saved.network, images,
                                          {.batch_size = config.recipe.batch_size,
                                           .average = config.recipe.loss_average,
-                                          .stop = stop.flag(),
+                                          .stop = signals.stop(),
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
@@ -79,7 +79,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       console.object(evaluation_json(result, confusion));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

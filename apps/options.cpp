@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/training.h"
 #include "engine/files/csv.h"
 
 namespace tessera {
@@ -63,7 +64,8 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
       ->group(group);
   app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
       ->group(group);
-  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))->group(group);
+  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))
+      ->group(group);
   add(app, "--batch-size", o.batch_size, "Images per step",
       d.recipe.batch_size > 0 ? std::to_string(d.recipe.batch_size) : "the recipe's")
       ->check(positive_integer)
@@ -102,7 +104,7 @@ void TrainOptions::apply(RunConfig& config) const {
   if (limit_train) config.limit_train = limit_train;
   if (limit_test) config.limit_test = limit_test;
   if (dropout) config.network_options.dropout = dropout;
-  take(weights, config.weights);
+  if (weights) config.weights = remembered_path(*weights);
   if (recipe.optimizer.momentum != 0 && recipe.optimizer.kind != OptimizerKind::sgd)
     throw UsageError("--momentum belongs to --optimizer sgd");
 }

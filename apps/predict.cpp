@@ -157,7 +157,7 @@ int tessera::predict_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
     try {
       if (index >= 0 && paths.size() != 1) throw UsageError("--index goes with one data set");
@@ -168,24 +168,24 @@ int tessera::predict_main(int argc, char** argv) {
 
       Subjects subjects;
       if (index >= 0) {
-        const Dataset data = open_dataset(paths[0], {.seed = config.recipe.seed, .stop = stop.flag()});
+        const Dataset data = open_dataset(paths[0], {.seed = config.recipe.seed, .stop = signals.stop()});
         for (const std::string& warning : data.warnings) console.warn(warning);
         subjects = pick_test_image(data, index);
       } else {
-        subjects = read_photos(paths, stop.flag());
+        subjects = read_photos(paths, signals.stop());
       }
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
       console.note("device   " + device->choice());
 
-      const std::vector<float> logits = logits_of(saved, config, subjects.images, device, stop.flag());
+      const std::vector<float> logits = logits_of(saved, config, subjects.images, device, signals.stop());
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());
       const std::vector<std::string> names = class_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
       for (std::size_t n = 0; n < subjects.names.size(); ++n)
         report(subjects, n, std::span(logits).subspan(n * outputs, outputs), names, top, console);
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

@@ -137,10 +137,10 @@ int tessera::show_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
     try {
-      const Dataset data = open_dataset(data_path, {.seed = seed, .stop = stop.flag()});
+      const Dataset data = open_dataset(data_path, {.seed = seed, .stop = signals.stop()});
       for (const std::string& warning : data.warnings) console.warn(warning);
       const ImageSet& set = split == "train" ? data.train : data.test;
       if (index >= 0) {
@@ -164,7 +164,7 @@ int tessera::show_main(int argc, char** argv) {
                               {"picture", out}}));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

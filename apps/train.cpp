@@ -3,16 +3,14 @@
 
 #include "apps/options.h"
 #include "apps/program.h"
-#include "apps/signals.h"
+#include "apps/training.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
-#include "engine/run/run.h"
 #include "models/catalogue.h"
 
 namespace {
 
 using namespace tessera;
-namespace fs = std::filesystem;
 
 }  // namespace
 
@@ -41,10 +39,9 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
-    RunRequest request{
-        .config = config, .folder = resume, .new_data = !data.empty(), .stop = stop.flag(), .save = stop.save_flag()};
+    RunRequest request{.config = config, .folder = resume.empty() ? out : resume, .new_data = !data.empty()};
     try {
       if (!resume.empty()) {
         request.config = read_run_config(request.folder);
@@ -57,25 +54,12 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
         request.config.recipe = entry.recipe_called(recipe);
       }
       options.apply(request.config);
-      if (!data.empty()) request.config.data = absolute_if_path(data);
+      if (!data.empty()) request.config.data = remembered_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
-
-      const std::shared_ptr<Device> device = open_device(request.config);
-      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.recipe.seed, .stop = stop.flag()});
-      const std::unique_ptr<Network> network = entry.make(request.config.network_options);
-      if (resume.empty()) request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
-      const RunResult result = run_training(request, *network, std::move(dataset), device, console);
-      if (result.end == FitEnd::stopped) throw Interrupted("training stopped");
-      console.result("results in " + request.folder.string());
-      if (result.test) {
-        console.result(test_line(*result.test));
-        console.object(evaluation_json(*result.test));
-      }
-      return 0;
+      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.recipe.seed, .stop = signals.stop()});
+      return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name());
     } catch (const Interrupted&) {
-      if (fs::exists(request.folder / "config.json"))  // else nothing had begun
-        console.note("stopped; go on with: " + app.get_name() + " --resume " + request.folder.string());
-      return stop.exit_code();
+      return signals.exit_code();  // while loading
     }
   });
 }
