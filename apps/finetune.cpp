@@ -21,7 +21,7 @@ Recipe transfer_recipe() {
   recipe.validation = Validation::test_set;
   recipe.batch_size = 32;
   recipe.epochs = 10;
-  recipe.optimizer = OptimizerConfig::sgd(0.01);
+  recipe.optimizer = Sgd::Options{.learning_rate = 0.01};
   return recipe;
 }
 

@@ -7,6 +7,11 @@ namespace {
 
 constexpr std::int64_t format_version = 2;
 
+void keep_only(Json& object, std::initializer_list<const char*> names) {
+  for (auto field = object.begin(); field != object.end();)
+    field = std::find(names.begin(), names.end(), field.key()) == names.end() ? object.erase(field) : std::next(field);
+}
+
 // Of version 1, which had no "version": seed and precision stood beside the recipe (whose own seed was the one that it had
 // before the command line), and all optimisers and schedules shared one list of fields.
 void upgrade(Json& config, const std::string& where) {
@@ -23,6 +28,18 @@ void upgrade(Json& config, const std::string& where) {
     config["direct_convolution"] = config["conv"] == "direct";
     config.erase("conv");
   }
+  if (recipe.contains("optimizer") && recipe["optimizer"].is_object()) {
+    Json& optimizer = recipe["optimizer"];
+    const bool sgd = optimizer.contains("kind") && optimizer["kind"] == "sgd";
+    if (!sgd && optimizer.contains("form")) optimizer["kind"] = optimizer["form"] == "pytorch" ? "adam" : "adam-keras";
+    if (sgd)
+      keep_only(optimizer, {"kind", "learning_rate", "weight_decay", "momentum", "nesterov"});
+    else
+      keep_only(optimizer, {"kind", "learning_rate", "weight_decay", "beta1", "beta2", "epsilon"});
+  }
+  if (recipe.contains("schedule") && recipe["schedule"].is_object() && recipe["schedule"].contains("kind") &&
+      recipe["schedule"]["kind"] == "constant")
+    keep_only(recipe["schedule"], {"kind"});
 }
 
 // What no single field's range can say.
@@ -43,6 +60,11 @@ void add_differences(const std::string& name, const Json& a, const Json& b, std:
     found.push_back(name + " " + a.dump() + " → " + b.dump());
     return;
   }
+  const auto kind = [](const Json& of) { return of.contains("kind") ? of["kind"].dump() : ""; };
+  if (kind(a) != kind(b)) {
+    found.push_back(name + " " + kind(a) + " → " + kind(b));
+    return;
+  }
   const std::string prefix = name.empty() ? "" : name + ".";
   for (const auto& [key, value] : b.items())
     add_differences(prefix + key, a.contains(key) ? a[key] : Json(nullptr), value, found);
@@ -54,7 +76,7 @@ void add_differences(const std::string& name, const Json& a, const Json& b, std:
 
 std::vector<Phase> phases_of(const RunConfig& config) {
   if (!config.phases.empty()) return config.phases;
-  return {{.epochs = config.recipe.epochs, .learning_rate = config.recipe.optimizer.learning_rate}};
+  return {{.epochs = config.recipe.epochs, .learning_rate = learning_rate_of(config.recipe.optimizer)}};
 }
 
 std::string to_json(const RunConfig& config) {

@@ -1,8 +1,10 @@
 #include "engine/run/console.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
 
 #include "engine/report/text.h"
@@ -16,8 +18,10 @@ using Clock = std::chrono::steady_clock;
 constexpr double seconds_between_draws = 0.1;
 
 void print(std::FILE* stream, const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
+  if (std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0) return;
+  // Where these signals are blocked they wait for this thread alone; who waits for them elsewhere is told.
+  if (errno == EPIPE) ::kill(::getpid(), SIGPIPE);
+  if (errno == EFBIG) ::kill(::getpid(), SIGXFSZ);
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }

@@ -9,7 +9,7 @@
 
 namespace tessera {
 
-// The parameters of the last linear layer of a forward pass. Error where the network has none.
+// The parameters of the network's head. Error where it has none.
 std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters);
 
 // The new head's values: Keras' defaults, Glorot-uniform weights and zero biases.

@@ -17,7 +17,7 @@ namespace {
 std::string epochs_text(std::int64_t epochs) { return std::to_string(epochs) + (epochs == 1 ? " epoch" : " epochs"); }
 
 std::string optimizer_text(const Recipe& recipe) {
-  return recipe.optimizer.name() + ", learning rate " + csv_number(recipe.optimizer.learning_rate);
+  return std::string(kind_of(recipe.optimizer)) + ", learning rate " + csv_number(learning_rate_of(recipe.optimizer));
 }
 
 void describe(const RunRequest& request, const ParameterStore& parameters, const Split& split, const Console& console) {
@@ -126,7 +126,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   std::optional<Checkpoint> checkpoint;
   FitState state;
   if (request.resumed) {
-    for (const std::string& change : differences(*request.resumed, config)) console.warn("changed: " + change);
+    for (const std::string& change : differences(*request.resumed, config)) console.note("changed  " + change);
     std::vector<std::string> notes;
     checkpoint = checkpoints.load_newest(notes);
     for (const std::string& note : notes) console.warn(note);
@@ -167,7 +167,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     if (state.epoch >= first_epoch && i + 1 < phases.size()) continue;  // done by an earlier session
     Recipe own = recipe;
     own.epochs = phase.epochs;
-    own.optimizer.learning_rate = phase.learning_rate;
+    set_field(own.optimizer, "learning_rate", phase.learning_rate);
     if (!config.phases.empty()) {
       for (Parameter* parameter : parameters.parameters()) parameter->set_trainable(!phase.frozen);
       for (Parameter* parameter : head) parameter->set_trainable(true);

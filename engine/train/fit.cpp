@@ -47,7 +47,7 @@ std::int64_t Fit::total_steps() const {
 
 double Fit::learning_rate(std::int64_t ahead) const {
   const std::int64_t steps = recipe_.epochs * steps_per_epoch();  // the schedule's, whatever max_steps says
-  return learning_rate_at(recipe_.schedule, recipe_.optimizer.learning_rate, steps - steps_left() + ahead, steps);
+  return learning_rate_at(recipe_.schedule, learning_rate_of(recipe_.optimizer), steps - steps_left() + ahead, steps);
 }
 
 double Fit::session_seconds() const { return now() - session_start_; }

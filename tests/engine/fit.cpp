@@ -17,7 +17,7 @@ constexpr std::int64_t image_count = 37, batch_size = 8, steps_per_epoch = 5;  /
 
 // Everything a run needs, and copies of what a checkpoint would hold.
 struct Trainee {
-  Trainee(const OptimizerConfig& config, const TinyNetwork::Options& options, bool augment = false)
+  Trainee(const OptimizerOptions& config, const TinyNetwork::Options& options, bool augment = false)
       : device(training_device()),
         network(options),
         store(network, device, 6),
@@ -55,7 +55,7 @@ struct Trainee {
   std::shared_ptr<Device> device;
   TinyNetwork network;
   ParameterStore store;
-  OptimizerConfig optimizer;
+  OptimizerOptions optimizer;
   BatchSource train, validation;
   std::optional<Fit> loop;
   std::vector<std::vector<float>> restored;  // what the loop begins with; empty: initial values
@@ -135,15 +135,16 @@ void check_same(const FitState& a, const FitState& b) {
 TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bits") {
   struct Case {
     const char* name;
-    OptimizerConfig config;
+    OptimizerOptions config;
     double dropout;
     bool augment;
     std::int64_t every;
   };
-  for (const Case& c : {Case{"sgd", OptimizerConfig::sgd(0.01, 0.9), 0, false, 0},
-                        Case{"sgd, dropout, augmented", OptimizerConfig::sgd(0.01, 0.9), 0.3, true, 0},
-                        Case{"adam", OptimizerConfig::adam(0.01), 0, false, 0},
-                        Case{"adam, dropout, evaluated every 3 steps", OptimizerConfig::adam_keras(0.01), 0.3, false, 3}}) {
+  for (const Case& c :
+       {Case{"sgd", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0, false, 0},
+        Case{"sgd, dropout, augmented", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0.3, true, 0},
+        Case{"adam", Adam::Options{.learning_rate = 0.01}, 0, false, 0},
+        Case{"adam, dropout, evaluated every 3 steps", AdamKeras::Options{.learning_rate = 0.01}, 0.3, false, 3}}) {
     Plan p = plan(3);
     p.evaluate_every_steps = c.every;
     p.best = BestRule::lowest_validation_loss;
@@ -173,7 +174,7 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
 }
 
 TEST_CASE("training learns, and the same plan gives the same bits") {
-  Trainee a(OptimizerConfig::adam(0.01), {}), b(OptimizerConfig::adam(0.01), {});
+  Trainee a(Adam::Options{.learning_rate = 0.01}, {}), b(Adam::Options{.learning_rate = 0.01}, {});
   const Outcome one = fit(a, plan(6)), two = fit(b, plan(6));
   check_same(one.state, two.state);
   CHECK(a.snapshot() == b.snapshot());
@@ -182,7 +183,8 @@ TEST_CASE("training learns, and the same plan gives the same bits") {
 }
 
 TEST_CASE("a step whose gradients are not finite changes no parameter and no moment, and is counted") {
-  for (const OptimizerConfig& config : {OptimizerConfig::sgd(0.01, 0.9), OptimizerConfig::adam(0.01)}) {
+  for (const OptimizerOptions& config : std::initializer_list<OptimizerOptions>{
+           Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, Adam::Options{.learning_rate = 0.01}}) {
     Trainee t(config, {.norm = false});
     t.network.damage = [](int step) { return step == 3 || step == 4 || step == 8; };
     std::vector<std::vector<float>> before = t.snapshot();
@@ -201,11 +203,11 @@ TEST_CASE("a step whose gradients are not finite changes no parameter and no mom
 
 TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run goes on counting") {
   {
-    Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+    Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
     t.network.damage = [](int step) { return step >= 2 && step < 11; };
     CHECK(fit(t, plan(3)).state.guard.skipped == 9);
   }
-  Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
   t.network.damage = [](int step) { return step >= 2; };
   std::vector<std::vector<float>> good;
   std::int64_t reached = 0;
@@ -217,7 +219,7 @@ TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run
   CHECK(reached == 11);  // the twelfth step found ten
   CHECK(t.snapshot() == good);
 
-  Trainee again(OptimizerConfig::sgd(0.01), {.norm = false});
+  Trainee again(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
   again.network.damage = [](int) { return true; };
   FitState state;
   state.guard = {.skip = 1, .consecutive = 6, .skipped = 6};
@@ -227,24 +229,24 @@ TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run
 }
 
 TEST_CASE("a run too short for ten steps that ends in a non-finite one is an error, not a success") {
-  Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
   t.network.damage = [](int step) { return step >= 3; };
   CHECK_THROWS_AS(fit(t, plan(1)), NonFiniteError);
-  Trainee recovers(OptimizerConfig::sgd(0.01), {.norm = false});
+  Trainee recovers(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
   recovers.network.damage = [](int step) { return step < 3; };
   CHECK(fit(recovers, plan(1)).end == FitEnd::finished);
 }
 
 TEST_CASE("a run taken up with another batch size trains the epochs that are left, along the same schedule") {
   Plan p = plan(2);
-  Trainee first(OptimizerConfig::sgd(0.01), {});
+  Trainee first(Sgd::Options{.learning_rate = 0.01}, {});
   const Outcome two = fit(first, p);
   REQUIRE(two.state.step == 2 * steps_per_epoch);
 
   Plan longer = plan(4);
   longer.batch_size = 20;  // two steps an epoch
-  longer.schedule = {.kind = ScheduleKind::one_cycle, .warmup = 0.5, .first = 0, .last = 0};
-  Trainee second(OptimizerConfig::sgd(0.01), {});
+  longer.schedule = OneCycle{.warmup = 0.5, .first = 0, .last = 0};
+  Trainee second(Sgd::Options{.learning_rate = 0.01}, {});
   second.restored = first.snapshot();
   const Outcome rest = fit(second, longer, two.state);
   CHECK(rest.end == FitEnd::finished);
@@ -259,7 +261,7 @@ TEST_CASE("a run taken up with another batch size trains the epochs that are lef
 
 TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
   {
-    Trainee t(OptimizerConfig::sgd(0.01), {});
+    Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
     const Outcome o = fit(t, plan(2));
     CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{5, 10});
     CHECK(o.seen.rows[1].epoch == 2);
@@ -267,7 +269,7 @@ TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
     CHECK(o.seen.rows[1].validation->samples == 20);
     CHECK(o.seen.events == "start row best resumable row best resumable finished ");
   }
-  Trainee t(OptimizerConfig::sgd(0.01), {});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
   Plan p = plan(2);
   p.evaluate_every_steps = 3;  // steps are counted from 0: behind number 3, 6 and 9, which is the last
   const Outcome o = fit(t, p);
@@ -280,7 +282,7 @@ TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
 }
 
 TEST_CASE("a run that ends within an epoch closes with a row of that epoch's steps") {
-  Trainee t(OptimizerConfig::sgd(0.01), {});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
   Plan p = plan(4);
   p.limits.max_steps = 7;
   const Outcome o = fit(t, p);
@@ -290,11 +292,11 @@ TEST_CASE("a run that ends within an epoch closes with a row of that epoch's ste
   CHECK(o.seen.rows[1].train.samples == 16);
   CHECK(o.seen.events == "start row best resumable finished row best ");
 
-  Trainee u(OptimizerConfig::sgd(0.01), {});
+  Trainee u(Sgd::Options{.learning_rate = 0.01}, {});
   p.evaluate_every_steps = 100;  // the last step makes the row: no second one
   CHECK(steps_of(fit(u, p).seen.rows) == std::vector<std::int64_t>{7});
 
-  Trainee v(OptimizerConfig::sgd(0.01), {});
+  Trainee v(Sgd::Options{.learning_rate = 0.01}, {});
   Plan timed = plan(1000);
   timed.limits.max_seconds = 1e-9;
   const Outcome none = fit(v, timed);
@@ -306,7 +308,7 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
   for (const std::int64_t every : {0, 3}) {
     Plan p = plan(2);
     p.evaluate_every_steps = every;
-    Trainee whole(OptimizerConfig::adam(0.01), {});
+    Trainee whole(Adam::Options{.learning_rate = 0.01}, {});
     const Outcome expected = fit(whole, p);
 
     const std::int64_t at = every == 0 ? steps_per_epoch : every + 1;
@@ -314,11 +316,11 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
     std::atomic<bool> stop = false;
     Plan stoppable = p;
     stoppable.limits.stop = &stop;
-    Trainee first(OptimizerConfig::adam(0.01), {});
+    Trainee first(Adam::Options{.learning_rate = 0.01}, {});
     const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == at; });
     CHECK(half.end == FitEnd::stopped);
     CHECK(half.seen.rows.empty());
-    Trainee second(OptimizerConfig::adam(0.01), {});
+    Trainee second(Adam::Options{.learning_rate = 0.01}, {});
     second.restored = first.snapshot();
     check_same(fit(second, p, half.state).state, expected.state);
     CHECK(second.snapshot() == whole.snapshot());
@@ -327,7 +329,7 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
 
 TEST_CASE("losses of training and validation are of one kind: with a rate of 0 they agree, penalty included") {
   for (const LossAverage average : {LossAverage::by_samples, LossAverage::by_batches}) {
-    Trainee t(OptimizerConfig::sgd(0), {.norm = false});
+    Trainee t(Sgd::Options{.learning_rate = 0}, {.norm = false});
     Plan p = plan(1);
     p.loss_average = average;
     p.shuffle = false;
@@ -347,7 +349,7 @@ TEST_CASE("losses of training and validation are of one kind: with a rate of 0 t
       StepStateBuffer state(t.device);
       state.write({.position = first});
       const Batch batch = t.train.draw(size, state.device_pointer());
-      const double loss = download(loss_of(t.network, {}, t.network.forward({}, batch.x), batch.y, 0).value()).at(0);
+      const double loss = download(t.network.loss({}, t.network.forward({}, batch.x), batch.y).value()).at(0);
       by_samples += loss * static_cast<double>(size) / image_count;
       by_batches += loss / steps_per_epoch;
     }
@@ -357,7 +359,7 @@ TEST_CASE("losses of training and validation are of one kind: with a rate of 0 t
 }
 
 TEST_CASE("evaluation changes nothing and does not depend on the batch size") {
-  Trainee t(OptimizerConfig::sgd(0.01), {.dropout = 0.5});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {.dropout = 0.5});
   const auto before = t.snapshot();
   const Evaluation small = evaluate(t.network, t.validation, {.batch_size = 3}),
                    large = evaluate(t.network, t.validation, {.batch_size = 64});
@@ -372,7 +374,7 @@ TEST_CASE("evaluation changes nothing and does not depend on the batch size") {
 
 TEST_CASE("best: only a strictly better value counts, by the recipe's rule") {
   for (const BestRule rule : {BestRule::lowest_validation_loss, BestRule::highest_validation_accuracy}) {
-    Trainee t(OptimizerConfig::sgd(0.5), {});
+    Trainee t(Sgd::Options{.learning_rate = 0.5}, {});
     Plan p = plan(12);
     p.best = rule;
     const Outcome o = fit(t, p);
