@@ -63,8 +63,8 @@ int tessera::evaluate_main(int argc, char** argv) {
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
       console.note("device   " + device->choice());
 
-      const BatchSource images(DeviceImages::upload(choose(split, split_name), device),
-                               gather_params(config.recipe.normalization, false, 0));
+      const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),
+                                gather_params(config.recipe.normalization, false, 0));
       Confusion confusion(split.classes);
       std::vector<float> logits;
       const Evaluation result = evaluate(*saved.network, images,

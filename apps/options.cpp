@@ -55,7 +55,7 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   add(app, "--precision", o.precision, "Arithmetic", to_word(d.recipe.precision))
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->group(group);
-  add(app, "--threads", o.threads, "CPU threads; 0: all", std::to_string(d.threads))
+  add(app, "--threads", o.threads, "CPU threads; 0: as many as the process may use", std::to_string(d.threads))
       ->check(CLI::Range(0, 1024))
       ->group(group);
   add(app, "--conv", o.conv, "direct: no algorithm that gives up accuracy for speed",

@@ -1,6 +1,7 @@
 #include "engine/run/console.h"
 
 #include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,11 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nul
 
 Json to_json(const Evaluation& e) {
   return {{"accuracy", number(e.accuracy)}, {"top-5", number(e.top5)}, {"loss", number(e.loss)}};
+}
+
+int terminal_columns() {  // asked for every line: windows change
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 std::string scores(const Evaluation& e, const std::string& prefix, bool top5, int decimals) {
@@ -59,6 +65,21 @@ void Console::object(const std::string& json) const {
   if (verbosity_ == Verbosity::json) print(results_, json + "\n");
 }
 
+std::string progress_line(const Progress& p, int columns) {
+  const std::string epoch = "epoch " + std::to_string(p.epoch) + "/" + std::to_string(p.epochs),
+                    step = " " + std::to_string(p.step) + "/" + std::to_string(p.steps),
+                    loss = "  loss " + format_fixed(p.loss, 4), accuracy = "  accuracy " + format_fixed(p.accuracy, 4),
+                    rate = "  " + format_fixed(p.images_per_second, 0) + " images/s",
+                    left = "  ETA " + format_duration(p.seconds_left);
+  const auto bar = [&](int width) { return " " + progress_bar(p.sample, p.samples, width); };
+  for (const std::string& line :
+       {epoch + bar(24) + step + loss + accuracy + rate + left, epoch + bar(12) + step + loss + accuracy + rate + left,
+        epoch + bar(12) + step + loss + accuracy + left, epoch + step + loss + accuracy + left, epoch + step + loss + left,
+        epoch + step + loss, epoch + loss})
+    if (display_width(line) <= static_cast<std::size_t>(std::max(columns, 0))) return line;
+  return epoch.substr(0, static_cast<std::size_t>(std::max(columns, 0)));
+}
+
 void ConsoleProgress::on_start(const Fit& fit) { shown_best_ = fit.host_state().best.value_or(0); }
 
 void ConsoleProgress::clear_line() {
@@ -88,13 +109,18 @@ void ConsoleProgress::on_step(const Fit& fit) {
   const double per_step = fit.session_seconds() / static_cast<double>(std::max<std::int64_t>(fit.session_steps(), 1));
   double left = per_step * static_cast<double>(fit.total_steps() - state.step);
   if (fit.limits().max_seconds > 0) left = std::min(left, fit.limits().max_seconds - fit.session_seconds());
-  const std::int64_t in_epoch = (state.position + fit.recipe().batch_size - 1) / fit.recipe().batch_size;
-  const std::string line = "epoch " + std::to_string(state.epoch + 1) + "/" + std::to_string(fit.last_epoch()) + " " +
-                           progress_bar(state.position, fit.samples(), 24) + " " + std::to_string(in_epoch) + "/" +
-                           std::to_string(fit.steps_per_epoch()) + "  loss " + format_fixed(running.loss, 4) +
-                           "  accuracy " + format_fixed(running.accuracy, 4) + "  " +
-                           format_fixed(static_cast<double>(fit.recipe().batch_size) / per_step, 0) + " images/s  ETA " +
-                           format_duration(left);
+  const std::int64_t batch = fit.recipe().batch_size;
+  const std::string line = progress_line({.epoch = state.epoch + 1,
+                                          .epochs = fit.last_epoch(),
+                                          .sample = state.position,
+                                          .samples = fit.samples(),
+                                          .step = (state.position + batch - 1) / batch,
+                                          .steps = fit.steps_per_epoch(),
+                                          .loss = running.loss,
+                                          .accuracy = running.accuracy,
+                                          .images_per_second = static_cast<double>(batch) / per_step,
+                                          .seconds_left = left},
+                                         terminal_columns() - 1);  // a full line would break
   print(stderr, "\r" + line + "\033[K");
   drawn_ = true;
 }

@@ -32,6 +32,16 @@ class Console {
   std::FILE* results_;
 };
 
+// What the line of a bar says.
+struct Progress {
+  std::int64_t epoch = 1, epochs = 1;  // counted from 1
+  std::int64_t sample = 0, samples = 1;
+  std::int64_t step = 0, steps = 1;  // of the epoch
+  double loss = 0, accuracy = 0, images_per_second = 0, seconds_left = 0;
+};
+// In at most so many columns: the bar becomes shorter, then what matters least is left out.
+std::string progress_line(const Progress& progress, int columns);
+
 class ConsoleProgress : public FitObserver {
  public:
   explicit ConsoleProgress(const Console& console) : console_(console) {}

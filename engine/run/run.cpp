@@ -22,7 +22,10 @@ std::string optimizer_text(const Recipe& recipe) {
 
 void describe(const RunRequest& request, const ParameterStore& parameters, const Split& split, const Console& console) {
   const RunConfig& config = request.config;
-  console.note("device   " + parameters.device()->choice());
+  const std::string choice = parameters.device()->choice();
+  const std::size_t why = std::min(choice.find(" ("), choice.size());
+  console.note("device   " + choice.substr(0, why));
+  if (why < choice.size()) console.note("        " + choice.substr(why));
   console.note("network  " + config.network + ", " + with_thousands(parameters.trainable_count()) + " trainable parameters" +
                (config.new_head ? ", of " + config.weights + " with a new head" : ""));
   console.note("data     " + with_thousands(split.train.count) + " training images, " +
@@ -142,10 +145,10 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   write_file_atomically(request.folder / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
 
-  BatchSource train(DeviceImages::upload(split.train, device),
-                    gather_params(recipe.normalization, recipe.augment, recipe.seed));
+  ImageBatches train(DeviceImages::upload(split.train, device),
+                     gather_params(recipe.normalization, recipe.augment, recipe.seed));
   const kernels::GatherParams plain = gather_params(recipe.normalization, false, recipe.seed);
-  std::optional<BatchSource> test, validation;
+  std::optional<ImageBatches> test, validation;
   if (split.test.count > 0) test.emplace(DeviceImages::upload(split.test, device), plain);
   if (split.validation.count > 0) validation.emplace(DeviceImages::upload(split.validation, device), plain);
   const BatchSource* validate_on = split.validate_on_test ? &*test : validation ? &*validation : nullptr;

@@ -120,7 +120,7 @@ bool Fit::train_epoch() {
 
 void Fit::one_step(std::int64_t size) {
   const double start = now();
-  step_.run({.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = learning_rate(0)},
+  step_.run({.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = {learning_rate(0)}},
             size);
   state_.position += size;
   ++state_.step;

@@ -4,22 +4,23 @@
 
 namespace tessera {
 
-TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& images,
+TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& batches,
                      std::uint64_t seed, double label_smoothing)
     : network_(network),
       parameters_(parameters),
       optimizer_(optimizer),
-      images_(images),
+      batches_(batches),
       seed_(seed),
       label_smoothing_(label_smoothing),
       state_(parameters.device()),
-      metrics_(Tensor::zeros(parameters.device(), {sizeof(kernels::Metrics)}, DType::u8)),
+      metrics_(parameters.device()),
       guard_(Tensor::zeros(parameters.device(), {sizeof(kernels::StepGuard)}, DType::u8)),
       one_(Tensor::from(parameters.device(), {1}, std::span<const float>(std::vector<float>{1.0f}))) {}
 
 void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
   const std::shared_ptr<Device>& device = parameters_.device();
   state_.write(state);
+  batches_.prepare(state.position, size);
   loss_ = {};  // before anything is allocated: a step finds its tensors where they were
   if (!record_ || !RecordedWork::possible(*device)) return issue(size, loss_);
   if (!pool_) pool_ = device->new_pool();
@@ -30,7 +31,6 @@ void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
 
 void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
   Device& device = *parameters_.device();
-  const kernels::Backend& run = device.backend();
   const kernels::StepState* on_device = state_.device_pointer();
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
   const Context context{
@@ -38,24 +38,17 @@ void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
 
   loss_value = {};
   parameters_.clear_gradients();
-  const Batch batch = images_.draw(size, on_device);
+  const Batch batch = batches_.draw(size, on_device);
   const Variable logits = convert(network_.forward(context, batch.x), DType::f32);
   const Variable loss = network_.loss(context, logits, batch.y);
-  run.classification_metrics(device.stream(), logits.value(), batch.y, loss.value(),
-                             static_cast<kernels::Metrics*>(metrics_.data()));
+  metrics_.add(logits.value(), batch.y, loss.value());
   loss_value = loss.value();
   backward(loss, one_);
-  run.check_finite(device.stream(), parameters_.gradients(), guard);
+  device.run(&Backend::check_finite, parameters_.gradients(), guard);
   optimizer_.step(on_device, guard);
 }
 
 double TrainStep::batch_loss() const { return loss_ ? loss_.to_host<float>().at(0) : 0; }
-
-kernels::Metrics TrainStep::metrics() const {
-  kernels::Metrics metrics;
-  metrics_.on().download(&metrics, metrics_.data(), sizeof metrics);
-  return metrics;
-}
 
 kernels::StepGuard TrainStep::guard() const {
   kernels::StepGuard guard;
@@ -63,9 +56,6 @@ kernels::StepGuard TrainStep::guard() const {
   return guard;
 }
 
-void TrainStep::set_metrics(const kernels::Metrics& metrics) {
-  metrics_.on().upload(metrics_.data(), &metrics, sizeof metrics);
-}
 void TrainStep::set_guard(const kernels::StepGuard& guard) { guard_.on().upload(guard_.data(), &guard, sizeof guard); }
 
 }  // namespace tessera

@@ -32,7 +32,7 @@ struct Trained {
   std::shared_ptr<Device> device;
   TinyNetwork network;
   ParameterStore store;
-  BatchSource train;
+  ImageBatches train;
   Fit fit;
 };
 

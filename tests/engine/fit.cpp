@@ -56,7 +56,7 @@ struct Trainee {
   TinyNetwork network;
   ParameterStore store;
   OptimizerOptions optimizer;
-  BatchSource train, validation;
+  ImageBatches train, validation;
   std::optional<Fit> loop;
   std::vector<std::vector<float>> restored;  // what the loop begins with; empty: initial values
 };
