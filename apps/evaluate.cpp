@@ -47,7 +47,7 @@ int tessera::evaluate_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     std::optional<Output> logits_output;
     const std::string inputs[] = {weights, data};
     if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
@@ -57,33 +57,33 @@ int tessera::evaluate_main(int argc, char** argv) {
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
-      Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
+      Dataset dataset = open_dataset(data, {.seed = config.recipe.seed, .stop = signals.stop()});
       for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
       for (const std::string& note : saved.notes) console.note(note);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
       console.note("device   " + device->choice());
 
-      const BatchSource images(DeviceImages::upload(choose(split, split_name), device),
-                               gather_params(config.recipe.normalization, false, 0));
+      const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),
+                                gather_params(config.recipe.normalization, false, 0));
       Confusion confusion(split.classes);
       std::vector<float> logits;
       const Evaluation result = evaluate(*saved.network, images,
                                          {.batch_size = config.recipe.batch_size,
                                           .average = config.recipe.loss_average,
-                                          .stop = stop.flag(),
+                                          .stop = signals.stop(),
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
                                             if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                           }});
-      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, stop.flag());
+      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "apps/training.h"
 #include "engine/files/csv.h"
 
 namespace tessera {
@@ -34,12 +35,12 @@ const CLI::Validator positive_integer(
 void ComputeOptions::apply(RunConfig& config) const {
   take(device, config.device);
   take(kernels, config.kernels);
-  take(precision, config.precision);
+  if (precision) config.recipe.precision = from_word<Precision>(*precision).value();
   take(threads, config.threads);
-  take(seed, config.seed);
+  take(seed, config.recipe.seed);
   take(batch_size, config.recipe.batch_size);
   if (outputs) config.network_options.outputs = outputs;
-  if (normalize) config.recipe.normalization = normalization_of(*normalize);
+  if (normalize) config.recipe.normalization = Normalization::parse(*normalize).value();
   if (conv) config.direct_convolution = *conv == "direct";
   if (deterministic) config.deterministic = true;
   if (no_residual) config.network_options.residual = false;
@@ -51,10 +52,10 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   add(app, "--kernels", o.kernels, "With cuda: own kernels, or vendor (cuDNN and cuBLAS)", d.kernels)
       ->check(CLI::IsMember({"auto", "own", "vendor"}))
       ->group(group);
-  add(app, "--precision", o.precision, "Arithmetic", d.precision)
+  add(app, "--precision", o.precision, "Arithmetic", to_word(d.recipe.precision))
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->group(group);
-  add(app, "--threads", o.threads, "CPU threads; 0: all", std::to_string(d.threads))
+  add(app, "--threads", o.threads, "CPU threads; 0: as many as the process may use", std::to_string(d.threads))
       ->check(CLI::Range(0, 1024))
       ->group(group);
   add(app, "--conv", o.conv, "direct: no algorithm that gives up accuracy for speed",
@@ -63,12 +64,13 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
       ->group(group);
   app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
       ->group(group);
-  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.seed))->group(group);
+  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))
+      ->group(group);
   add(app, "--batch-size", o.batch_size, "Images per step",
       d.recipe.batch_size > 0 ? std::to_string(d.recipe.batch_size) : "the recipe's")
       ->check(positive_integer)
       ->group(group);
-  add(app, "--normalize", o.normalize, "Of pixels, after /255", to_word(d.recipe.normalization))
+  add(app, "--normalize", o.normalize, "Of pixels, after /255", d.recipe.normalization.text())
       ->check(CLI::IsMember({"none", "cifar10"}))
       ->group(group);
 }
@@ -102,7 +104,7 @@ void TrainOptions::apply(RunConfig& config) const {
   if (limit_train) config.limit_train = limit_train;
   if (limit_test) config.limit_test = limit_test;
   if (dropout) config.network_options.dropout = dropout;
-  take(weights, config.weights);
+  if (weights) config.weights = remembered_path(*weights);
 }
 
 void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {

@@ -86,15 +86,8 @@ std::vector<double> probabilities(std::span<const float> logits) {
 
 std::vector<float> logits_of(SavedNetwork& saved, const RunConfig& config, const ImageSet& images,
                              const std::shared_ptr<Device>& device, const std::atomic<bool>* stop) {
-  const BatchSource source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
-  std::vector<float> logits;
-  evaluate(*saved.network, source,
-           {.batch_size = std::min(config.recipe.batch_size, images.count),
-            .stop = stop,
-            .on_batch = [&](const Tensor& z, const Tensor&) {
-              const std::vector<float> values = z.to_host<float>();
-              logits.insert(logits.end(), values.begin(), values.end());
-            }});
+  const ImageBatches source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
+  const std::vector<float> logits = predict(*saved.network, source, std::min(config.recipe.batch_size, images.count), stop);
   for (const float z : logits)
     if (!std::isfinite(z)) throw NonFiniteError("the network's outputs are not finite: these weights are of no use");
   return logits;
@@ -157,7 +150,7 @@ int tessera::predict_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
     try {
       if (index >= 0 && paths.size() != 1) throw UsageError("--index goes with one data set");
@@ -168,25 +161,25 @@ int tessera::predict_main(int argc, char** argv) {
 
       Subjects subjects;
       if (index >= 0) {
-        const Dataset data = open_dataset(paths[0], {.seed = config.seed, .stop = stop.flag()});
+        const Dataset data = open_dataset(paths[0], {.seed = config.recipe.seed, .stop = signals.stop()});
         for (const std::string& warning : data.warnings) console.warn(warning);
         subjects = pick_test_image(data, index);
       } else {
-        subjects = read_photos(paths, stop.flag());
+        subjects = read_photos(paths, signals.stop());
       }
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
       for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
 
-      const std::vector<float> logits = logits_of(saved, config, subjects.images, device, stop.flag());
+      const std::vector<float> logits = logits_of(saved, config, subjects.images, device, signals.stop());
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());
       const std::vector<std::string> names = class_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
       for (std::size_t n = 0; n < subjects.names.size(); ++n)
         report(subjects, n, std::span(logits).subspan(n * outputs, outputs), names, top, console);
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

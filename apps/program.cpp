@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -97,16 +96,6 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
 void add_output_options(CLI::App& app, OutputOptions& options) {
   app.add_flag("--quiet", options.quiet, "Results and warnings only");
   app.add_flag("--json", options.json, "One JSON object per line on standard output instead of prose");
-}
-
-std::filesystem::path new_run_folder(const std::string& name) {
-  const std::time_t now = std::time(nullptr);
-  char stamp[32];
-  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
-  const std::string base = "runs/" + name + "-" + stamp;
-  std::filesystem::path folder = base;
-  for (int i = 2; std::filesystem::exists(folder); ++i) folder = base + "-" + std::to_string(i);
-  return folder;
 }
 
 }  // namespace tessera

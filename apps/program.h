@@ -1,7 +1,6 @@
 // What all programs share: their frame (help, version, exit codes) and the way they report a failure.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -27,8 +26,5 @@ struct OutputOptions {
   Verbosity verbosity() const { return json ? Verbosity::json : quiet ? Verbosity::quiet : Verbosity::normal; }
 };
 void add_output_options(CLI::App& app, OutputOptions& options);
-
-// "runs/<name>-<time>", or with a number behind it where that exists already.
-std::filesystem::path new_run_folder(const std::string& name);
 
 }  // namespace tessera

@@ -3,16 +3,14 @@
 
 #include "apps/options.h"
 #include "apps/program.h"
-#include "apps/signals.h"
+#include "apps/training.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
-#include "engine/run/run.h"
 #include "models/catalogue.h"
 
 namespace {
 
 using namespace tessera;
-namespace fs = std::filesystem;
 
 }  // namespace
 
@@ -21,7 +19,6 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   RunConfig config;
   config.network = entry.id;
   config.recipe = entry.recipe;
-  config.seed = entry.recipe.seed;
 
   CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").");
   TrainOptions options;
@@ -42,40 +39,27 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
-    RunRequest request{.config = config, .folder = resume, .resume = !resume.empty(), .stop = stop.flag()};
+    RunRequest request{.config = config, .folder = resume.empty() ? out : resume, .new_data = !data.empty()};
     try {
-      if (request.resume) {
-        const fs::path file = request.folder / "config.json";
-        request.config = parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
+      if (!resume.empty()) {
+        request.config = read_run_config(request.folder);
+        if (request.config.new_head) throw UsageError(resume + " is a fine-tuning run: use finetune --resume " + resume);
         if (request.config.network != entry.id)
           throw UsageError(resume + " is a run of " + request.config.network + ": use train_" + request.config.network);
+        if (options.weights) throw UsageError("--weights starts a new run, --resume goes on with one: give either");
+        request.resumed = request.config;
       } else {
         request.config.recipe = entry.recipe_called(recipe);
-        request.config.precision = to_word(request.config.recipe.precision);
-        request.config.seed = request.config.recipe.seed;
-        request.folder = out.empty() ? new_run_folder(entry.id) : fs::path(out);
       }
       options.apply(request.config);
-      if (!data.empty()) request.config.data = data;
+      if (!data.empty()) request.config.data = remembered_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
-
-      const std::shared_ptr<Device> device = open_device(request.config);
-      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.seed, .stop = stop.flag()});
-      const std::unique_ptr<Network> network = entry.make(request.config.network_options);
-      const RunResult result = run_training(request, *network, std::move(dataset), device, console);
-      if (result.end == FitEnd::stopped) throw Interrupted("training stopped");
-      console.result("results in " + request.folder.string());
-      if (result.test) {
-        console.result(test_line(*result.test));
-        console.object(evaluation_json(*result.test));
-      }
-      return 0;
+      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.recipe.seed, .stop = signals.stop()});
+      return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name());
     } catch (const Interrupted&) {
-      if (fs::exists(request.folder / "config.json"))  // else nothing had begun
-        console.note("stopped; go on with: " + app.get_name() + " --resume " + request.folder.string());
-      return stop.exit_code();
+      return signals.exit_code();  // while loading
     }
   });
 }
