@@ -27,4 +27,7 @@ struct OutputOptions {
 };
 void add_output_options(CLI::App& app, OutputOptions& options);
 
+// What DATA may be, for --help: every form that open_dataset() reads.
+std::string data_help();
+
 }  // namespace tessera
