@@ -157,10 +157,12 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
 void Device::recycle(MemoryPool& pool, void* memory, std::size_t bytes) {
   in_use_ -= bytes;
   pool.put(memory, bytes);
-  if (!pool_memory_ && &pool == common_.get()) pool.release();
+  if (!pool_memory_ && &pool == common_.get()) pool.release_quietly();
 }
 
-MemoryPool::~MemoryPool() {
+MemoryPool::~MemoryPool() { release_quietly(); }
+
+void MemoryPool::release_quietly() {
   try {
     release();
   } catch (const kernels::DeviceError&) {  // a lost device: said where it was noticed

@@ -40,7 +40,8 @@ class MemoryPool {
 
   void* take(std::size_t bytes);  // null where it has none of this size
   void put(void* memory, std::size_t bytes);
-  void release();  // gives all free blocks back to the runtime
+  void release();          // gives all free blocks back to the runtime
+  void release_quietly();  // the same for destructors: on a lost device it lets things be
 
  private:
   Device& device_;

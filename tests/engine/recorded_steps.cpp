@@ -17,7 +17,7 @@ constexpr std::int64_t image_count = 20, batch_size = 8;  // the last batch has 
 
 struct Trainee {
   explicit Trainee(Precision precision = Precision::fp32)
-      : device(Device::open({.device = "emulated", .precision = precision})),
+      : device(Device::open({.device = test_gpu(), .precision = precision})),
         network({.dropout = 0.3}),
         store(network, device, 6),
         optimizer(make_optimizer(OptimizerConfig::adam(1e-2), store)),
@@ -118,7 +118,7 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
     CHECK(e.samples == 45);
     return std::pair(e, logits);
   };
-  const auto [emulated, emulated_logits] = run("emulated");
+  const auto [emulated, emulated_logits] = run(test_gpu());
   const auto [cpu, cpu_logits] = run("cpu");
   CHECK(emulated.loss == Approx(cpu.loss).epsilon(1e-5));
   CHECK(emulated.accuracy == cpu.accuracy);
@@ -130,7 +130,7 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
 TEST_CASE("memory that is short elsewhere is never taken from a recorded step") {
   for (const bool pooled : {true, false}) {
     INFO((pooled ? "pooled memory" : "every tensor an allocation of its own"));
-    const std::shared_ptr<Device> device = Device::open({.device = "emulated", .pool_memory = pooled});
+    const std::shared_ptr<Device> device = Device::open({.device = test_gpu(), .pool_memory = pooled});
     const std::shared_ptr<MemoryPool> pool = device->new_pool();
     const Tensor y = Tensor::zeros(device, {64}, DType::f32);
     RecordedWork work(device, pool);
@@ -156,7 +156,7 @@ TEST_CASE("memory that is short elsewhere is never taken from a recorded step") 
 #endif
 
 TEST_CASE("what cannot be recorded is an error, and the device works on") {
-  const std::shared_ptr<Device> device = open("emulated");
+  const std::shared_ptr<Device> device = open(test_gpu());
   const Tensor x = Tensor::zeros(device, {8}, DType::f32);
   const auto record = [&](const std::function<void()>& second_run) {
     RecordedWork work(device, device->new_pool());
