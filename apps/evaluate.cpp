@@ -4,6 +4,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/files/npy.h"
 #include "engine/report/confusion.h"
@@ -25,8 +26,8 @@ const ImageSet& choose(const Split& split, const std::string& name) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Measures saved weights on a data set.", "evaluate");
+int tessera::evaluate_main(int argc, char** argv) {
+  CLI::App app("Measures saved weights on a data set.");
   ComputeOptions options;
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;
@@ -37,7 +38,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
-  app.add_option("--logits", logits_file, "Write the outputs before softmax: float32 [images, outputs]");
+  app.add_option("--logits", logits_file,
+                 "Write the outputs before softmax: float32 [images, outputs]; -: to standard output");
   add_network_options(app, options);
   RunConfig defaults;
   defaults.recipe.batch_size = 0;  // the recipe's: where losses are averaged by batches, its size matters
@@ -46,7 +48,10 @@ int main(int argc, char** argv) {
 
   return run_program(app, argc, argv, [&]() -> int {
     StopOnSignal stop;
-    const Console console(output.verbosity());
+    std::optional<Output> logits_output;
+    const std::string inputs[] = {weights, data};
+    if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
+    const Console console(output.verbosity(), logits_output && logits_output->is_standard_output());
     try {
       const Safetensors file = Safetensors::read(weights);
       RunConfig config = config_of(file, network_id);
@@ -69,10 +74,9 @@ int main(int argc, char** argv) {
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
-                                            if (!logits_file.empty())
-                                              logits.insert(logits.end(), values.begin(), values.end());
+                                            if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                           }});
-      if (!logits_file.empty()) write_npy(logits_file, logits, {result.samples, saved.network->outputs()});
+      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, stop.flag());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));

@@ -6,7 +6,9 @@
 
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
+#include "engine/files/output.h"
 #include "engine/report/image_grid.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
@@ -114,8 +116,8 @@ ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) 
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Shows what a data set holds.", "show");
+int tessera::show_main(int argc, char** argv) {
+  CLI::App app("Shows what a data set holds.");
   OutputOptions output;
   std::string data_path, out = "show.png", split = "train";
   std::int64_t count = 25, index = -1;
@@ -123,7 +125,7 @@ int main(int argc, char** argv) {
   RunConfig defaults;
   std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, "A data set, or the word synthetic; see the README")->required();
-  app.add_option("--out", out, "The picture")->capture_default_str();
+  app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
   app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
   app.add_option("--count", count, "Images in the picture, the first ones")
       ->check(CLI::Range(std::int64_t{1}, most_in_grid))
@@ -137,7 +139,10 @@ int main(int argc, char** argv) {
 
   return run_program(app, argc, argv, [&]() -> int {
     StopOnSignal stop;
-    const Console console(output.verbosity());
+    std::optional<Output> picture_output;
+    const std::string inputs[] = {data_path};
+    if (index < 0) picture_output.emplace(out, ExitCode::failure, inputs);
+    const Console console(output.verbosity(), picture_output && picture_output->is_standard_output());
     try {
       const Dataset data = open_dataset(data_path, {.seed = seed, .stop = stop.flag()});
       for (const std::string& warning : data.warnings) console.warn(warning);
@@ -150,7 +155,7 @@ int main(int argc, char** argv) {
       const std::string title = (split == "train" ? "training images 0 to " : "test images 0 to ") +
                                 std::to_string(shown - 1) + (augment ? ", augmented" : "");
       const Picture picture = image_grid(augment ? augmented(set, shown, seed) : set, 0, shown, data.classes, title);
-      write_file_atomically(out, encode_png(picture.width, picture.height, picture.rgb), ExitCode::failure);
+      picture_output->write(encode_png(picture.width, picture.height, picture.rgb), stop.flag());
 
       console.note(data.description);
       console.result(shapes_line("train", data.train));

@@ -25,7 +25,7 @@ std::string Outcome::last_line() const {
 }
 
 Process::Process(const std::string& program, std::vector<std::string> arguments) {
-  const std::string path = std::string(TESSERA_BIN) + "/" + program;
+  const std::string path = (fs::path(TESSERA_BIN) / program).string();  // or a path of its own
   std::vector<char*> argv{const_cast<char*>(path.c_str())};
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
@@ -75,6 +75,8 @@ Outcome Process::wait() {
 Outcome run(const std::string& program, std::vector<std::string> arguments) {
   return Process(program, std::move(arguments)).wait();
 }
+
+Outcome shell(const std::string& command) { return run("/bin/bash", {"-c", "BIN='" TESSERA_BIN "'; " + command}); }
 
 std::string read_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
