@@ -16,8 +16,8 @@ namespace {
 constexpr std::int64_t image_count = 20, batch_size = 8;  // the last batch has 4
 
 struct Trainee {
-  explicit Trainee(Precision precision = Precision::fp32)
-      : device(Device::open({.device = test_gpu(), .precision = precision})),
+  explicit Trainee(Precision precision = Precision::fp32, const std::string& name = test_gpu())
+      : device(Device::open({.device = name, .precision = precision})),
         network({.dropout = 0.3}),
         store(network, device, 6),
         optimizer(make_optimizer(OptimizerConfig::adam(1e-2), store)),
@@ -78,7 +78,7 @@ TEST_CASE("recorded steps give the bits of steps that are not") {
 
 TEST_CASE("a replayed step allocates nothing and waits for nothing") {
   using kernels::emulated::counters;
-  Trainee trainee;
+  Trainee trainee(Precision::fp32, "emulated");
   trainee.train(2);  // both batch sizes are warm and recorded
   const auto before = counters();
   const std::size_t fresh = trainee.device->fresh_allocations();

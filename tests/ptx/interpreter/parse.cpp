@@ -52,7 +52,7 @@ class Parser {
     if (line.empty()) return;
     if (in_section_) {
       in_section_ = line[0] != '}';
-    } else if (line.starts_with(".loc")) {
+    } else if (line.starts_with(".loc\t") || line.starts_with(".loc ")) {
       std::sscanf(line.c_str(), ".loc %u %u", &place_.file, &place_.source_line);
     } else if (line.starts_with(".file")) {
       add_file(line);
