@@ -9,6 +9,8 @@ void tessera_ptx_fail(const char* function, unsigned nth, int error);
 unsigned long long tessera_ptx_calls(const char* function);
 // Forgets a fault that stays, and all work under way: as a new process would.
 void tessera_ptx_recover();
+// How many devices there are from now on; −1: no driver.
+void tessera_ptx_set_devices(int count);
 // How many different things the machine has noted.
 unsigned long long tessera_ptx_notes();
 }

@@ -39,7 +39,7 @@ constexpr struct {
     {cudaErrorIllegalState, "cudaErrorIllegalState", "the operation cannot be performed in the present state"},
 };
 
-bool exists(int device) { return device >= 0 && device < Driver::instance().settings.devices; }
+bool exists(int device) { return device >= 0 && device < Driver::instance().devices; }
 
 }  // namespace
 
@@ -59,8 +59,8 @@ TESSERA_PTX_API const char* cudaGetErrorString(cudaError_t code) {
 TESSERA_PTX_API cudaError_t cudaGetDeviceCount(int* count) {
   Driver& driver = Driver::instance();
   return driver.call(__func__, false, [&] {
-    if (driver.settings.devices <= 0) return driver.settings.devices < 0 ? cudaErrorInsufficientDriver : cudaErrorNoDevice;
-    *count = driver.settings.devices;
+    if (driver.devices <= 0) return driver.devices < 0 ? cudaErrorInsufficientDriver : cudaErrorNoDevice;
+    *count = driver.devices;
     return cudaSuccess;
   });
 }
@@ -82,7 +82,7 @@ TESSERA_PTX_API cudaError_t cudaGetDevice(int* device) {
 TESSERA_PTX_API cudaError_t cudaDriverGetVersion(int* v) {
   Driver& driver = Driver::instance();
   return driver.call(__func__, false, [&] {
-    *v = driver.settings.devices < 0 ? 0 : version;
+    *v = driver.devices < 0 ? 0 : version;
     return cudaSuccess;
   });
 }

@@ -39,7 +39,7 @@ Settings::Settings()
     devices = std::atoi(count.c_str());
 }
 
-Driver::Driver() : machine(settings.machine) {
+Driver::Driver() : devices(settings.devices), machine(settings.machine) {
   const std::string fail = variable("PTX_FAIL");  // function:call:error
   const auto first = fail.find(':'), second = fail.rfind(':');
   if (first != std::string::npos && second > first)
@@ -74,7 +74,7 @@ cudaError_t Driver::enter(const char* name, bool needs_device) {
     return failure.error;
   }
   if (!needs_device) return cudaSuccess;
-  if (settings.devices <= 0) return settings.devices < 0 ? cudaErrorInsufficientDriver : cudaErrorNoDevice;
+  if (devices <= 0) return devices < 0 ? cudaErrorInsufficientDriver : cudaErrorNoDevice;
   return fault_;
 }
 

@@ -105,6 +105,7 @@ class Driver {
 
   const Settings settings;
   Failure failure;
+  int devices;  // −1: no driver
   Machine machine;
   std::vector<std::unique_ptr<Binary>> binaries;
   std::map<const void*, Function> functions;
