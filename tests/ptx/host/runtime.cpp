@@ -23,7 +23,9 @@ const Backend& gpu() { return *find_backend("cuda"); }
 
 // A stream of a device, 1000 floats there, and what may be done with them.
 struct Bench {
-  explicit Bench(int device = 0) : stream(gpu(), device, {}), x(static_cast<float*>(runtime.allocate(device, 4000))) { set(3); }
+  explicit Bench(int device = 0) : stream(gpu(), device, {}), x(static_cast<float*>(runtime.allocate(device, 4000))) {
+    set(3);
+  }
   ~Bench() { runtime.release(stream.device, x); }
   void set(float value) {
     const std::vector<float> values(1000, value);
@@ -44,8 +46,7 @@ struct Bench {
     } catch (...) {
       try {
         (void)runtime.end_recording(stream.native);
-      } catch (const DeviceError&) {
-      }
+      } catch (const DeviceError&) {}
       throw;
     }
     return runtime.end_recording(stream.native);
@@ -119,16 +120,19 @@ TEST_CASE("static and dynamic shared memory count together") {
     CHECK_NOTHROW(cuda::reverse_in_shared(bench.stream, bench.x, dynamic));
     CHECK(bench.values()[0] == 127);
   }
-  CHECK_THROWS_WITH(cuda::reverse_in_shared(bench.stream, bench.x, 225 * 1024), Catch::Contains("230400 bytes of shared memory"));
+  CHECK_THROWS_WITH(cuda::reverse_in_shared(bench.stream, bench.x, 225 * 1024),
+                    Catch::Contains("230400 bytes of shared memory"));
 }
 
 TEST_CASE("host memory is not copied inside a recording") {
   Bench bench;
   std::vector<float> host(1000, 5);
-  CHECK_THROWS_WITH(bench.record([&] { bench.runtime.copy(bench.stream.native, bench.x, host.data(), 4000, Copy::host_to_device); }),
-                    Catch::Contains("from or to the host while the stream is recording"));
-  CHECK_THROWS_AS(bench.record([&] { bench.runtime.copy(bench.stream.native, host.data(), bench.x, 4000, Copy::device_to_host); }),
-                  DeviceError);
+  CHECK_THROWS_WITH(
+      bench.record([&] { bench.runtime.copy(bench.stream.native, bench.x, host.data(), 4000, Copy::host_to_device); }),
+      Catch::Contains("from or to the host while the stream is recording"));
+  CHECK_THROWS_AS(
+      bench.record([&] { bench.runtime.copy(bench.stream.native, host.data(), bench.x, 4000, Copy::device_to_host); }),
+      DeviceError);
   CHECK_THROWS_AS(bench.record([&] { bench.runtime.synchronize(bench.stream.native); }), DeviceError);
   CHECK_THROWS_AS(bench.record([&] { bench.runtime.allocate(0, 100); }), DeviceError);
   bench.set(1);
@@ -154,7 +158,8 @@ TEST_CASE("a stream's work goes to its device from any thread") {
     CHECK_NOTHROW(second.runtime.replay(second.stream.native, recording));
     CHECK_NOTHROW(second.launch());
     CHECK(second.values()[7] == 2);
-  }).join();
+  })
+      .join();
   second.runtime.destroy_recording(recording);
 }
 
@@ -165,7 +170,8 @@ TEST_CASE("a kernel at fault is told once, and its tensors are freed without a w
       const std::shared_ptr<Device> device = Device::open({.device = "cuda", .pool_memory = pooled});
       Tensor x = Tensor::zeros(device, {64}, DType::f32), y = Tensor::zeros(device, {64}, DType::f32);
       cuda::add_one(device->stream(), static_cast<float*>(x.data()), 10'000'000);
-      CHECK_THROWS_WITH(y.to_host<float>(), Catch::Contains("illegal memory access") && Catch::Contains("a kernel before it"));
+      CHECK_THROWS_WITH(y.to_host<float>(),
+                        Catch::Contains("illegal memory access") && Catch::Contains("a kernel before it"));
       CHECK_NOTHROW(x = Tensor());
       CHECK_THROWS_AS(Tensor::zeros(device, {64}, DType::f32), DeviceError);  // the device is lost
     }
