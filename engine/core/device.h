@@ -40,8 +40,7 @@ class MemoryPool {
 
   void* take(std::size_t bytes);  // null where it has none of this size
   void put(void* memory, std::size_t bytes);
-  void release();          // gives all free blocks back to the runtime
-  void release_quietly();  // the same for destructors: on a lost device it lets things be
+  void release();  // gives all free blocks back to the runtime
 
  private:
   Device& device_;

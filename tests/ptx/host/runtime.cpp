@@ -190,3 +190,11 @@ TEST_CASE("a step state that ends waits for its copies") {
   device->synchronize();
   CHECK(tessera_ptx_notes() == notes);
 }
+
+// cuDNN and cuBLAS may be here, but there is no driver for them under this runtime.
+TEST_CASE("where the libraries' handles cannot be had, auto takes our kernels and says why") {
+  const std::shared_ptr<Device> device = Device::open({.device = "cuda", .kernels = "auto"});
+  CHECK(std::string(device->backend().name) == "cuda");
+  CHECK_THAT(device->choice(), Catch::Contains("own kernels: "));
+  CHECK_THROWS_WITH(Device::open({.device = "cuda", .kernels = "vendor"}), Catch::Contains("--kernels vendor: "));
+}
