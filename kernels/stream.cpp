@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/backend.h"
+#include "kernels/thread_pool.h"
 
 namespace tessera::kernels {
 
@@ -20,7 +21,7 @@ void* Workspace::borrow(std::size_t bytes) {
 }
 
 Stream::Stream(const Backend& b, int d, Options o)
-    : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d) {}
+    : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d), threads(ThreadPool::of_process()) {}
 
 Stream::~Stream() {
   library.reset();  // its handles are bound to the stream
