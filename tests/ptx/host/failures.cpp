@@ -1,5 +1,5 @@
-// Calls of every CUDA function that a short training makes are made to fail, each in a process of its own: the training ends
-// in the error of that call, or goes on where the call only cleans up. It never ends otherwise.
+// Calls of every CUDA function that a short training makes are made to fail, each in a process of its own: the training
+// ends in the error of that call, or goes on where the call only cleans up. It never ends otherwise.
 #include <driver_types.h>
 #include <sys/wait.h>
 #include <unistd.h>
