@@ -29,6 +29,7 @@ struct Part {
 
 struct Dataset {
   ImageSet train, test;
+  ImageSet validation;               // where the data says which images these are; else empty, and cut from train
   std::vector<std::string> classes;  // name of label 0, 1, …
   std::vector<Part> train_parts;     // in order; covers train
   std::string description;           // one line: format, place, counts
