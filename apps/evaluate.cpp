@@ -4,6 +4,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/files/npy.h"
 #include "engine/report/confusion.h"
@@ -25,8 +26,8 @@ const ImageSet& choose(const Split& split, const std::string& name) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Measures saved weights on a data set.", "evaluate");
+int tessera::evaluate_main(int argc, char** argv) {
+  CLI::App app("Measures saved weights on a data set.");
   ComputeOptions options;
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "apps/program.h"
+#include "apps/verbs.h"
 #include "engine/run/console.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
@@ -116,8 +117,8 @@ std::string to_text(const Values& variable) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Writes weights in other forms.", "export");
+int tessera::export_main(int argc, char** argv) {
+  CLI::App app("Writes weights in other forms.");
   OutputOptions output;
   std::string weights, txt, names = "own", network_id;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();

@@ -6,6 +6,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/run/finetune.h"
 #include "models/saved_network.h"
@@ -89,8 +90,8 @@ FinetuneRequest request_for(const FinetuneOptions& o, RunConfig config, const Da
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Transfer learning: gives saved weights a new head for other classes and trains it.", "finetune");
+int tessera::finetune_main(int argc, char** argv) {
+  CLI::App app("Transfer learning: gives saved weights a new head for other classes and trains it.");
   RunConfig defaults;
   defaults.recipe = transfer_recipe();
   FinetuneOptions options;

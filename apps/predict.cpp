@@ -9,6 +9,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/image/decode.h"
 #include "engine/image/resize.h"
@@ -134,8 +135,8 @@ void report(const Subjects& subjects, std::size_t n, std::span<const float> logi
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Says what photos show, or an image of a data set's test set (--index).", "predict");
+int tessera::predict_main(int argc, char** argv) {
+  CLI::App app("Says what photos show, or an image of a data set's test set (--index).");
   ComputeOptions options;
   OutputOptions output;
   std::string weights, network_id;

@@ -6,6 +6,7 @@
 
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/report/image_grid.h"
 #include "engine/report/png.h"
@@ -114,8 +115,8 @@ ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) 
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  CLI::App app("Shows what a data set holds.", "show");
+int tessera::show_main(int argc, char** argv) {
+  CLI::App app("Shows what a data set holds.");
   OutputOptions output;
   std::string data_path, out = "show.png", split = "train";
   std::int64_t count = 25, index = -1;

@@ -4,12 +4,12 @@
 
 #include "apps/options.h"
 #include "apps/program.h"
+#include "apps/verbs.h"
 #include "engine/run/model_table.h"
 #include "models/saved_network.h"
 
-int main(int argc, char** argv) {
-  using namespace tessera;
-  CLI::App app("Shows the layers of a network: path, kind, output shape, parameters.", "summary");
+int tessera::summary_main(int argc, char** argv) {
+  CLI::App app("Shows the layers of a network: path, kind, output shape, parameters.");
   ComputeOptions options;
   OutputOptions output;
   std::string what;

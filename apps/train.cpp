@@ -1,9 +1,10 @@
-// train_<network> DATA: trains one network of the catalogue with its own recipe. Built once per network.
+// train_<network> DATA: trains one network of the catalogue with its own recipe.
 #include <CLI/CLI.hpp>
 
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/run/run.h"
 #include "models/catalogue.h"
@@ -15,15 +16,14 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const NetworkEntry& entry = require_network(TESSERA_PROGRAM_NETWORK);
+int tessera::train_main(const char* network_id, int argc, char** argv) {
+  const NetworkEntry& entry = require_network(network_id);
   RunConfig config;
   config.network = entry.id;
   config.recipe = entry.recipe;
   config.seed = entry.recipe.seed;
 
-  CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").",
-               std::string("train_") + entry.id);
+  CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").");
   TrainOptions options;
   OutputOptions output;
   std::string data, out, resume, recipe = "tutorial";

@@ -21,13 +21,11 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/engine DESTINATION ${include_dir} FILES_
 install(FILES ${model_headers} DESTINATION ${include_dir}/models)
 
 if(TESSERA_APPS AND CLI11_FOUND)
-  get_property(app_targets DIRECTORY ${PROJECT_SOURCE_DIR}/apps PROPERTY BUILDSYSTEM_TARGETS)
-  foreach(target ${app_targets})
-    get_target_property(type ${target} TYPE)
-    if(type STREQUAL "EXECUTABLE")
-      install(TARGETS ${target} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-    endif()
-  endforeach()
+  # The other names are words that shells and other programs own: `tessera export`, not `export`.
+  install(TARGETS tessera RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  get_target_property(trainings tessera TESSERA_TRAININGS)
+  list(TRANSFORM trainings PREPEND $<TARGET_FILE_DIR:tessera>/)
+  install(FILES ${trainings} DESTINATION ${CMAKE_INSTALL_BINDIR})  # links
 endif()
 
 install(EXPORT TesseraTargets NAMESPACE Tessera:: DESTINATION ${package_dir})

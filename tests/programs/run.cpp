@@ -25,7 +25,7 @@ std::string Outcome::last_line() const {
 }
 
 Process::Process(const std::string& program, std::vector<std::string> arguments) {
-  const std::string path = std::string(TESSERA_BIN) + "/" + program;
+  const std::string path = (fs::path(TESSERA_BIN) / program).string();  // or a path of its own
   std::vector<char*> argv{const_cast<char*>(path.c_str())};
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
