@@ -3,11 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "engine/run/finetune.h"
 #include "models/saved_network.h"
 
@@ -98,7 +98,7 @@ int tessera::finetune_main(int argc, char** argv) {
   OutputOptions output;
   std::string weights, data, network_id, out;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
-  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic")->required();
+  app.add_option("DATA", data, data_help)->required();
   add_finetune_options(app, options, defaults);
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
@@ -114,7 +114,7 @@ int tessera::finetune_main(int argc, char** argv) {
       RunConfig config = config_of(file, network_id);
       config.weights = weights;
       config.data = data;
-      Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
+      Dataset dataset = open_data(data, {.seed = config.seed, .image_size = usual_image_size, .stop = stop.flag()}, console);
       FinetuneRequest request = request_for(options, std::move(config), dataset);
       folder = request.folder = out.empty() ? new_run_folder("finetune-" + request.config.network) : fs::path(out);
       if (fs::exists(folder / "config.json")) throw UsageError(folder.string() + " already holds a run: give another --out");

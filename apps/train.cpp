@@ -1,11 +1,11 @@
 // train_<network> DATA: trains one network of the catalogue with its own recipe.
 #include <CLI/CLI.hpp>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "engine/run/run.h"
 #include "models/catalogue.h"
 
@@ -27,7 +27,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   TrainOptions options;
   OutputOptions output;
   std::string data, out, resume, recipe = "tutorial";
-  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic; see the README");
+  app.add_option("DATA", data, data_help);
   CLI::Option* const recipe_option =
       app.add_option("--recipe", recipe, "The tutorial's, or one for a high accuracy in few epochs on a GPU")
           ->check(CLI::IsMember({"tutorial", "fast"}))
@@ -62,7 +62,8 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
 
       const std::shared_ptr<Device> device = open_device(request.config);
-      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.seed, .stop = stop.flag()});
+      Dataset dataset = open_data(
+          request.config.data, {.seed = request.config.seed, .image_size = usual_image_size, .stop = stop.flag()}, console);
       const std::unique_ptr<Network> network = entry.make(request.config.network_options);
       const RunResult result = run_training(request, *network, std::move(dataset), device, console);
       if (result.end == FitEnd::stopped) throw Interrupted("training stopped");

@@ -1,5 +1,6 @@
 #include "models/saved_network.h"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -57,6 +58,19 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
     }
   }
   return config;
+}
+
+std::vector<std::string> class_names_of(const Safetensors& file) {
+  std::vector<std::string> names;
+  const auto found = file.metadata().find("classes");
+  if (found == file.metadata().end()) return names;
+  std::istringstream list(found->second);
+  for (std::string name; std::getline(list, name, ',');) {
+    std::replace_if(
+        name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
+    names.push_back(name);
+  }
+  return names;
 }
 
 SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device) {

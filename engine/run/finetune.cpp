@@ -57,6 +57,7 @@ RunResult run_finetuning(const FinetuneRequest& request, Network& network, const
   const Recipe& recipe = config.recipe;
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs());
+  for (const std::string& line : split.cuts) console.note("data     " + line);
   for (const std::string& note : split.notes) console.warn(note);
 
   ParameterStore parameters(network, device, config.seed);
