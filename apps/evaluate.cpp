@@ -39,7 +39,8 @@ int tessera::evaluate_main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
-  app.add_option("--logits", logits_file, "Write the outputs before softmax: float32 [images, outputs]");
+  app.add_option("--logits", logits_file,
+                 "Write the outputs before softmax: float32 [images, outputs]; -: to standard output");
   add_data_options(app, data_options);
   add_network_options(app, options);
   RunConfig defaults;
@@ -49,16 +50,19 @@ int tessera::evaluate_main(int argc, char** argv) {
 
   return run_program(app, argc, argv, [&]() -> int {
     StopOnSignal stop;
-    const Console console(output.verbosity());
+    std::optional<Output> logits_output;
+    const std::string inputs[] = {weights, data};
+    if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
+    const Console console(output.verbosity(), logits_output && logits_output->is_standard_output());
     try {
       const Safetensors file = Safetensors::read(weights);
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
-      OpenOptions open{.seed = config.seed, .image_size = usual_image_size, .stop = stop.flag()};
+      const SavedNetwork saved = load_network(file, config, device);
+      OpenOptions open{.seed = config.seed, .image_size = saved.network->input()[0], .stop = stop.flag()};
       data_options.apply(open);
       Dataset dataset = open_data(data, open, console);
-      const SavedNetwork saved = load_network(file, config, device);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs(),
                                     {.known_classes = class_names_of(file), .training = false});
       for (const std::string& line : split.cuts) console.note("data     " + line);
@@ -76,10 +80,9 @@ int tessera::evaluate_main(int argc, char** argv) {
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
-                                            if (!logits_file.empty())
-                                              logits.insert(logits.end(), values.begin(), values.end());
+                                            if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                           }});
-      if (!logits_file.empty()) write_npy(logits_file, logits, {result.samples, saved.network->outputs()});
+      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, stop.flag());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));

@@ -11,6 +11,7 @@
 
 #include "apps/program.h"
 #include "apps/verbs.h"
+#include "engine/files/output.h"
 #include "engine/run/console.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
@@ -122,7 +123,8 @@ int tessera::export_main(int argc, char** argv) {
   OutputOptions output;
   std::string weights, txt, names = "own", network_id;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
-  app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable")->required();
+  app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable; -: to standard output")
+      ->required();
   app.add_option("--names", names, "own, or keras (names and layouts of tf.keras)")
       ->check(CLI::IsMember({"own", "keras"}))
       ->capture_default_str();
@@ -131,7 +133,8 @@ int tessera::export_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
-    const Console console(output.verbosity());
+    const Output text(txt, ExitCode::weights, std::span(&weights, 1));
+    const Console console(output.verbosity(), text.is_standard_output());
     const Safetensors file = Safetensors::read(weights);
     const RunConfig config = config_of(file, network_id);
     const SavedNetwork saved = load_network(file, config, Device::open({.device = "cpu", .options = {.threads = 1}}));
@@ -141,8 +144,8 @@ int tessera::export_main(int argc, char** argv) {
     std::vector<std::string> texts;
     for (const Values& variable : variables) texts.push_back(to_text(variable));
     std::vector<ByteSpan> parts;
-    for (const std::string& text : texts) parts.push_back(bytes_of(text));
-    write_file_atomically(txt, parts, ExitCode::weights);
+    for (const std::string& variable : texts) parts.push_back(bytes_of(variable));
+    text.write(parts);
     console.result(std::to_string(variables.size()) + " variables in " + txt);
     console.object("{\"variables\":" + std::to_string(variables.size()) + "}");
     return 0;

@@ -23,7 +23,7 @@ Recipe transfer_recipe() {
   recipe.validation = Validation::test_set;
   recipe.batch_size = 32;
   recipe.epochs = 10;
-  recipe.optimizer = OptimizerConfig::sgd(0.01);
+  recipe.optimizer = Sgd::Options{.learning_rate = 0.01};
   return recipe;
 }
 
@@ -80,7 +80,7 @@ FinetuneRequest request_for(const FinetuneOptions& o, RunConfig config, const Da
   config.recipe = transfer_recipe();
   config.recipe.normalization = normalization;
   config.recipe.epochs = o.epochs;
-  config.recipe.optimizer.learning_rate = o.lr;
+  set_field(config.recipe.optimizer, "learning_rate", o.lr);
   config.recipe.classes = labels_of(dataset, o.classes);
   config.network_options.outputs = o.classes.size() == 2 ? 1 : static_cast<std::int64_t>(o.classes.size());
   config.limit_train = o.limit_train, config.limit_test = o.limit_test;

@@ -84,17 +84,17 @@ void TrainOptions::apply(RunConfig& config) const {
   Recipe& recipe = config.recipe;
   take(epochs, recipe.epochs);
   if (optimizer) {
-    const double lr_given = recipe.optimizer.learning_rate;
-    if (*optimizer == "sgd")
-      recipe.optimizer = OptimizerConfig::sgd(lr_given);
-    else if (*optimizer == "adam")
-      recipe.optimizer = OptimizerConfig::adam(lr_given);
-    else
-      recipe.optimizer = OptimizerConfig::adam_keras(lr_given);
+    const double rate = learning_rate_of(recipe.optimizer);
+    recipe.optimizer = Kinds<OptimizerOptions>::make(*optimizer).value();
+    set_field(recipe.optimizer, "learning_rate", rate);
   }
-  take(lr, recipe.optimizer.learning_rate);
-  take(momentum, recipe.optimizer.momentum);
-  take(weight_decay, recipe.optimizer.weight_decay);
+  const auto set = [&](const char* option, const char* field, const std::optional<double>& value) {
+    if (value && !set_field(recipe.optimizer, field, *value))
+      throw UsageError(std::string(option) + ": the optimiser " + kind_of(recipe.optimizer) + " has none");
+  };
+  set("--lr", "learning_rate", lr);
+  set("--momentum", "momentum", momentum);
+  set("--weight-decay", "weight_decay", weight_decay);
   if (augment) recipe.augment = *augment == "standard";
   if (no_shuffle) recipe.shuffle = false;
   if (steps) config.max_steps = steps;
@@ -103,8 +103,6 @@ void TrainOptions::apply(RunConfig& config) const {
   if (limit_test) config.limit_test = limit_test;
   if (dropout) config.network_options.dropout = dropout;
   take(weights, config.weights);
-  if (recipe.optimizer.momentum != 0 && recipe.optimizer.kind != OptimizerKind::sgd)
-    throw UsageError("--momentum belongs to --optimizer sgd");
 }
 
 void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
@@ -117,14 +115,14 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
   add(app, "--minutes", o.minutes, "Stop after so many minutes of training", "no limit")
       ->check(CLI::PositiveNumber)
       ->group(group);
-  add(app, "--optimizer", o.optimizer, "sgd, adam-keras, or adam (PyTorch's form)", r.optimizer.name())
-      ->check(CLI::IsMember({"sgd", "adam-keras", "adam"}))
+  const auto& optimizers = Kinds<OptimizerOptions>::all;
+  add(app, "--optimizer", o.optimizer, "The update rule; adam is PyTorch's form of it", kind_of(r.optimizer))
+      ->check(CLI::IsMember(std::vector<std::string>(optimizers.begin(), optimizers.end())))
       ->group(group);
-  add(app, "--lr", o.lr, "Learning rate", csv_number(r.optimizer.learning_rate))->check(CLI::PositiveNumber)->group(group);
-  add(app, "--momentum", o.momentum, "Of sgd", csv_number(r.optimizer.momentum))
-      ->check(CLI::Range(0.0, 0.9999))
-      ->group(group);
-  add(app, "--weight-decay", o.weight_decay, "The optimiser's, coupled", csv_number(r.optimizer.weight_decay))
+  const auto shown = [&](const char* field) { return csv_number(field_of(r.optimizer, field).value_or(0)); };
+  add(app, "--lr", o.lr, "Learning rate", shown("learning_rate"))->check(CLI::PositiveNumber)->group(group);
+  add(app, "--momentum", o.momentum, "Of sgd", shown("momentum"))->check(CLI::Range(0.0, 0.9999))->group(group);
+  add(app, "--weight-decay", o.weight_decay, "The optimiser's, coupled", shown("weight_decay"))
       ->check(CLI::NonNegativeNumber)
       ->group(group);
   add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")

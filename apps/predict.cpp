@@ -226,6 +226,7 @@ int tessera::predict_main(int argc, char** argv) {
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
       console.note("device   " + device->choice());
+      const std::int64_t side = saved.network->input()[0];
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());
       const std::vector<std::string> names = output_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
       const auto answer = [&](const Subjects& subjects) {
@@ -235,12 +236,12 @@ int tessera::predict_main(int argc, char** argv) {
           report(subjects, n, std::span(logits).subspan(n * outputs, outputs), names, top, console);
       };
       if (index >= 0) {
-        OpenOptions open{.seed = config.seed, .image_size = usual_image_size, .stop = stop.flag()};
+        OpenOptions open{.seed = config.seed, .image_size = side, .stop = stop.flag()};
         data_options.apply(open);
         answer(pick_test_image(open_data(paths[0], open, console), index));
         return 0;
       }
-      Photos photos(paths, usual_image_size, console, stop.flag());
+      Photos photos(paths, side, console, stop.flag());
       while (!photos.done()) answer(photos.read(config.recipe.batch_size));
       photos.finish();
       return 0;

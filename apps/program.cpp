@@ -1,8 +1,15 @@
 #include "apps/program.h"
 
+#include <fcntl.h>
+#include <poll.h>
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
+#include <iostream>
 #include <new>
 
 #include "engine/core/error.h"
@@ -16,21 +23,40 @@ int report(const char* message, ExitCode code) {
   return static_cast<int>(code);
 }
 
+// A standard stream that is closed would lend its number to the first file that is opened, weights perhaps. What is put in
+// its place refuses writing, so that results that nobody can get are noticed; messages are dropped.
+void open_standard_streams() {
+  const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+  for (int descriptor = 0; descriptor < 3; ++descriptor)
+    if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", modes[descriptor]);
+}
+
+// A program whose results did not get out has not succeeded. A reader who has gone wants no message.
+int finish(int code) {
+  std::cout.flush();
+  if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return code;
+  pollfd output{STDOUT_FILENO, 0, 0};
+  if (::poll(&output, 1, 0) == 1 && (output.revents & POLLERR) != 0) return 128 + SIGPIPE;
+  std::fprintf(stderr, "error: not all results could be written to standard output; is its disk full, or is it closed?\n");
+  return code == 0 ? static_cast<int>(ExitCode::failure) : code;
+}
+
 }  // namespace
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  open_standard_streams();
   app.set_version_flag("--version", std::string("Tessera ") + TESSERA_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(36);
   app.option_defaults()->always_capture_default();
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) return finish(app.exit(error));  // --help, --version
     std::fprintf(stderr, "error: %s\nsee %s --help\n", error.what(), app.get_name().c_str());
     return static_cast<int>(ExitCode::usage);
   }
   try {
-    return body();
+    return finish(body());
   } catch (const Error& error) {
     return report(error.what(), error.code);
   } catch (const kernels::DeviceError& error) {

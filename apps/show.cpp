@@ -8,6 +8,7 @@
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/verbs.h"
+#include "engine/files/output.h"
 #include "engine/image/resize.h"
 #include "engine/report/image_grid.h"
 #include "engine/report/png.h"
@@ -146,7 +147,7 @@ int tessera::show_main(int argc, char** argv) {
   RunConfig defaults;
   std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, data_help)->required();
-  app.add_option("--out", out, "The picture")->capture_default_str();
+  app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
   app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
   app.add_option("--count", count, "Images in the picture, the first ones")
       ->check(CLI::Range(std::int64_t{1}, most_in_grid))
@@ -165,7 +166,10 @@ int tessera::show_main(int argc, char** argv) {
 
   return run_program(app, argc, argv, [&]() -> int {
     StopOnSignal stop;
-    const Console console(output.verbosity());
+    std::optional<Output> picture_output;
+    const std::string inputs[] = {data_path};
+    if (index < 0) picture_output.emplace(out, ExitCode::failure, inputs);
+    const Console console(output.verbosity(), picture_output && picture_output->is_standard_output());
     try {
       OpenOptions open{.seed = seed, .image_size = image_size, .default_size = usual_image_size, .stop = stop.flag()};
       data_options.apply(open);
@@ -181,7 +185,7 @@ int tessera::show_main(int argc, char** argv) {
                                 std::to_string(shown - 1) + (augment ? ", augmented" : "");
       const Picture picture =
           image_grid(thumbnails(augment ? augmented(set, shown, seed) : set, shown), 0, shown, data.classes, title);
-      write_file_atomically(out, encode_png(picture.width, picture.height, picture.rgb), ExitCode::failure);
+      picture_output->write(encode_png(picture.width, picture.height, picture.rgb), stop.flag());
 
       console.note(data.description);
       console.result(shapes_line("train", data.train));

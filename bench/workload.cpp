@@ -29,7 +29,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
       step_(*network_, parameters_, *optimizer_, images_, 1, 0),
       inference_(device, device->new_pool()),
       state_(device),
-      learning_rate_(entry.recipe.optimizer.learning_rate) {
+      learning_rate_(learning_rate_of(entry.recipe.optimizer)) {
   if (!options.record) step_.never_record();
 }
 

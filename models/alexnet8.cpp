@@ -34,8 +34,6 @@ struct AlexNet8 : Network {
     return f3(context, y);
   }
 
-  std::int64_t outputs() const override { return f3.weight.shape()[0]; }
-
   Conv2d c1{3, 96, 3, valid};
   BatchNorm b1{96, norm};
   Conv2d c2{96, 256, 3, valid};
@@ -62,7 +60,7 @@ NetworkEntry describe_alexnet8() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
           .has_dropout = true};
 }

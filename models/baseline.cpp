@@ -24,8 +24,6 @@ struct Baseline : Network {
     return f2(context, y);
   }
 
-  std::int64_t outputs() const override { return f2.weight.shape()[0]; }
-
   Conv2d c1{3, 6, 5, {.padding = Padding::keras_same(), .init = tf_keras_init}};
   BatchNorm b1{6, {.epsilon = 1e-3, .momentum = 0.01}};
   MaxPool pool;
@@ -46,7 +44,7 @@ NetworkEntry describe_baseline() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
           .has_dropout = true};
 }

@@ -62,8 +62,6 @@ struct Inception10 : Network {
     return f1(context, pool(context, y));
   }
 
-  std::int64_t outputs() const override { return f1.weight.shape()[0]; }
-
   ConvUnit c1{3, 16, 3, 1};
   std::vector<InceptionBlock> blocks;
   GlobalAveragePool pool;
@@ -80,7 +78,7 @@ NetworkEntry describe_inception10() {
                      .validation = Validation::test_set,
                      .batch_size = 1024,
                      .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss}};
 }
 

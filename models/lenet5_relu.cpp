@@ -24,8 +24,6 @@ struct LeNet5Relu : Network {
     return fc3(context, y);
   }
 
-  std::int64_t outputs() const override { return fc3.weight.shape()[0]; }
-
   Conv2d conv1{3, 6, 5, {}};
   Conv2d conv2{6, 16, 5, {}};
   MaxPool pool;
@@ -45,7 +43,7 @@ NetworkEntry describe_lenet5_relu() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 100,
-                     .optimizer = OptimizerConfig::adam(1e-3),
+                     .optimizer = Adam::Options{.learning_rate = 1e-3},
                      .last_batch_loss = true}};
 }
 

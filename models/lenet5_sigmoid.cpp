@@ -20,8 +20,6 @@ struct LeNet5Sigmoid : Network {
     return f3(context, y);
   }
 
-  std::int64_t outputs() const override { return f3.weight.shape()[0]; }
-
   Conv2d c1{3, 6, 5, {.activation = Activation::sigmoid, .init = tf_keras_init}};
   Conv2d c2{6, 16, 5, {.activation = Activation::sigmoid, .init = tf_keras_init}};
   MaxPool pool;
@@ -41,7 +39,7 @@ NetworkEntry describe_lenet5_sigmoid() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss}};
 }
 

@@ -27,9 +27,9 @@ struct ResNet18 : Network {
     return f1(context, pool(context, y));
   }
 
-  Variable penalty(const Context& context) override { return l2_penalty(f1.weight.in(context), 0.01); }
-
-  std::int64_t outputs() const override { return f1.weight.shape()[0]; }
+  Variable loss(const Context& context, const Variable& logits, const Tensor& labels) override {
+    return add(Network::loss(context, logits, labels), l2_penalty(f1.weight.in(context), 0.01));
+  }
 
   Conv2d c1{3, 64, 3, {.padding = Padding::keras_same(), .bias = false, .init = tf_keras_init}};
   BatchNorm b1{64, norm};
@@ -48,24 +48,21 @@ NetworkEntry describe_resnet18() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
           // Linear up and down, Nesterov, smoothed labels, pad-4 crops and flips, batch 512: after the recipes that reach 94
           // % in 15 to 30 epochs (He et al. 2018, "Bag of tricks"; Page 2018, "How to train your ResNet").
-          .fast = Recipe{.id = "resnet18-fast",
-                         .normalization = Normalization::cifar10,
-                         .validation = Validation::test_set,
-                         .batch_size = 512,
-                         .epochs = 24,
-                         .optimizer = {.kind = OptimizerKind::sgd,
-                                       .learning_rate = 0.4,
-                                       .weight_decay = 5e-4,
-                                       .momentum = 0.9,
-                                       .nesterov = true},
-                         .schedule = {.kind = ScheduleKind::one_cycle, .warmup = 0.2, .first = 0.1, .last = 0},
-                         .label_smoothing = 0.1,
-                         .augment = true,
-                         .precision = Precision::bf16}};
+          .fast = Recipe{
+              .id = "resnet18-fast",
+              .normalization = Normalization::cifar10,
+              .validation = Validation::test_set,
+              .batch_size = 512,
+              .epochs = 24,
+              .optimizer = Sgd::Options{.learning_rate = 0.4, .weight_decay = 5e-4, .momentum = 0.9, .nesterov = true},
+              .schedule = OneCycle{.warmup = 0.2, .first = 0.1, .last = 0},
+              .label_smoothing = 0.1,
+              .augment = true,
+              .precision = Precision::bf16}};
 }
 
 }  // namespace tessera

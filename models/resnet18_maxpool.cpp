@@ -28,8 +28,6 @@ struct ResNet18MaxPool : Network {
     return fc(context, average(context, y));
   }
 
-  std::int64_t outputs() const override { return fc.weight.shape()[0]; }
-
   Conv2d conv{3, 64, 3, {.padding = Padding::keras_same(), .init = tf_keras_init}};
   BatchNorm bn{64, norm};
   MaxPool pool{{.window = 2, .stride = 1, .padding = Padding::keras_same()}};
@@ -49,7 +47,7 @@ NetworkEntry describe_resnet18_maxpool() {
                      .validation = Validation::last_tenth,
                      .batch_size = 100,
                      .epochs = 100,
-                     .optimizer = OptimizerConfig::sgd(0.005, 0.9),
+                     .optimizer = Sgd::Options{.learning_rate = 0.005, .momentum = 0.9},
                      .top5 = true}};
 }
 

@@ -31,8 +31,6 @@ struct ResNet18Nndl : Network {
     return linear(context, average(context, y));
   }
 
-  std::int64_t outputs() const override { return linear.weight.shape()[0]; }
-
   Conv2d conv{3, 64, 7, {.stride = 2, .padding = Padding::all(3), .init = paddle_init}};
   BatchNorm bn{64, {}};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::all(1)}};
@@ -53,7 +51,7 @@ NetworkEntry describe_resnet18_nndl() {
                      .batch_size = 64,
                      .epochs = 30,
                      .evaluate_every_steps = 3000,
-                     .optimizer = OptimizerConfig::adam(1e-3, 0.005),
+                     .optimizer = Adam::Options{.learning_rate = 1e-3, .weight_decay = 0.005},
                      .best = BestRule::highest_validation_accuracy,
                      .test_best = true,
                      .loss_average = LossAverage::by_batches,

@@ -27,8 +27,6 @@ struct ResNet34 : Network {
     return fc(context, average(context, y));
   }
 
-  std::int64_t outputs() const override { return fc.weight.shape()[0]; }
-
   Conv2d conv{3, 64, 7, {.stride = 2, .padding = Padding::keras_same(), .bias = false, .init = keras3_init}};
   BatchNorm bn{64, norm};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::keras_same()}};
@@ -48,7 +46,7 @@ NetworkEntry describe_resnet34_transfer() {
                      .classes = {0, 1, 2, 3, 4, 5, 6, 9},
                      .batch_size = 32,
                      .epochs = 10,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3)}};
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3}}};
 }
 
 NetworkEntry describe_resnet34_transfer_binary() {
@@ -60,7 +58,7 @@ NetworkEntry describe_resnet34_transfer_binary() {
                      .classes = {7, 8},
                      .batch_size = 32,
                      .epochs = 10,
-                     .optimizer = OptimizerConfig::sgd(0.01)}};
+                     .optimizer = Sgd::Options{.learning_rate = 0.01}}};
 }
 
 }  // namespace tessera

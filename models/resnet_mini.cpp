@@ -32,8 +32,6 @@ struct ResNetMini : Network {
     return outlayer(context, flatten(context, y));
   }
 
-  std::int64_t outputs() const override { return outlayer.weight.shape()[0]; }
-
   Conv2d conv1{3, 16, 3, {.padding = Padding::all(1)}};
   BatchNorm bn1{16, {}};
   ResidualUnit blk1{16, 16, unit(false)};
@@ -52,7 +50,7 @@ NetworkEntry describe_resnet_mini() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 100,
-                     .optimizer = OptimizerConfig::adam(1e-3),
+                     .optimizer = Adam::Options{.learning_rate = 1e-3},
                      .last_batch_loss = true}};
 }
 

@@ -49,8 +49,6 @@ struct Vgg16 : Network {
     return f3(context, y);
   }
 
-  std::int64_t outputs() const override { return f3.weight.shape()[0]; }
-
   std::vector<Conv2d> convs;
   std::vector<BatchNorm> norms;
   std::vector<Dropout> dropouts;
@@ -71,7 +69,7 @@ NetworkEntry describe_vgg16() {
                      .validation = Validation::test_set,
                      .batch_size = 32,
                      .epochs = 5,
-                     .optimizer = OptimizerConfig::adam_keras(1e-3),
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
           .has_dropout = true};
 }

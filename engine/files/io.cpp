@@ -46,22 +46,59 @@ std::string reason(int error) { return std::generic_category().message(error); }
 int flags_of(File::Mode mode) {
   switch (mode) {
     case File::Mode::read: return O_RDONLY;
+    case File::Mode::folder: return O_RDONLY | O_DIRECTORY;
     case File::Mode::create: return O_WRONLY | O_CREAT | O_EXCL;
     case File::Mode::append: return O_WRONLY | O_CREAT | O_APPEND;
     case File::Mode::lock: return O_RDWR | O_CREAT;
+    case File::Mode::device: return O_WRONLY;
   }
   return O_RDONLY;
 }
 
+// What stands where a regular file should: null where it is one.
+const char* not_a_file(mode_t mode) {
+  if (S_ISREG(mode)) return nullptr;
+  if (S_ISDIR(mode)) return "a folder";
+  if (S_ISFIFO(mode)) return "a FIFO";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+void require_regular(const std::filesystem::path& path, const struct stat& status, ExitCode on_error) {
+  if (const char* what = not_a_file(status.st_mode))
+    fail(on_error, path.string() + ": is " + what + "; a file is needed here");
+}
+
 // Linux moves at most 2^31 - 4096 bytes a call; pieces of 1 GiB stay below that.
 constexpr std::size_t largest_piece = std::size_t{1} << 30;
+constexpr std::size_t interruptible_piece = std::size_t{16} << 20;
 
 }  // namespace
 
 File::File(const std::filesystem::path& path, Mode mode, ExitCode on_error, const SystemCalls& calls)
     : path_(path), on_error_(on_error), calls_(&calls) {
-  descriptor_ = uninterrupted([&] { return calls.open(path.c_str(), flags_of(mode) | O_CLOEXEC, 0666); });
+  // Looked at before it is opened, since opening alone does something to a device or to who waits at a FIFO; and after,
+  // since another may have come to its place. O_NONBLOCK: an open that waited for the other end of a FIFO could not be
+  // stopped. It changes nothing for regular files.
+  struct stat status = {};
+  if (mode == Mode::read && ::stat(path.c_str(), &status) == 0) require_regular(path, status, on_error);
+  descriptor_ = uninterrupted([&] { return calls.open(path.c_str(), flags_of(mode) | O_CLOEXEC | O_NONBLOCK, 0666); });
   if (descriptor_ < 0) fail_call("open");
+  try {
+    if (mode != Mode::read && mode != Mode::device) return;
+    if (::fstat(descriptor_, &status) != 0) fail_call("fstat");
+    if (mode == Mode::read) require_regular(path, status, on_error);
+    if (mode == Mode::device && ::fcntl(descriptor_, F_SETFL, O_WRONLY) != 0) fail_call("fcntl");  // writing may wait
+  } catch (...) {
+    calls.close(descriptor_);
+    throw;
+  }
+}
+
+File File::standard_output(ExitCode on_error, const SystemCalls& calls) {
+  const int descriptor = ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+  if (descriptor < 0) fail_path("open", "standard output", errno, on_error);
+  return File("standard output", descriptor, on_error, calls);
 }
 
 File::File(File&& other) noexcept
@@ -80,16 +117,14 @@ void File::fail_call(const char* call) const { fail_path(call, path_, errno, on_
 std::uint64_t File::size() const {
   struct stat status = {};
   if (::fstat(descriptor_, &status) != 0) fail_call("fstat");
-  if (!S_ISREG(status.st_mode))
-    fail(on_error_, path_.string() + ": is " + (S_ISDIR(status.st_mode) ? "a folder" : "not a regular file") +
-                        "; a file is needed here");
   return static_cast<std::uint64_t>(status.st_size);
 }
 
-void File::read_exactly(std::span<std::byte> to) {
+void File::read_exactly(std::span<std::byte> to, const std::atomic<bool>* stop) {
+  const std::size_t piece = stop ? interruptible_piece : largest_piece;
   while (!to.empty()) {
-    const ssize_t got =
-        uninterrupted([&] { return calls_->read(descriptor_, to.data(), std::min(to.size(), largest_piece)); });
+    if (stop && *stop) throw Interrupted("stopped while reading " + path_.string());
+    const ssize_t got = uninterrupted([&] { return calls_->read(descriptor_, to.data(), std::min(to.size(), piece)); });
     if (got < 0) fail_call("read");
     if (got == 0)
       fail(on_error_, path_.string() + ": ends at byte " + std::to_string(offset_) + ", " + std::to_string(to.size()) +
@@ -126,14 +161,15 @@ bool File::try_lock() {
   return false;
 }
 
-Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode on_error, const SystemCalls& calls) {
+Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode on_error, const SystemCalls& calls,
+                const std::atomic<bool>* stop) {
   File file(path, File::Mode::read, on_error, calls);
   const std::uint64_t size = file.size();
   if (size > limit)
     fail(on_error, path.string() + ": has " + std::to_string(size) + " bytes, more than the " + std::to_string(limit) +
                        " such a file may have");
   Bytes bytes(static_cast<std::size_t>(size));
-  file.read_exactly(bytes);
+  file.read_exactly(bytes, stop);
   return bytes;
 }
 
@@ -150,7 +186,7 @@ void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan>
 }
 
 void sync_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls) {
-  File folder(path, File::Mode::read, on_error, calls);
+  File folder(path, File::Mode::folder, on_error, calls);
   folder.sync();
   folder.close();
 }
@@ -182,6 +218,8 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const By
   std::filesystem::remove(temporary, ignored);  // of a dead process that had our number
   try {
     write_new_file(temporary, parts, on_error, calls);
+    if (const auto old = std::filesystem::status(path, ignored); std::filesystem::is_regular_file(old))
+      std::filesystem::permissions(temporary, old.permissions(), ignored);  // what was private stays so
     rename_path(temporary, path, on_error, calls);
   } catch (...) {
     std::filesystem::remove(temporary, ignored);

@@ -1,5 +1,8 @@
 // Reading whole files, and replacing files so that a crash at any moment leaves either the old one or the new one.
 //
+// What is read is a regular file: a folder, FIFO, socket or device is refused at once with what it is, and opening never
+// waits for somebody at the other end. Where a stop flag is given, it is looked at between pieces of 16 MiB.
+//
 // A write goes to a temporary file in the same folder, is synced, renamed over the target, and the folder is synced. Every
 // return value is checked, `close` included; interrupted (EINTR) and short reads and writes are carried on. A failed call
 // throws the error class of the given exit code with the path, the call and the system's reason; the target is untouched.
@@ -7,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -45,17 +49,21 @@ inline constexpr SystemCalls system_calls{};
 // An open file, closed at the end of its scope. Errors have the exit code given here: what the file is to the user.
 class File {
  public:
-  enum class Mode { read, create, append, lock };  // create: must be new; append, lock: made where missing
+  // read: regular files only; folder: to sync it; create: must be new; append, lock: made where missing; device: what is
+  // there, or a FIFO with a reader, to write to
+  enum class Mode { read, folder, create, append, lock, device };
 
   File(const std::filesystem::path& path, Mode mode, ExitCode on_error, const SystemCalls& calls = system_calls);
+  static File standard_output(ExitCode on_error, const SystemCalls& calls = system_calls);
   ~File();
   File(File&& other) noexcept;
   File(const File&) = delete;
   File& operator=(const File&) = delete;
   File& operator=(File&&) = delete;
 
-  std::uint64_t size() const;                  // of a regular file; anything else is an error
-  void read_exactly(std::span<std::byte> to);  // the end of the file before that is an error that gives the offset
+  std::uint64_t size() const;
+  // The end of the file before that is an error that gives the offset. Interrupted where `stop` is set before the end.
+  void read_exactly(std::span<std::byte> to, const std::atomic<bool>* stop = nullptr);
   void write(ByteSpan from);
   void sync();
   void close();     // reports what the destructor cannot
@@ -64,6 +72,8 @@ class File {
   const std::filesystem::path& path() const { return path_; }
 
  private:
+  File(const std::filesystem::path& path, int descriptor, ExitCode on_error, const SystemCalls& calls)
+      : path_(path), on_error_(on_error), calls_(&calls), descriptor_(descriptor) {}
   [[noreturn]] void fail_call(const char* call) const;
 
   std::filesystem::path path_;
@@ -75,7 +85,7 @@ class File {
 
 // The whole file; one that is missing, not regular or larger than `limit` bytes is an error.
 Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode on_error,
-                const SystemCalls& calls = system_calls);
+                const SystemCalls& calls = system_calls, const std::atomic<bool>* stop = nullptr);
 
 // The name of the temporary file or folder behind which `name` is written. Everything that begins with `temporary_prefix`
 // in a folder nobody writes to is left over from a crash.

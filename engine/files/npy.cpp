@@ -2,7 +2,8 @@
 
 namespace tessera {
 
-void write_npy(const std::filesystem::path& path, std::span<const float> values, const std::vector<std::int64_t>& shape) {
+void write_npy(const Output& output, std::span<const float> values, const std::vector<std::int64_t>& shape,
+               const std::atomic<bool>* stop) {
   std::string dims;
   for (const std::int64_t extent : shape) dims += std::to_string(extent) + ",";
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + dims + "), }";
@@ -15,7 +16,7 @@ void write_npy(const std::filesystem::path& path, std::span<const float> values,
   start += static_cast<char>(header.size() >> 8);
   start += header;
   const ByteSpan parts[] = {bytes_of(start), std::as_bytes(values)};
-  write_file_atomically(path, parts, ExitCode::weights);
+  output.write(parts, stop);
 }
 
 }  // namespace tessera

@@ -22,6 +22,7 @@ struct Context {
   bool training = false;                      // batch statistics and dropout; else running statistics and identity
   bool gradients = false;                     // record the graph
   std::uint64_t seed = 0;                     // of dropout
+  double label_smoothing = 0;                 // of the loss
   const kernels::StepState* state = nullptr;  // device memory; needed by dropout in training
   LayerObserver* observer = nullptr;
 

@@ -1,4 +1,4 @@
-// Network: a module that maps a batch of images to logits.
+// Network: a module that maps a batch of inputs to outputs (of a classifier: images to logits), and the loss that trains it.
 #pragma once
 
 #include <optional>
@@ -9,22 +9,30 @@ namespace tessera {
 
 // What a caller may change about a network of the catalogue.
 struct NetworkOptions {
-  std::optional<std::int64_t> outputs;  // size of the head
-  std::optional<double> dropout;        // of every dropout layer it has
-  bool residual = true;                 // false: without the residual adds, where the network knows that variant
+  std::optional<std::int64_t> outputs = {};  // size of the head
+  std::optional<double> dropout = {};        // of every dropout layer it has
+  bool residual = true;                      // false: without the residual adds, where the network knows that variant
 };
 
 class Network : public Module {
  public:
-  // x: [N,H,W,C] → logits [N,outputs]
+  // x: [N,H,W,C] → logits [N,outputs]; any shapes, where nothing but the network itself and its caller see them.
   virtual Variable forward(const Context& context, const Variable& x) = 0;
 
-  // A term of the loss that depends on parameters alone (an L2 regulariser), one element; none by default.
-  // It is part of the training loss and of every loss that is displayed.
-  virtual Variable penalty(const Context&) { return {}; }
+  // The loss of a batch, one element: what training minimises and what evaluation shows, a regulariser included.
+  // By default softmax cross-entropy with context.label_smoothing, or sigmoid cross-entropy where there is one output.
+  // logits: [N,outputs] float32 or float64, labels: [N] int32 → [1].
+  virtual Variable loss(const Context& context, const Variable& logits, const Tensor& labels);
 
-  // Its number of outputs; 1 means a sigmoid output (binary cross-entropy).
-  virtual std::int64_t outputs() const = 0;
+  // Shape of one input: height, width, channels.
+  virtual Shape input() const { return {32, 32, 3}; }
+
+  // The layer whose outputs are the network's; a new task replaces it. By default the layer that visit() names last, of
+  // those with parameters. Error where there is none.
+  virtual Module& head();
+
+  // The number of outputs: the head's. 1 means a sigmoid output, for two classes.
+  std::int64_t outputs();
 };
 
 }  // namespace tessera

@@ -2,17 +2,13 @@
 
 namespace tessera {
 
-Adam::Adam(const OptimizerConfig& config, ParameterStore& parameters)
-    : params_{.beta1 = config.beta1,
-              .beta2 = config.beta2,
-              .epsilon = config.epsilon,
-              .weight_decay = config.weight_decay,
-              .form = config.form},
+AdamRule::AdamRule(ParameterStore& parameters, const kernels::AdamParams& params)
+    : params_(params),
       parameters_(parameters),
       moment1_(Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype())),
       moment2_(Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype())) {}
 
-void Adam::step(const kernels::StepState* state, const kernels::StepGuard* guard) {
+void AdamRule::step(const kernels::StepState* state, const kernels::StepGuard* guard) {
   Device& device = *parameters_.device();
   for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
     const Shape range{count};
@@ -23,6 +19,6 @@ void Adam::step(const kernels::StepState* state, const kernels::StepGuard* guard
   }
 }
 
-std::map<std::string, Tensor> Adam::memory() const { return {{"moment1", moment1_}, {"moment2", moment2_}}; }
+std::map<std::string, Tensor> AdamRule::memory() const { return {{"moment1", moment1_}, {"moment2", moment2_}}; }
 
 }  // namespace tessera

@@ -2,10 +2,9 @@
 
 namespace tessera {
 
-Sgd::Sgd(const OptimizerConfig& config, ParameterStore& parameters)
-    : params_{.momentum = config.momentum, .weight_decay = config.weight_decay, .nesterov = config.nesterov},
-      parameters_(parameters) {
-  if (config.momentum != 0)
+Sgd::Sgd(ParameterStore& parameters, const Options& o)
+    : params_{.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov}, parameters_(parameters) {
+  if (o.momentum != 0)
     velocity_ = Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype());
 }
 

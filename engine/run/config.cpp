@@ -25,9 +25,6 @@ constexpr Word<BestRule> best_rules[] = {{BestRule::last, "last"},
                                          {BestRule::lowest_validation_loss, "lowest validation loss"},
                                          {BestRule::highest_validation_accuracy, "highest validation accuracy"}};
 constexpr Word<LossAverage> averages[] = {{LossAverage::by_samples, "by samples"}, {LossAverage::by_batches, "by batches"}};
-constexpr Word<OptimizerKind> kinds[] = {{OptimizerKind::sgd, "sgd"}, {OptimizerKind::adam, "adam"}};
-constexpr Word<ScheduleKind> schedules[] = {{ScheduleKind::constant, "constant"}, {ScheduleKind::one_cycle, "one cycle"}};
-constexpr Word<AdamForm> forms[] = {{AdamForm::keras, "keras"}, {AdamForm::pytorch, "pytorch"}};
 
 template <class E, std::size_t N>
 const char* word_of(const Word<E> (&words)[N], E value) {
@@ -56,6 +53,25 @@ std::optional<T> optional_of(const Json& json) {
   return json.is_null() ? std::nullopt : std::optional<T>(json.get<T>());
 }
 
+// One of several structs of options: its word, then its fields (engine/core/fields.h).
+template <class Variant>
+Json alternative_json(Variant options) {
+  Json json = {{"kind", kind_of(options)}};
+  auto write = [&](const char* name, const auto& member, const FieldNote&) { json[name] = member; };
+  std::visit([&](auto& each) { each.fields(write); }, options);
+  return json;
+}
+
+template <class Variant>
+Variant alternative_of(const Json& json) {
+  const std::string kind = json.at("kind");
+  std::optional<Variant> options = Kinds<Variant>::make(kind);
+  if (!options) throw UsageError("kind '" + kind + "' is none that this version knows");
+  auto read = [&](const char* name, auto& member, const FieldNote&) { json.at(name).get_to(member); };
+  std::visit([&](auto& each) { each.fields(read); }, *options);
+  return *options;
+}
+
 Json recipe_json(const Recipe& r) {
   return {{"id", r.id},
           {"normalization", word_of(normalizations, r.normalization)},
@@ -64,21 +80,8 @@ Json recipe_json(const Recipe& r) {
           {"batch_size", r.batch_size},
           {"epochs", r.epochs},
           {"evaluate_every_steps", r.evaluate_every_steps},
-          {"optimizer",
-           {{"kind", word_of(kinds, r.optimizer.kind)},
-            {"learning_rate", r.optimizer.learning_rate},
-            {"weight_decay", r.optimizer.weight_decay},
-            {"momentum", r.optimizer.momentum},
-            {"nesterov", r.optimizer.nesterov},
-            {"beta1", r.optimizer.beta1},
-            {"beta2", r.optimizer.beta2},
-            {"epsilon", r.optimizer.epsilon},
-            {"form", word_of(forms, r.optimizer.form)}}},
-          {"schedule",
-           {{"kind", word_of(schedules, r.schedule.kind)},
-            {"warmup", r.schedule.warmup},
-            {"first", r.schedule.first},
-            {"last", r.schedule.last}}},
+          {"optimizer", alternative_json(r.optimizer)},
+          {"schedule", alternative_json(r.schedule)},
           {"label_smoothing", r.label_smoothing},
           {"best", word_of(best_rules, r.best)},
           {"test_best", r.test_best},
@@ -91,15 +94,10 @@ Json recipe_json(const Recipe& r) {
           {"seed", r.seed}};
 }
 
-// Runs of version 0.1 have none: their rate was constant.
-Schedule schedule_of(const Json& recipe) {
-  if (!recipe.contains("schedule")) return {};
-  const Json& j = recipe.at("schedule");
-  return {.kind = value_of(schedules, j.at("kind")), .warmup = j.at("warmup"), .first = j.at("first"), .last = j.at("last")};
-}
-
+// Runs of version 0.1 have no schedule: their rate was constant. Their "adam" had a form instead of two names.
 Recipe recipe_of(const Json& j) {
-  const Json& o = j.at("optimizer");
+  Json optimizer = j.at("optimizer");
+  if (optimizer.contains("form") && optimizer.at("form") == "keras") optimizer["kind"] = AdamKeras::Options::kind;
   return {.id = j.at("id"),
           .normalization = value_of(normalizations, j.at("normalization")),
           .validation = value_of(validations, j.at("validation")),
@@ -107,16 +105,8 @@ Recipe recipe_of(const Json& j) {
           .batch_size = j.at("batch_size"),
           .epochs = j.at("epochs"),
           .evaluate_every_steps = j.at("evaluate_every_steps"),
-          .optimizer = {.kind = value_of(kinds, o.at("kind")),
-                        .learning_rate = o.at("learning_rate"),
-                        .weight_decay = o.at("weight_decay"),
-                        .momentum = o.at("momentum"),
-                        .nesterov = o.at("nesterov"),
-                        .beta1 = o.at("beta1"),
-                        .beta2 = o.at("beta2"),
-                        .epsilon = o.at("epsilon"),
-                        .form = value_of(forms, o.at("form"))},
-          .schedule = schedule_of(j),
+          .optimizer = alternative_of<OptimizerOptions>(optimizer),
+          .schedule = j.contains("schedule") ? alternative_of<Schedule>(j.at("schedule")) : Schedule(),
           .label_smoothing = j.at("label_smoothing"),
           .best = value_of(best_rules, j.at("best")),
           .test_best = j.at("test_best"),

@@ -40,18 +40,20 @@ std::string step_of(const Fit& fit, std::int64_t epoch, std::int64_t step) {
 
 }  // namespace
 
-Console::Console(Verbosity verbosity)
-    : verbosity_(verbosity), interactive_(verbosity == Verbosity::normal && isatty(STDERR_FILENO) == 1) {}
+Console::Console(Verbosity verbosity, bool output_taken)
+    : verbosity_(verbosity),
+      interactive_(verbosity == Verbosity::normal && isatty(STDERR_FILENO) == 1),
+      results_(output_taken ? stderr : stdout) {}
 
 void Console::note(const std::string& line) const {
   if (verbosity_ != Verbosity::quiet) print(stderr, line + "\n");
 }
 void Console::warn(const std::string& line) const { print(stderr, "warning: " + line + "\n"); }
 void Console::result(const std::string& line) const {
-  if (verbosity_ != Verbosity::json) print(stdout, line + "\n");
+  if (verbosity_ != Verbosity::json) print(results_, line + "\n");
 }
 void Console::object(const std::string& json) const {
-  if (verbosity_ == Verbosity::json) print(stdout, json + "\n");
+  if (verbosity_ == Verbosity::json) print(results_, json + "\n");
 }
 
 void ConsoleProgress::on_start(const Fit& fit) { shown_best_ = fit.host_state().best.value_or(0); }

@@ -15,7 +15,8 @@ enum class Verbosity : std::uint8_t { quiet, normal, json };
 // Where a program's words go: results to standard output, progress and warnings to standard error.
 class Console {
  public:
-  explicit Console(Verbosity verbosity);
+  // `output_taken`: standard output carries a file (an output named -), so results go to standard error too.
+  explicit Console(Verbosity verbosity, bool output_taken = false);
 
   Verbosity verbosity() const { return verbosity_; }
   bool interactive() const { return interactive_; }  // standard error is a terminal, and not quiet
@@ -28,6 +29,7 @@ class Console {
  private:
   Verbosity verbosity_;
   bool interactive_;
+  std::FILE* results_;
 };
 
 class ConsoleProgress : public FitObserver {

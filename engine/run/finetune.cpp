@@ -5,7 +5,6 @@
 
 #include "engine/files/io.h"
 #include "engine/report/text.h"
-#include "engine/run/model_table.h"
 #include "engine/run/report_file.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/weights.h"
@@ -28,23 +27,20 @@ std::string epochs_text(std::int64_t epochs) { return std::to_string(epochs) + (
 }  // namespace
 
 std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters) {
-  const ModelTable table = model_table(network, parameters);
-  std::string path;
-  for (const LayerRow& layer : table.layers)
-    if (layer.kind == "linear") path = layer.path;
+  const std::string path = network.head().path();
   std::vector<Parameter*> head;
   for (Parameter* parameter : parameters.parameters())
-    if (!path.empty() && parameter->path().starts_with(path + ".")) head.push_back(parameter);
-  if (head.empty() || head.front()->shape()[0] != network.outputs())
-    throw Error(ExitCode::failure, "the network does not end in a linear layer: there is no head to replace");
+    if (parameter->path().starts_with(path + ".")) head.push_back(parameter);
   return head;
 }
 
 void initialize_head(std::span<Parameter* const> head, std::uint64_t seed) {
   for (const Parameter* parameter : head) {
     const Shape& shape = parameter->shape();
-    const bool weight = shape.rank == 2;
-    const Fan fan{weight ? static_cast<double>(shape[1]) : 0, static_cast<double>(shape[0])};
+    const bool weight = shape.rank >= 2;  // [out,in] of a linear layer, [K,R,S,C] of a convolution
+    const double inputs = weight ? static_cast<double>(shape.count() / shape[0]) : 0;
+    const double window = shape.rank == 4 ? static_cast<double>(shape[1] * shape[2]) : 1;
+    const Fan fan{inputs, window * static_cast<double>(shape[0])};
     const std::vector<float> values = initial_values(weight ? Init::glorot_uniform : Init::zeros, fan, parameter->count(),
                                                      RandomStream(seed, Purpose::weights, stream_of(parameter->path())));
     parameter->value().copy_from(std::span<const float>(values));
@@ -95,11 +91,9 @@ RunResult run_finetuning(const FinetuneRequest& request, Network& network, const
 
   const auto phase = [&](const char* name, std::int64_t epochs, double learning_rate, bool validated, FitState state) {
     console.note(std::string(name) + ": " + with_thousands(parameters.trainable_count()) + " trainable parameters, " +
-                 with_thousands(parameters.non_trainable_count()) + " fixed or statistics, " + recipe.optimizer.name() +
+                 with_thousands(parameters.non_trainable_count()) + " fixed or statistics, " + kind_of(recipe.optimizer) +
                  ", learning rate " + csv_number(learning_rate) + ", " + epochs_text(epochs));
-    OptimizerConfig fresh = recipe.optimizer;
-    fresh.learning_rate = learning_rate;
-    const std::unique_ptr<Optimizer> optimizer = make_optimizer(fresh, parameters);
+    const std::unique_ptr<Optimizer> optimizer = make_optimizer(recipe.optimizer, parameters);
     FitPlan plan = plan_of(config, request.stop);
     plan.epochs = state.epoch + epochs;
     plan.learning_rate = learning_rate;
@@ -120,7 +114,7 @@ RunResult run_finetuning(const FinetuneRequest& request, Network& network, const
   }
   for (Parameter* parameter : parameters.parameters()) parameter->set_trainable(true);
   if (result.end == FitEnd::finished && recipe.epochs > 0)
-    std::tie(result.end, state) = phase("phase 2", recipe.epochs, recipe.optimizer.learning_rate,
+    std::tie(result.end, state) = phase("phase 2", recipe.epochs, learning_rate_of(recipe.optimizer),
                                         recipe.validation != Validation::none, std::move(state));
 
   save_weights(request.folder / "last.safetensors", parameters, metadata);

@@ -24,7 +24,7 @@ struct FinetuneRequest {
 RunResult run_finetuning(const FinetuneRequest& request, Network& network, const Safetensors& pretrained, Dataset&& dataset,
                          const std::shared_ptr<Device>& device, const Console& console);
 
-// The parameters of the last linear layer of a forward pass. Error where the network has none.
+// The parameters of the network's head. Error where it has none.
 std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters);
 
 // The new head's values: Keras' defaults, Glorot-uniform weights and zero biases.

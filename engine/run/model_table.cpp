@@ -43,7 +43,8 @@ ModelTable model_table(Network& network, const ParameterStore& parameters) {
   table.non_trainable = parameters.non_trainable_count();
   Recorder recorder(table);
   const Context context{.observer = &recorder};
-  network.forward(context, Tensor::zeros(parameters.device(), {1, 32, 32, 3}, DType::f32));
+  const Shape one = network.input();
+  network.forward(context, Tensor::zeros(parameters.device(), {1, one[0], one[1], one[2]}, DType::f32));
   return table;
 }
 

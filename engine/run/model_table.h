@@ -28,7 +28,7 @@ struct ModelTable {
   std::string json() const;  // one object
 };
 
-// Runs the network once on one blank 32×32×3 image.
+// Runs the network once on one blank image of its size.
 ModelTable model_table(Network& network, const ParameterStore& parameters);
 
 }  // namespace tessera

@@ -21,9 +21,10 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
                 : split.validation.count > 0 ? with_thousands(split.validation.count) + " validation and " +
                                                    with_thousands(split.test.count) + " test images"
                                              : with_thousands(split.test.count) + " test images"));
-  console.note("recipe   " + config.recipe.id + ": " + config.recipe.optimizer.name() + ", learning rate " +
-               csv_number(config.recipe.optimizer.learning_rate) + ", batch " + std::to_string(config.recipe.batch_size) +
-               ", " + std::to_string(config.recipe.epochs) + (config.recipe.epochs == 1 ? " epoch" : " epochs"));
+  console.note("recipe   " + config.recipe.id + ": " + kind_of(config.recipe.optimizer) + ", learning rate " +
+               csv_number(learning_rate_of(config.recipe.optimizer)) + ", batch " +
+               std::to_string(config.recipe.batch_size) + ", " + std::to_string(config.recipe.epochs) +
+               (config.recipe.epochs == 1 ? " epoch" : " epochs"));
   console.note("run      " + request.folder.string());
 }
 

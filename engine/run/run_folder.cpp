@@ -18,7 +18,7 @@ FitPlan plan_of(const RunConfig& config, const std::atomic<bool>* stop) {
           .epochs = recipe.epochs,
           .max_steps = config.max_steps,
           .evaluate_every_steps = recipe.evaluate_every_steps,
-          .learning_rate = recipe.optimizer.learning_rate,
+          .learning_rate = learning_rate_of(recipe.optimizer),
           .schedule = recipe.schedule,
           .label_smoothing = recipe.label_smoothing,
           .seed = config.seed,

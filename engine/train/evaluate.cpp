@@ -5,16 +5,8 @@
 
 #include "engine/core/recorded_work.h"
 #include "engine/ops/elementwise.h"
-#include "engine/ops/loss.h"
 
 namespace tessera {
-
-Variable loss_of(Network& network, const Context& context, const Variable& logits, const Tensor& labels, double smoothing) {
-  const Variable data_loss =
-      network.outputs() == 1 ? sigmoid_cross_entropy(logits, labels) : softmax_cross_entropy(logits, labels, smoothing);
-  const Variable penalty = network.penalty(context);
-  return penalty ? add(data_loss, penalty) : data_loss;
-}
 
 Evaluation to_evaluation(const kernels::Metrics& m, LossAverage average) {
   if (m.samples == 0) return {};
@@ -41,7 +33,7 @@ Evaluation evaluate(Network& network, const BatchSource& images, const EvaluateO
       batch = {}, logits = {};  // before anything is allocated: a batch finds its tensors where they were
       batch = images.draw(size, state.device_pointer());
       logits = convert(network.forward(context, batch.x), DType::f32);
-      const Variable loss = loss_of(network, context, logits, batch.y, 0);
+      const Variable loss = network.loss(context, logits, batch.y);
       device->backend().classification_metrics(device->stream(), logits.value(), batch.y, loss.value(),
                                                static_cast<kernels::Metrics*>(sums.data()));
     });

@@ -10,14 +10,11 @@
 namespace tessera {
 
 struct Evaluation {
-  double loss = 0;      // penalty included
+  double loss = 0;      // the network's, regulariser included
   double accuracy = 0;  // top-1
   double top5 = 0;
   std::int64_t samples = 0;
 };
-
-// The loss that a network trains with: softmax or (one output) sigmoid cross-entropy, plus its penalty.
-Variable loss_of(Network& network, const Context& context, const Variable& logits, const Tensor& labels, double smoothing);
 
 struct EvaluateOptions {
   std::int64_t batch_size = 32;

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "engine/optim/optimizer.h"
-#include "engine/train/schedule.h"
+#include "engine/optim/optimizers.h"
+#include "engine/optim/schedule.h"
 
 namespace tessera {
 
@@ -42,7 +42,7 @@ struct Recipe {
   std::int64_t batch_size = 32;
   std::int64_t epochs = 5;
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch; else also at the last step
-  OptimizerConfig optimizer = {};
+  OptimizerOptions optimizer = {};
   Schedule schedule = {};  // of the optimiser's learning rate
   double label_smoothing = 0;
   BestRule best = BestRule::last;

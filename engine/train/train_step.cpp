@@ -1,7 +1,6 @@
 #include "engine/train/train_step.h"
 
 #include "engine/ops/elementwise.h"
-#include "engine/train/evaluate.h"
 
 namespace tessera {
 
@@ -34,13 +33,14 @@ void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
   const kernels::Backend& run = device.backend();
   const kernels::StepState* on_device = state_.device_pointer();
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
-  const Context context{.training = true, .gradients = true, .seed = seed_, .state = on_device};
+  const Context context{
+      .training = true, .gradients = true, .seed = seed_, .label_smoothing = label_smoothing_, .state = on_device};
 
   loss_value = {};
   parameters_.clear_gradients();
   const Batch batch = images_.draw(size, on_device);
   const Variable logits = convert(network_.forward(context, batch.x), DType::f32);
-  const Variable loss = loss_of(network_, context, logits, batch.y, label_smoothing_);
+  const Variable loss = network_.loss(context, logits, batch.y);
   run.classification_metrics(device.stream(), logits.value(), batch.y, loss.value(),
                              static_cast<kernels::Metrics*>(metrics_.data()));
   loss_value = loss.value();

@@ -1,5 +1,5 @@
 // Devices: choosing one, its memory, and what it says when something is not to be had.
-#include "engine/optim/optimizer.h"
+#include "engine/optim/optimizers.h"
 #include "engine/train/train_step.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
@@ -152,7 +152,7 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
   const auto device = training_device();
   TinyNetwork network;
   ParameterStore store(network, device, 5);
-  const auto optimizer = make_optimizer(OptimizerConfig::adam(), store);
+  const auto optimizer = make_optimizer(Adam::Options{}, store);
   const BatchSource source(DeviceImages::upload(tiny_images(32, 3), device), {});
   TrainStep step(network, store, *optimizer, source, 1, 0);
 

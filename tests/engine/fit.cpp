@@ -17,7 +17,7 @@ constexpr std::int64_t image_count = 37, batch_size = 8, steps_per_epoch = 5;  /
 
 // Everything a run needs, and copies of what a checkpoint would hold.
 struct Trainee {
-  Trainee(const OptimizerConfig& config, const TinyNetwork::Options& options, bool augment = false)
+  Trainee(const OptimizerOptions& config, const TinyNetwork::Options& options, bool augment = false)
       : device(training_device()),
         network(options),
         store(network, device, 6),
@@ -122,15 +122,15 @@ void check_same(const FitState& a, const FitState& b) {
 TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bits") {
   struct Case {
     const char* name;
-    OptimizerConfig config;
+    OptimizerOptions config;
     double dropout;
     bool augment;
     std::int64_t every;
   };
-  for (const Case& c : {Case{"sgd", OptimizerConfig::sgd(0.01, 0.9), 0, false, 0},
-                        Case{"sgd, dropout, augmented", OptimizerConfig::sgd(0.01, 0.9), 0.3, true, 0},
-                        Case{"adam", OptimizerConfig::adam(), 0, false, 0},
-                        Case{"adam, dropout, evaluated every 3 steps", OptimizerConfig::adam_keras(), 0.3, false, 3}}) {
+  for (const Case& c : {Case{"sgd", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0, false, 0},
+                        Case{"sgd, dropout, augmented", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0.3, true, 0},
+                        Case{"adam", Adam::Options{}, 0, false, 0},
+                        Case{"adam, dropout, evaluated every 3 steps", AdamKeras::Options{}, 0.3, false, 3}}) {
     FitPlan p = plan(3);
     p.evaluate_every_steps = c.every;
     p.best = BestRule::lowest_validation_loss;
@@ -160,7 +160,7 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
 }
 
 TEST_CASE("training learns, and the same plan gives the same bits") {
-  Trainee a(OptimizerConfig::adam(), {}), b(OptimizerConfig::adam(), {});
+  Trainee a(Adam::Options{}, {}), b(Adam::Options{}, {});
   const Outcome one = fit(a, plan(6)), two = fit(b, plan(6));
   check_same(one.state, two.state);
   CHECK(a.snapshot() == b.snapshot());
@@ -169,7 +169,8 @@ TEST_CASE("training learns, and the same plan gives the same bits") {
 }
 
 TEST_CASE("a step whose gradients are not finite changes no parameter and no moment, and is counted") {
-  for (const OptimizerConfig& config : {OptimizerConfig::sgd(0.01, 0.9), OptimizerConfig::adam()}) {
+  for (const OptimizerOptions& config :
+       std::initializer_list<OptimizerOptions>{Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, Adam::Options{}}) {
     Trainee t(config, {.norm = false});
     t.network.damage = [](int step) { return step == 3 || step == 4 || step == 8; };
     std::vector<std::vector<float>> before = t.snapshot();
@@ -188,11 +189,11 @@ TEST_CASE("a step whose gradients are not finite changes no parameter and no mom
 
 TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run goes on counting") {
   {
-    Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+    Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
     t.network.damage = [](int step) { return step >= 2 && step < 11; };
     CHECK(fit(t, plan(3)).state.guard.skipped == 9);
   }
-  Trainee t(OptimizerConfig::sgd(0.01), {.norm = false});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
   t.network.damage = [](int step) { return step >= 2; };
   std::vector<std::vector<float>> good;
   std::int64_t reached = 0;
@@ -204,7 +205,7 @@ TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run
   CHECK(reached == 11);  // the twelfth step found ten
   CHECK(t.snapshot() == good);
 
-  Trainee again(OptimizerConfig::sgd(0.01), {.norm = false});
+  Trainee again(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
   again.network.damage = [](int) { return true; };
   FitState state;
   state.guard = {.skip = 1, .consecutive = 6, .skipped = 6};
@@ -215,7 +216,7 @@ TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run
 
 TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
   {
-    Trainee t(OptimizerConfig::sgd(0.01), {});
+    Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
     const Outcome o = fit(t, plan(2));
     CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{5, 10});
     CHECK(o.seen.rows[1].epoch == 2);
@@ -223,7 +224,7 @@ TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
     CHECK(o.seen.rows[1].validation->samples == 20);
     CHECK(o.seen.events == "start row best resumable row best resumable finished ");
   }
-  Trainee t(OptimizerConfig::sgd(0.01), {});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
   FitPlan p = plan(2);
   p.evaluate_every_steps = 3;  // steps are counted from 0: behind number 3, 6 and 9, which is the last
   const Outcome o = fit(t, p);
@@ -236,7 +237,7 @@ TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
 }
 
 TEST_CASE("a run that ends within an epoch closes with a row of that epoch's steps") {
-  Trainee t(OptimizerConfig::sgd(0.01), {});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
   FitPlan p = plan(4);
   p.max_steps = 7;
   const Outcome o = fit(t, p);
@@ -246,11 +247,11 @@ TEST_CASE("a run that ends within an epoch closes with a row of that epoch's ste
   CHECK(o.seen.rows[1].train.samples == 16);
   CHECK(o.seen.events == "start row best resumable finished row best ");
 
-  Trainee u(OptimizerConfig::sgd(0.01), {});
+  Trainee u(Sgd::Options{.learning_rate = 0.01}, {});
   p.evaluate_every_steps = 100;  // the last step makes the row: no second one
   CHECK(steps_of(fit(u, p).seen.rows) == std::vector<std::int64_t>{7});
 
-  Trainee v(OptimizerConfig::sgd(0.01), {});
+  Trainee v(Sgd::Options{.learning_rate = 0.01}, {});
   FitPlan timed = plan(1000);
   timed.max_seconds = 1e-9;
   const Outcome none = fit(v, timed);
@@ -262,7 +263,7 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
   for (const std::int64_t every : {0, 3}) {
     FitPlan p = plan(2);
     p.evaluate_every_steps = every;
-    Trainee whole(OptimizerConfig::adam(), {});
+    Trainee whole(Adam::Options{}, {});
     const Outcome expected = fit(whole, p);
 
     const std::int64_t at = every == 0 ? steps_per_epoch : every + 1;
@@ -270,11 +271,11 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
     std::atomic<bool> stop = false;
     FitPlan stoppable = p;
     stoppable.stop = &stop;
-    Trainee first(OptimizerConfig::adam(), {});
+    Trainee first(Adam::Options{}, {});
     const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == at; });
     CHECK(half.end == FitEnd::stopped);
     CHECK(half.seen.rows.empty());
-    Trainee second(OptimizerConfig::adam(), {});
+    Trainee second(Adam::Options{}, {});
     second.restore(first.snapshot());
     check_same(fit(second, p, half.state).state, expected.state);
     CHECK(second.snapshot() == whole.snapshot());
@@ -283,7 +284,7 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
 
 TEST_CASE("losses of training and validation are of one kind: with a rate of 0 they agree, penalty included") {
   for (const LossAverage average : {LossAverage::by_samples, LossAverage::by_batches}) {
-    Trainee t(OptimizerConfig::sgd(0), {.norm = false});
+    Trainee t(Sgd::Options{.learning_rate = 0}, {.norm = false});
     FitPlan p = plan(1, 0);
     p.loss_average = average;
     p.shuffle = false;
@@ -302,7 +303,7 @@ TEST_CASE("losses of training and validation are of one kind: with a rate of 0 t
       StepStateBuffer state(t.device);
       state.write({.position = first});
       const Batch batch = t.train.draw(size, state.device_pointer());
-      const double loss = download(loss_of(t.network, {}, t.network.forward({}, batch.x), batch.y, 0).value()).at(0);
+      const double loss = download(t.network.loss({}, t.network.forward({}, batch.x), batch.y).value()).at(0);
       by_samples += loss * static_cast<double>(size) / image_count;
       by_batches += loss / steps_per_epoch;
     }
@@ -312,7 +313,7 @@ TEST_CASE("losses of training and validation are of one kind: with a rate of 0 t
 }
 
 TEST_CASE("evaluation changes nothing and does not depend on the batch size") {
-  Trainee t(OptimizerConfig::sgd(0.01), {.dropout = 0.5});
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {.dropout = 0.5});
   const auto before = t.snapshot();
   const Evaluation small = evaluate(t.network, t.validation, {.batch_size = 3}),
                    large = evaluate(t.network, t.validation, {.batch_size = 64});
@@ -327,7 +328,7 @@ TEST_CASE("evaluation changes nothing and does not depend on the batch size") {
 
 TEST_CASE("best: only a strictly better value counts, by the recipe's rule") {
   for (const BestRule rule : {BestRule::lowest_validation_loss, BestRule::highest_validation_accuracy}) {
-    Trainee t(OptimizerConfig::sgd(0.5), {});
+    Trainee t(Sgd::Options{.learning_rate = 0.5}, {});
     FitPlan p = plan(12, 0.5);
     p.best = rule;
     const Outcome o = fit(t, p);

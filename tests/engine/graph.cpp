@@ -2,7 +2,7 @@
 #include "engine/nn/parameter_store.h"
 #include "engine/ops/elementwise.h"
 #include "engine/ops/linear.h"
-#include "engine/train/evaluate.h"
+#include "engine/train/batches.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/gradient_cases.h"
@@ -29,7 +29,7 @@ Variable tiny_loss(TinyNetwork& network, const std::shared_ptr<Device>& device, 
   StepStateBuffer state(device);
   state.write({});
   const Batch batch = source.draw(6, state.device_pointer());
-  return loss_of(network, context, network.forward(context, batch.x), batch.y, 0);
+  return network.loss(context, network.forward(context, batch.x), batch.y);
 }
 
 constexpr Context training{.training = true, .gradients = true};

@@ -8,7 +8,6 @@
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/residual.h"
 #include "engine/ops/elementwise.h"
-#include "engine/train/evaluate.h"
 #include "models/catalogue.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
@@ -27,7 +26,6 @@ struct NarrowResNet : Network {
     const Variable y = conv_norm(context, conv, norm, x, Activation::relu);
     return head(context, pool(context, last(context, halved(context, same(context, y)))));
   }
-  std::int64_t outputs() const override { return 10; }
 
   Conv2d conv{3, 4, 3, {.padding = Padding::all(1), .bias = false}};
   BatchNorm norm{4, {}};
@@ -95,7 +93,7 @@ Gradients gradients(const Case& c, const std::string& backend, DType real, Preci
   Variable logits = c.network->forward(context, x);
   if (precision == Precision::bf16) logits = convert(logits, DType::f32);
   const Tensor labels = Tensor::from(device, {c.batch.shape[0]}, std::span<const std::int32_t>(c.batch.labels));
-  const Variable loss = loss_of(*c.network, context, logits, labels, 0);
+  const Variable loss = c.network->loss(context, logits, labels);
   backward(loss);
 
   Gradients result{.loss = download(loss.value()).at(0), .of = {}};

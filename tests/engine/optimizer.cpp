@@ -3,7 +3,7 @@
 #include <functional>
 
 #include "engine/nn/layers.h"
-#include "engine/optim/optimizer.h"
+#include "engine/optim/optimizers.h"
 #include "engine/train/batches.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
@@ -28,19 +28,19 @@ double gradient(int t, std::size_t i) {
 }
 
 // One element's way, in double, straight from the published update rules.
-std::vector<double> expected_path(const OptimizerConfig& config, double w, std::size_t i) {
+std::vector<double> expected_path(const OptimizerOptions& options, double w, std::size_t i) {
   std::vector<double> path;
   double velocity = 0, m = 0, v = 0;
   for (int t = 1; t <= steps; ++t) {
-    const double g = gradient(t, i) + config.weight_decay * w;
-    if (config.kind == OptimizerKind::sgd) {
-      velocity = config.momentum * velocity + g;  // PyTorch: v ← μ·v + g;  w ← w − lr·v, Nesterov w ← w − lr·(g + μ·v)
-      w -= learning_rate * (config.nesterov ? g + config.momentum * velocity : velocity);
+    const double g = gradient(t, i) + field_of(options, "weight_decay").value() * w;
+    if (const auto* sgd = std::get_if<Sgd::Options>(&options)) {
+      velocity = sgd->momentum * velocity + g;  // PyTorch: v ← μ·v + g;  w ← w − lr·v, Nesterov w ← w − lr·(g + μ·v)
+      w -= learning_rate * (sgd->nesterov ? g + sgd->momentum * velocity : velocity);
     } else {
       m = 0.9 * m + 0.1 * g;
       v = 0.999 * v + 0.001 * g * g;
       const double c1 = 1 - std::pow(0.9, t), c2 = 1 - std::pow(0.999, t);
-      if (config.form == AdamForm::keras)
+      if (std::holds_alternative<AdamKeras::Options>(options))
         w -= learning_rate * std::sqrt(c2) / c1 * m / (std::sqrt(v) + 1e-7);
       else
         w -= learning_rate / c1 * m / (std::sqrt(v) / std::sqrt(c2) + 1e-8);
@@ -66,7 +66,7 @@ void set(const Tensor& to, const std::vector<double>& values) {
 }
 
 struct Trainee {
-  Trainee(const OptimizerConfig& config, const std::shared_ptr<Device>& device, DType dtype)
+  Trainee(const OptimizerOptions& config, const std::shared_ptr<Device>& device, DType dtype)
       : store(network, device, 1, dtype), optimizer(make_optimizer(config, store)), state(device) {
     for (const Parameter* p : store.parameters()) set(p->value(), per_element(*p, start_value));
   }
@@ -89,27 +89,21 @@ struct Trainee {
   StepStateBuffer state;
 };
 
-OptimizerConfig with(OptimizerConfig config, double weight_decay, bool nesterov = false) {
-  config.weight_decay = weight_decay;
-  config.nesterov = nesterov;
-  return config;
-}
-
 struct Named {
   const char* name;
-  OptimizerConfig config;
+  OptimizerOptions config;
 };
 const Named configs[] = {
-    {"sgd", OptimizerConfig::sgd(learning_rate)},
-    {"sgd, weight decay", with(OptimizerConfig::sgd(learning_rate), 0.05)},
-    {"momentum", OptimizerConfig::sgd(learning_rate, 0.9)},
-    {"momentum, weight decay", with(OptimizerConfig::sgd(learning_rate, 0.9), 0.05)},
-    {"nesterov", with(OptimizerConfig::sgd(learning_rate, 0.9), 0, true)},
-    {"nesterov, weight decay", with(OptimizerConfig::sgd(learning_rate, 0.9), 0.05, true)},
-    {"adam, Keras' form", OptimizerConfig::adam_keras(learning_rate)},
-    {"adam, Keras' form, weight decay", with(OptimizerConfig::adam_keras(learning_rate), 0.05)},
-    {"adam", OptimizerConfig::adam(learning_rate)},
-    {"adam, weight decay", with(OptimizerConfig::adam(learning_rate), 0.05)},
+    {"sgd", Sgd::Options{}},
+    {"sgd, weight decay", Sgd::Options{.weight_decay = 0.05}},
+    {"momentum", Sgd::Options{.momentum = 0.9}},
+    {"momentum, weight decay", Sgd::Options{.weight_decay = 0.05, .momentum = 0.9}},
+    {"nesterov", Sgd::Options{.momentum = 0.9, .nesterov = true}},
+    {"nesterov, weight decay", Sgd::Options{.weight_decay = 0.05, .momentum = 0.9, .nesterov = true}},
+    {"adam, Keras' form", AdamKeras::Options{}},
+    {"adam, Keras' form, weight decay", AdamKeras::Options{.weight_decay = 0.05}},
+    {"adam", Adam::Options{}},
+    {"adam, weight decay", Adam::Options{.weight_decay = 0.05}},
 };
 
 // Each element at each step, relative to the largest value on its way: half of them start from zero.
@@ -169,7 +163,7 @@ TEST_CASE("optimisers follow the published rules, in float32 on every backend") 
 }
 
 TEST_CASE("the two forms of Adam differ where gradients are small: the check above can tell them apart") {
-  const OptimizerConfig keras = OptimizerConfig::adam_keras(learning_rate), pytorch = OptimizerConfig::adam(learning_rate);
+  const OptimizerOptions keras = AdamKeras::Options{}, pytorch = Adam::Options{};
   const double a = expected_path(keras, 0, 31).back(), b = expected_path(pytorch, 0, 31).back();
   CHECK(std::abs(a - b) > 0.1 * std::abs(b));
 }
@@ -207,15 +201,26 @@ TEST_CASE("a guard that says skip stops every change") {
 TEST_CASE("names of optimisers and of what they remember") {
   Three network;
   ParameterStore store(network, reference(), 1);
-  const auto keys = [&](const OptimizerConfig& config) {
+  const auto keys = [&](const OptimizerOptions& config) {
     std::string list;
     for (const auto& [name, tensor] : make_optimizer(config, store)->memory()) list += name + " ";
     return list;
   };
-  CHECK(keys(OptimizerConfig::sgd(0.1)).empty());
-  CHECK(keys(OptimizerConfig::sgd(0.1, 0.9)) == "velocity ");
-  CHECK(keys(OptimizerConfig::adam()) == "moment1 moment2 ");
-  CHECK(OptimizerConfig::sgd(0.1).name() == "sgd");
-  CHECK(OptimizerConfig::adam().name() == "adam");
-  CHECK(OptimizerConfig::adam_keras().name() == "adam-keras");
+  CHECK(keys(Sgd::Options{}).empty());
+  CHECK(keys(Sgd::Options{.momentum = 0.9}) == "velocity ");
+  CHECK(keys(Adam::Options{}) == "moment1 moment2 ");
+  CHECK(kind_of(OptimizerOptions(Sgd::Options{})) == std::string("sgd"));
+  CHECK(kind_of(OptimizerOptions(Adam::Options{})) == std::string("adam"));
+  CHECK(kind_of(OptimizerOptions(AdamKeras::Options{})) == std::string("adam-keras"));
+}
+
+TEST_CASE("options of an optimiser are found by their words") {
+  OptimizerOptions options = Kinds<OptimizerOptions>::make("adam-keras").value();
+  CHECK(std::get<AdamKeras::Options>(options).epsilon == 1e-7);
+  CHECK(std::get<Adam::Options>(Kinds<OptimizerOptions>::make("adam").value()).epsilon == 1e-8);
+  CHECK(!Kinds<OptimizerOptions>::make("adagrad"));
+  CHECK(set_field(options, "weight_decay", 0.5));
+  CHECK(field_of(options, "weight_decay") == 0.5);
+  CHECK(!set_field(options, "momentum", 0.9));
+  CHECK(!field_of(options, "momentum"));
 }

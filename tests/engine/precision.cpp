@@ -18,7 +18,7 @@ struct Run {
   std::vector<kernels::bf16> rounded;
 };
 
-Run train(const std::string& backend, Precision precision, const OptimizerConfig& optimizer_config) {
+Run train(const std::string& backend, Precision precision, const OptimizerOptions& optimizer_config) {
   const std::shared_ptr<Device> device =
       Device::open({.device = backend, .options = {.threads = 2}, .precision = precision});
   TinyNetwork network;
@@ -28,7 +28,7 @@ Run train(const std::string& backend, Precision precision, const OptimizerConfig
   TrainStep step(network, store, *optimizer, images, 6, 0);
   Run run;
   for (std::int64_t i = 0; i < 24; ++i) {
-    step.run({.step = i, .epoch = 0, .position = i % 4 * 16, .learning_rate = optimizer_config.learning_rate}, 16);
+    step.run({.step = i, .epoch = 0, .position = i % 4 * 16, .learning_rate = learning_rate_of(optimizer_config)}, 16);
     run.losses.push_back(step.batch_loss());
   }
   run.weights = store.values().to_host<float>();
@@ -40,13 +40,14 @@ Run train(const std::string& backend, Precision precision, const OptimizerConfig
   return run;
 }
 
-const OptimizerConfig adam = OptimizerConfig::adam(3e-3);
-const OptimizerConfig nesterov{.learning_rate = 0.02, .weight_decay = 5e-4, .momentum = 0.9, .nesterov = true};
+const OptimizerOptions adam = Adam::Options{.learning_rate = 3e-3};
+const OptimizerOptions nesterov =
+    Sgd::Options{.learning_rate = 0.02, .weight_decay = 5e-4, .momentum = 0.9, .nesterov = true};
 
 }  // namespace
 
 TEST_CASE("training in bf16 follows training in float32") {
-  for (const OptimizerConfig& optimizer : {adam, nesterov}) {
+  for (const OptimizerOptions& optimizer : {adam, nesterov}) {
     const Run exact = train("cpu", Precision::fp32, optimizer);
     REQUIRE(exact.losses.back() < 0.7 * exact.losses.front());
     for (const std::string& backend : fast_backends()) {

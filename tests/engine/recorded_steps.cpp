@@ -20,7 +20,7 @@ struct Trainee {
       : device(Device::open({.device = "emulated", .precision = precision})),
         network({.dropout = 0.3}),
         store(network, device, 6),
-        optimizer(make_optimizer(OptimizerConfig::adam(1e-2), store)),
+        optimizer(make_optimizer(Adam::Options{.learning_rate = 1e-2}, store)),
         images(DeviceImages::upload(tiny_images(image_count, 1), device), gather()),
         step(network, store, *optimizer, images, 6, 0.1) {}
 

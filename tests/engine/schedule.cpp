@@ -1,5 +1,5 @@
 // The one-cycle rate, against torch.optim.lr_scheduler.OneCycleLR(anneal_strategy="linear").
-#include "engine/train/schedule.h"
+#include "engine/optim/schedule.h"
 
 #include "tests/catch.h"
 
@@ -19,10 +19,10 @@ TEST_CASE("one cycle rises and falls as PyTorch's OneCycleLR does") {
     REQUIRE(got.size() == expected.size());
     for (std::size_t i = 0; i < got.size(); ++i) CHECK(got[i] == Approx(expected[i]).margin(1e-9));
   };
-  const Schedule to_zero{.kind = ScheduleKind::one_cycle, .warmup = 0.3, .first = 0.04, .last = 0};
+  const Schedule to_zero = OneCycle{.warmup = 0.3, .first = 0.04, .last = 0};
   check(rates(to_zero, 10),
         {0.016, 0.208, 0.4, 0.3428571429, 0.2857142857, 0.2285714286, 0.1714285714, 0.1142857143, 0.05714285714, 0});
-  const Schedule between_steps{.kind = ScheduleKind::one_cycle, .warmup = 0.2, .first = 0.1, .last = 0.01};
+  const Schedule between_steps = OneCycle{.warmup = 0.2, .first = 0.1, .last = 0.01};
   check(rates(between_steps, 7), {0.04, 0.3575714286, 0.2868571429, 0.2161428571, 0.1454285714, 0.07471428571, 0.004});
   CHECK(learning_rate_at(to_zero, 0.4, 50, 10) == Approx(0).margin(1e-12));  // beyond the end
   CHECK(learning_rate_at(to_zero, 0.4, 0, 1) == 0.4);                        // a run of one step has no slopes

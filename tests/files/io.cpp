@@ -75,7 +75,7 @@ TEST_CASE("reading survives interruptions and says what is wrong", "[io]") {
   CHECK(error_of<DataError>([&] { read_file(folder.path(), 9, ExitCode::data); }).find("is a folder") != std::string::npos);
   CHECK(error_of<WeightsError>([&] { read_file(folder / "none", 9, ExitCode::weights); }).find("No such file") !=
         std::string::npos);
-  CHECK(error_of<DataError>([] { read_file("/dev/null", 9, ExitCode::data); }).find("not a regular file") !=
+  CHECK(error_of<DataError>([] { read_file("/dev/null", 9, ExitCode::data); }).find("is a device; a file is needed") !=
         std::string::npos);
 
   File file(path, File::Mode::read, ExitCode::data);

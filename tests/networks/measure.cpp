@@ -1,6 +1,5 @@
 #include "tests/networks/measure.h"
 
-#include "engine/train/evaluate.h"
 #include "tests/networks/generator.h"
 
 namespace tessera::golden {
@@ -191,7 +190,7 @@ Measured measure(const NetworkTest& test, const std::shared_ptr<Device>& device,
   measured.logits = download(network->forward(Context{}, images).value());
 
   const Context training{.training = true, .gradients = true};
-  const Variable loss = loss_of(*network, training, network->forward(training, images), labels, 0);
+  const Variable loss = network->loss(training, network->forward(training, images), labels);
   measured.loss = download(loss.value()).at(0);
   backward(loss);
   for (const Parameter* parameter : store.parameters()) {

@@ -76,6 +76,8 @@ Outcome run(const std::string& program, std::vector<std::string> arguments) {
   return Process(program, std::move(arguments)).wait();
 }
 
+Outcome shell(const std::string& command) { return run("/bin/bash", {"-c", "BIN='" TESSERA_BIN "'; " + command}); }
+
 std::string read_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
   std::ostringstream text;

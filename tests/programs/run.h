@@ -40,6 +40,7 @@ class Process {
 };
 
 Outcome run(const std::string& program, std::vector<std::string> arguments);
+Outcome shell(const std::string& command);  // by bash, where $BIN is the folder of the programs
 
 using Folder = TemporaryFolder;
 

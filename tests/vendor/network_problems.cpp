@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "engine/ops/elementwise.h"
-#include "engine/train/evaluate.h"
 #include "kernels/backends.h"
 #include "models/catalogue.h"
 #include "tests/vendor/problems.h"
@@ -79,7 +78,7 @@ NetworkProblems network_problems(const std::string& id, DType type, std::int64_t
   const Tensor labels = Tensor::empty(device, {batch}, DType::i32);
   const Context training{.training = true, .gradients = true};
   const Variable logits = convert(network->forward(training, images), DType::f32);
-  backward(loss_of(*network, training, logits, labels, 0));
+  backward(network->loss(training, logits, labels));
   return std::move(*note);
 }
 

@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include "engine/data/open.h"
-#include "engine/optim/optimizer.h"
+#include "engine/optim/optimizers.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/train_step.h"
 #include "models/catalogue.h"
@@ -13,7 +13,7 @@ int main() {
   const auto device = Device::open({.device = "cpu"});
   const auto network = require_network("lenet5_relu").make({});
   ParameterStore parameters(*network, device, 1);
-  const auto optimizer = make_optimizer(OptimizerConfig::sgd(0.01), parameters);
+  const auto optimizer = make_optimizer(Sgd::Options{.learning_rate = 0.01}, parameters);
   const Dataset data = open_dataset("synthetic");
 
   const auto images = [&](const ImageSet& set) {
