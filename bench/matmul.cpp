@@ -36,7 +36,7 @@ int main() {
     for (int round = 0; round < 5; ++round) {
       ours.push_back(bench::measure(
                          [&] {
-                           device->backend().matmul(device->stream(), {}, left, right, {}, {product, false});
+                           device->run(&Backend::matmul, {}, left, right, {}, {product, false});
                          },
                          0.1)
                          .fastest);

@@ -33,11 +33,10 @@ struct Request {
 
   kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
   kernels::Options options(const kernels::Backend& backend) const {
-    const bool vendor = std::string_view(backend.name) == "vendor";
     return {.threads = threads,
             .direct_convolution = direct,
             .tf32 = precision == "tf32",
-            .search = vendor ? kernels::Search::library : kernels::Search::off};
+            .search = backend.overlays ? kernels::Search::library : kernels::Search::off};
   }
 };
 
@@ -55,11 +54,6 @@ std::vector<const kernels::Backend*> open_backends(const std::string& names) {
   return backends;
 }
 
-bool is_gpu(const kernels::Backend& backend) {
-  const std::string_view name = backend.name;
-  return name == "cuda" || name == "vendor";
-}
-
 // What the machine can do at most: of a CPU by its instructions and caches, of a device by the last backend's product.
 class Peak {
  public:
@@ -69,7 +63,7 @@ class Peak {
       flops_ = bench::measure_peak_flops(request.threads);
       return;
     }
-    const bool gpu = is_gpu(backend);
+    const bool gpu = backend.gpu;
     const std::int64_t size = request.peak_size > 0 ? request.peak_size : gpu ? 8192 : 64;
     flops_ = bench::measure_product_flops(backend, request.options(backend), request.real(), size);
     bandwidth_ = bench::measure_copy_bandwidth(backend, gpu ? 1e9 : 1e6);
@@ -135,7 +129,7 @@ std::map<std::string, std::vector<double>> measure(const Request& request, const
       return cases::same_kernel(slot_case.slot, *earlier, *backend);
     });
     if (timed || (kernel.ours_alone && !timers.empty()) || !cases::has_kernel(slot_case, *backend)) continue;
-    const double working_set = request.working_set >= 0 ? request.working_set : is_gpu(*backend) ? 256e6 : 0;
+    const double working_set = request.working_set >= 0 ? request.working_set : backend->gpu ? 256e6 : 0;
     timers.push_back(std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(),
                                                         contents, working_set));
   }

@@ -267,7 +267,7 @@ class Step {
                                std::function<void(Stream&, const Operands&)> call, int calls) {
       SlotCase one{.slot = slot,
                    .variant = std::to_string(weights_),
-                   .operands = {step_state({.step = 4, .learning_rate = 1e-4}), step_guard({}), parameter("gradient", all),
+                   .operands = {step_state({.step = 4, .learning_rate = {1e-4}}), step_guard({}), parameter("gradient", all),
                                 in_out("weights", all, normals(), Element::parameter)},
                    .call = std::move(call),
                    .flops = flops * static_cast<double>(weights_)};

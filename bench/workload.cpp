@@ -35,7 +35,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
 
 void Workload::issue() {
   if (options_.train) {
-    step_.run({.step = steps_++, .learning_rate = learning_rate_}, options_.batch);
+    step_.run({.step = steps_++, .learning_rate = {learning_rate_}}, options_.batch);
     return;
   }
   const auto infer = [&] {

@@ -17,6 +17,12 @@ std::span<const Backend* const> backends() {
   return all;
 }
 
+const Backend* overlay_on(const Backend& below) {
+  for (const Backend* backend : backends())
+    if (backend->overlays == &below) return backend;
+  return nullptr;
+}
+
 const Backend* find_backend(std::string_view name) {
   for (const Backend* backend : backends())
     if (backend->name == name) return backend;

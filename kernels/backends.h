@@ -18,6 +18,9 @@ const Backend& vendor_backend();  // only in builds with CUDA and the headers of
 // Every backend that this build contains.
 std::span<const Backend* const> backends();
 
+// The first that overlays `below`; null where this build has none.
+const Backend* overlay_on(const Backend& below);
+
 // By name; null where this build has none of that name.
 const Backend* find_backend(std::string_view name);
 

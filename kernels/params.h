@@ -46,13 +46,15 @@ struct BatchNormParams {
   Activation activation;   // none or relu, applied after the residual
 };
 
+inline constexpr int max_groups = 8;  // of parameters, each with a learning rate of its own
+
 // What changes from step to step. It lives in device memory and is written before the step starts, so that a recorded
 // step can be replayed unchanged.
 struct StepState {
   std::int64_t step = 0;  // optimiser steps done so far in this run; this step is number step + 1
   std::int64_t epoch = 0;
-  std::int64_t position = 0;  // index into the order of samples where this batch starts
-  double learning_rate = 0;
+  std::int64_t position = 0;              // index into the order of samples where this batch starts
+  double learning_rate[max_groups] = {};  // of each group; with one group, the first
 };
 
 // Kept by the device: whether the gradients of this step may be applied. All zero at the start of a run.
@@ -83,6 +85,7 @@ struct SgdParams {
   double momentum;      // 0: plain SGD, no velocity
   double weight_decay;  // coupled: g ← g + weight_decay·w
   bool nesterov;
+  int group = 0;  // whose learning rate
 };
 
 enum class AdamForm : std::uint8_t {
@@ -94,6 +97,8 @@ struct AdamParams {
   double beta1, beta2, epsilon;
   double weight_decay;  // coupled: g ← g + weight_decay·w, before the moments
   AdamForm form;
+  bool decoupled = false;  // instead w ← w − lr·weight_decay·w, before the step (AdamW)
+  int group = 0;           // whose learning rate
 };
 
 // From a uint8 image to a network's input, per channel: x = (u8/255 − mean)/std; then, where asked for,

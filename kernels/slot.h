@@ -30,7 +30,8 @@ class SlotFunction;
 template <class Derived, class... Args>
 class SlotFunction<Derived, void(Stream&, Args...)> {
  public:
-  using Function = void (*)(Stream&, Args...);
+  using Signature = void(Stream&, Args...);
+  using Function = Signature*;
 
   constexpr SlotFunction(Function function) : function_(function) {}
   constexpr SlotFunction(None) : function_(nullptr) {}

@@ -14,7 +14,7 @@ Tensor Variable::as(DType type) const {
   if (!value_ || value_.dtype() == type) return value_;
   if (rounded_ && rounded_.dtype() == type) return rounded_;
   Tensor converted = Tensor::empty(value_.device(), value_.shape(), type);
-  value_.on().backend().convert(value_.on().stream(), value_, {converted, false});
+  value_.on().run(&Backend::convert, value_, {converted, false});
   return converted;
 }
 
@@ -50,7 +50,7 @@ kernels::Gradient GradNode::sink() {
   if (filled_) {
     if (borrowed_) {  // somebody else's: continue in a copy
       Tensor copy = Tensor::empty(device_, shape_, dtype_);
-      device_->backend().scale(device_->stream(), 1.0, {}, grad_, {copy, false});
+      device_->run(&Backend::scale, 1.0, {}, grad_, {copy, false});
       grad_ = copy;
       borrowed_ = false;
     }
@@ -70,13 +70,13 @@ void GradNode::pass(const Tensor& share) {
   }
   if (filled_ && borrowed_) {  // both are somebody else's: their sum is ours
     Tensor sum = Tensor::empty(device_, shape_, dtype_);
-    device_->backend().add(device_->stream(), grad_, share.reshape(shape_), sum);
+    device_->run(&Backend::add, grad_, share.reshape(shape_), sum);
     grad_ = sum;
     borrowed_ = false;
     return;
   }
   const kernels::Gradient out = sink();
-  device_->backend().scale(device_->stream(), 1.0, {}, share.reshape(shape_), out);
+  device_->run(&Backend::scale, 1.0, {}, share.reshape(shape_), out);
 }
 
 void GradNode::clear() {

@@ -4,13 +4,11 @@
 #include <bit>
 #include <cstdio>
 #include <functional>
-#include <string_view>
 #include <thread>
 
 namespace tessera {
 namespace {
 
-using kernels::Backend;
 using kernels::DeviceError;
 
 struct Choice {
@@ -60,15 +58,15 @@ Choice choose(const DeviceRequest& request) {
   const std::string& kernels = request.kernels;
   if (kernels != "auto" && kernels != "own" && kernels != "vendor")
     throw DeviceError("kernels '" + kernels + "': use auto, own or vendor");
-  const bool cuda = std::string_view(chosen.backend->name) == "cuda";
-  if (kernels == "vendor" && !cuda)
+  const bool gpu = chosen.backend->gpu;
+  if (kernels == "vendor" && !gpu)
     throw DeviceError("--kernels vendor: cuDNN and cuBLAS are for --device cuda, this is " +
                       std::string(chosen.backend->name) + (chosen.reason.empty() ? "" : " (" + chosen.reason + ")") +
                       "; use --kernels own or auto");
-  if (kernels == "own" || !cuda) return chosen;
+  if (kernels == "own" || !gpu) return chosen;
   std::string why = "this build has no headers of cuDNN and cuBLAS";
-  const Backend* vendor = kernels::find_backend("vendor");
-  if (vendor && vendor->runtime.device_count(&why) > 0) return {vendor, chosen.index, ""};
+  const Backend* over = kernels::overlay_on(*chosen.backend);
+  if (over && over->runtime.device_count(&why) > 0) return {over, chosen.index, ""};
   if (kernels == "vendor") throw DeviceError("--kernels vendor: " + why);
   return {chosen.backend, chosen.index, "own kernels: " + why};
 }
@@ -96,7 +94,7 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend
                                      const std::string& reason) {
   kernels::Options options = request.options;
   if (options.threads <= 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
-  if (std::string_view(backend.name) == "vendor")
+  if (backend.overlays)
     options.search = request.kernels == "auto" ? kernels::Search::library_and_own : kernels::Search::library;
   options.tf32 = request.precision == Precision::tf32;
   if (options.tf32 && backend.runtime.host_memory)
@@ -126,9 +124,8 @@ Device::~Device() {  // while the stream is still there
 }
 
 std::string Device::name() const {
-  const std::string backend_name = backend().name;
-  const bool cuda = backend_name == "cuda" || backend_name == "vendor";
-  return cuda ? "cuda:" + std::to_string(stream_.device) : backend_name;
+  const Backend& below = backend().overlays ? *backend().overlays : backend();
+  return below.gpu ? std::string(below.name) + ":" + std::to_string(stream_.device) : below.name;
 }
 
 std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {

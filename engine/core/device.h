@@ -5,11 +5,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "kernels/backends.h"
 
 namespace tessera {
+
+using kernels::Backend;
 
 // In which numbers a network computes. Parameters, statistics, losses and sums are float32 in all of them.
 enum class Precision : std::uint8_t {
@@ -53,14 +56,20 @@ class Device : public std::enable_shared_from_this<Device> {
   // Throws kernels::DeviceError where anything else cannot be had: there is no silent fallback.
   static std::shared_ptr<Device> open(const DeviceRequest& request);
   // The same on a table of the caller's, device 0: what a program asks of its kernels can be watched so.
-  static std::shared_ptr<Device> open(const DeviceRequest& request, const kernels::Backend& backend);
+  static std::shared_ptr<Device> open(const DeviceRequest& request, const Backend& backend);
 
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;
 
-  const kernels::Backend& backend() const { return stream_.backend; }
+  const Backend& backend() const { return stream_.backend; }
   kernels::Stream& stream() { return stream_; }
+  // Issues a kernel: device.run(&Backend::add, a, b, y).
+  template <kernels::SlotName name, class... Operands>
+  void run(kernels::Slot<name, void(kernels::Stream&, Operands...)> Backend::*slot,
+           std::type_identity_t<Operands>... operands) {
+    (backend().*slot)(stream_, operands...);
+  }
   const kernels::Options& options() const { return stream_.options; }
   Precision precision() const { return precision_; }
   kernels::DType activation_type() const {
@@ -100,9 +109,9 @@ class Device : public std::enable_shared_from_this<Device> {
  private:
   friend class Storage;
   friend class MemoryPool;
-  static std::shared_ptr<Device> open(const DeviceRequest& request, const kernels::Backend& backend, int index,
+  static std::shared_ptr<Device> open(const DeviceRequest& request, const Backend& backend, int index,
                                       const std::string& reason);
-  Device(const kernels::Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
+  Device(const Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
          std::string choice);
   void recycle(MemoryPool& pool, void* memory, std::size_t bytes);
 

@@ -79,7 +79,7 @@ ParameterStore::ParameterStore(Module& network, const std::shared_ptr<Device>& d
 }
 
 void ParameterStore::values_changed() {
-  if (rounded_) device_->backend().convert(device_->stream(), values_, {rounded_, false});
+  if (rounded_) device_->run(&Backend::convert, values_, {rounded_, false});
 }
 
 std::int64_t ParameterStore::trainable_count() const {

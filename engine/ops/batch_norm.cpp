@@ -23,11 +23,11 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
   if (batch_statistics || wanted) rstd = running_var.like();
   if (batch_statistics) {
     mean = running_mean.like();
-    device.backend().batch_norm_training(device.stream(), params, x.value(), statistics, residual.value(), gamma.value(),
-                                         beta.value(), running_mean, running_var, y, mean, rstd);
+    device.run(&Backend::batch_norm_training, params, x.value(), statistics, residual.value(), gamma.value(), beta.value(),
+               running_mean, running_var, y, mean, rstd);
   } else {
-    device.backend().batch_norm_inference(device.stream(), params, x.value(), residual.value(), gamma.value(), beta.value(),
-                                          running_mean, running_var, y, rstd);
+    device.run(&Backend::batch_norm_inference, params, x.value(), residual.value(), gamma.value(), beta.value(),
+               running_mean, running_var, y, rstd);
   }
 
   const bool activated = params.activation != Activation::none;
@@ -45,8 +45,8 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
         const kernels::Gradient to_residual = pass_through ? kernels::Gradient{}
                                               : twice      ? kernels::Gradient{share, false}
                                                            : into(dresidual);
-        on.backend().batch_norm_backward(on.stream(), params, batch_statistics, x_value, y_value, dy, gamma_value, mean,
-                                         rstd, into(dx), to_residual, into(dgamma), into(dbeta));
+        on.run(&Backend::batch_norm_backward, params, batch_statistics, x_value, y_value, dy, gamma_value, mean, rstd,
+               into(dx), to_residual, into(dgamma), into(dbeta));
         if (twice) dresidual->pass(share);
       });
 }

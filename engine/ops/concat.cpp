@@ -28,14 +28,14 @@ Variable concat(std::initializer_list<Variable> parts) {
   std::int64_t begin = 0;
   for (const Variable& part : parts) {
     slices.push_back({part.node(), begin, part.shape().last()});
-    device.backend().copy_columns(device.stream(), part.shape().last(), part.value(), 0, {y, false}, begin);
+    device.run(&Backend::copy_columns, part.shape().last(), part.value(), 0, {y, false}, begin);
     begin += part.shape().last();
   }
 
   return record("concat", y, parts, [slices](const Tensor& dy) {
     for (const Slice& slice : slices)
       if (const kernels::Gradient dx = into(slice.node))
-        dy.on().backend().copy_columns(dy.on().stream(), slice.columns, dy, slice.begin, dx, 0);
+        dy.on().run(&Backend::copy_columns, slice.columns, dy, slice.begin, dx, 0);
   });
 }
 

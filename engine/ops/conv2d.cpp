@@ -40,15 +40,14 @@ Variable record_conv2d(const kernels::Conv2dShape& shape, const Tensor& y, const
                 [shape, activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? filters : Tensor{},
                  y_value = activated ? y : Tensor{}, dx = x.node(), dw = w.node(), db = bias.node()](const Tensor& dy) {
                   Device& on = dy.on();
-                  const kernels::Backend& run = on.backend();
                   Tensor dz = dy;  // gradient before the activation
                   if (activation != Activation::none) {
                     dz = dy.like();
-                    run.activation_backward(on.stream(), activation, y_value, dy, {dz, false});
+                    on.run(&Backend::activation_backward, activation, y_value, dy, {dz, false});
                   }
-                  if (db) run.column_sums(on.stream(), dz, into(db));
-                  if (dw) run.conv2d_backward_weights(on.stream(), shape, x_value, dz, into(dw));
-                  if (dx) run.conv2d_backward_data(on.stream(), shape, dz, w_value, into(dx));
+                  if (db) on.run(&Backend::column_sums, dz, into(db));
+                  if (dw) on.run(&Backend::conv2d_backward_weights, shape, x_value, dz, into(dw));
+                  if (dx) on.run(&Backend::conv2d_backward_data, shape, dz, w_value, into(dx));
                 });
 }
 
@@ -62,8 +61,8 @@ Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, cons
   const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
   Device& device = x.value().on();
   const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
-  device.backend().conv2d_forward(device.stream(), shape, x.value(), filters,
-                                  {.shift = bias.value(), .activation = options.activation}, y);
+  device.run(&Backend::conv2d_forward, shape, x.value(), filters, {.shift = bias.value(), .activation = options.activation},
+             y);
   return record_conv2d(shape, y, x, w, filters, bias, options.activation);
 }
 
@@ -76,7 +75,7 @@ Conv2dWithStatistics conv2d_with_statistics(const Variable& x, const Variable& w
   const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
   const std::int64_t slices = (shape.n * shape.p * shape.q + kernels::statistics_rows - 1) / kernels::statistics_rows;
   const Tensor statistics = Tensor::empty(y.device(), {slices, 2, shape.k}, w.value().dtype());
-  device.backend().conv2d_forward_statistics(device.stream(), shape, x.value(), filters, bias.value(), y, statistics);
+  device.run(&Backend::conv2d_forward_statistics, shape, x.value(), filters, bias.value(), y, statistics);
   return {record_conv2d(shape, y, x, w, filters, bias, Activation::none), statistics};
 }
 
@@ -88,12 +87,11 @@ Tensor conv2d_folded(const Variable& x, const Variable& w, const Variable& bias,
     require_shape("batch_norm", "parameter or statistic", of_channels, {shape.k});
   if (residual) require_shape("batch_norm", "residual", residual, {shape.n, shape.p, shape.q, shape.k});
   Device& device = x.value().on();
-  const kernels::Backend& run = device.backend();
   const Tensor scale = norm.gamma.like(), shift = norm.gamma.like(), y = output_for(shape, x.value());
-  run.batch_norm_fold(device.stream(), norm.params, bias.value(), norm.gamma, norm.beta, norm.running_mean, norm.running_var,
-                      scale, shift);
-  run.conv2d_forward(device.stream(), shape, x.value(), w.as(x.value().dtype()),
-                     {.scale = scale, .shift = shift, .residual = residual, .activation = norm.params.activation}, y);
+  device.run(&Backend::batch_norm_fold, norm.params, bias.value(), norm.gamma, norm.beta, norm.running_mean,
+             norm.running_var, scale, shift);
+  device.run(&Backend::conv2d_forward, shape, x.value(), w.as(x.value().dtype()),
+             {.scale = scale, .shift = shift, .residual = residual, .activation = norm.params.activation}, y);
   return y;
 }
 

@@ -20,7 +20,7 @@ struct Conv2dOptions {
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options);
 
 // The same without an activation, and what batch_norm would otherwise have to read y once more for
-// (kernels/backend.h: conv2d_forward_statistics); no tensor where the backend has no such kernel.
+// (kernels/slots.def: conv2d_forward_statistics); no tensor where the backend has no such kernel.
 struct Conv2dWithStatistics {
   Variable y;
   Tensor statistics;

@@ -8,10 +8,10 @@ Variable activate(const Variable& x, Activation activation) {
   if (activation == Activation::none) return x;
   Device& device = x.value().on();
   Tensor y = x.value().like();
-  device.backend().activation_forward(device.stream(), activation, x.value(), y);
+  device.run(&Backend::activation_forward, activation, x.value(), y);
 
   return record("activation", y, {x}, [activation, y, dx = x.node()](const Tensor& dy) {
-    dy.on().backend().activation_backward(dy.on().stream(), activation, y, dy, into(dx));
+    dy.on().run(&Backend::activation_backward, activation, y, dy, into(dx));
   });
 }
 
@@ -19,7 +19,7 @@ Variable add(const Variable& a, const Variable& b) {
   require_shape("add", "right operand", b.value(), a.shape());
   Device& device = a.value().on();
   Tensor y = a.value().like();
-  device.backend().add(device.stream(), a.value(), b.value(), y);
+  device.run(&Backend::add, a.value(), b.value(), y);
 
   return record("add", y, {a, b}, [da = a.node(), db = b.node()](const Tensor& dy) {
     if (da) da->pass(dy);
@@ -30,17 +30,17 @@ Variable add(const Variable& a, const Variable& b) {
 Variable convert(const Variable& x, DType type) {
   if (x.value().dtype() == type) return x;
   return record("convert", x.as(type), {x},
-                [dx = x.node()](const Tensor& dy) { dy.on().backend().convert(dy.on().stream(), dy, into(dx)); });
+                [dx = x.node()](const Tensor& dy) { dy.on().run(&Backend::convert, dy, into(dx)); });
 }
 
 Variable dropout(const Variable& x, const kernels::DropoutParams& params, const kernels::StepState* state) {
   require(params.probability >= 0 && params.probability < 1, "[dropout] probability must lie in [0, 1)");
   Device& device = x.value().on();
   Tensor y = x.value().like();
-  device.backend().dropout(device.stream(), params, state, x.value(), {y, false});
+  device.run(&Backend::dropout, params, state, x.value(), {y, false});
 
   return record("dropout", y, {x}, [params, state, dx = x.node()](const Tensor& dy) {
-    dy.on().backend().dropout(dy.on().stream(), params, state, dy, into(dx));
+    dy.on().run(&Backend::dropout, params, state, dy, into(dx));
   });
 }
 
@@ -53,12 +53,12 @@ Variable flatten(const Variable& x) {
   Tensor y = x.value();
   if (!same_order) {
     y = Tensor::empty(x.value().device(), {in[0], in[3], in[1], in[2]}, x.value().dtype());
-    device.backend().permute(device.stream(), {0, 3, 1, 2}, x.value(), {y, false});
+    device.run(&Backend::permute, {0, 3, 1, 2}, x.value(), {y, false});
   }
 
   return record("flatten", y.reshape(flat), {x}, [in, same_order, dx = x.node()](const Tensor& dy) {
     if (same_order) return dx->pass(dy);
-    dy.on().backend().permute(dy.on().stream(), {0, 2, 3, 1}, dy.reshape({in[0], in[3], in[1], in[2]}), into(dx));
+    dy.on().run(&Backend::permute, {0, 2, 3, 1}, dy.reshape({in[0], in[3], in[1], in[2]}), into(dx));
   });
 }
 

@@ -15,23 +15,22 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias, Acti
   Device& device = x.value().on();
   const Tensor weights = w.as(x.value().dtype());
   Tensor y = Tensor::empty(x.value().device(), {x.shape()[0], w.shape()[0]}, x.value().dtype());
-  device.backend().matmul(device.stream(), {.transpose_b = true, .activation = activation}, x.value(), weights, bias.value(),
-                          {y, false});
+  device.run(&Backend::matmul, {.transpose_b = true, .activation = activation}, x.value(), weights, bias.value(),
+             {y, false});
 
   return record("linear", y, {x, w, bias},
                 [activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? weights : Tensor{},
                  y_value = activation != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
                  db = bias.node()](const Tensor& dy) {
                   Device& on = dy.on();
-                  const kernels::Backend& run = on.backend();
                   Tensor dz = dy;  // gradient before the activation
                   if (activation != Activation::none) {
                     dz = dy.like();
-                    run.activation_backward(on.stream(), activation, y_value, dy, {dz, false});
+                    on.run(&Backend::activation_backward, activation, y_value, dy, {dz, false});
                   }
-                  if (db) run.column_sums(on.stream(), dz, into(db));
-                  if (dw) run.matmul(on.stream(), {.transpose_a = true}, dz, x_value, {}, into(dw));
-                  if (dx) run.matmul(on.stream(), {}, dz, w_value, {}, into(dx));
+                  if (db) on.run(&Backend::column_sums, dz, into(db));
+                  if (dw) on.run(&Backend::matmul, {.transpose_a = true}, dz, x_value, {}, into(dw));
+                  if (dx) on.run(&Backend::matmul, {}, dz, w_value, {}, into(dx));
                 });
 }
 

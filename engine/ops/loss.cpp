@@ -14,7 +14,7 @@ void check_labels(const char* op, const Tensor& logits, const Tensor& labels) {
 Tensor mean(const Tensor& losses) {
   Device& device = losses.on();
   Tensor total = Tensor::empty(losses.device(), {1}, losses.dtype());
-  device.backend().sum(device.stream(), 1.0 / static_cast<double>(losses.count()), losses, {total, false});
+  device.run(&Backend::sum, 1.0 / static_cast<double>(losses.count()), losses, {total, false});
   return total;
 }
 
@@ -24,12 +24,12 @@ Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, dou
   check_labels("softmax_cross_entropy", logits.value(), labels);
   Device& device = logits.value().on();
   Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
-  device.backend().softmax_cross_entropy_forward(device.stream(), smoothing, logits.value(), labels, losses);
+  device.run(&Backend::softmax_cross_entropy_forward, smoothing, logits.value(), labels, losses);
 
   return record("softmax_cross_entropy", mean(losses), {logits},
                 [smoothing, z = logits.value(), labels, dz = logits.node()](const Tensor& dloss) {
                   Device& on = dloss.on();
-                  on.backend().softmax_cross_entropy_backward(on.stream(), smoothing, z, labels, dloss, into(dz));
+                  on.run(&Backend::softmax_cross_entropy_backward, smoothing, z, labels, dloss, into(dz));
                 });
 }
 
@@ -39,22 +39,22 @@ Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels) {
           "[sigmoid_cross_entropy] logits are " + to_string(logits.shape()) + ", expected one output");
   Device& device = logits.value().on();
   Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
-  device.backend().sigmoid_cross_entropy_forward(device.stream(), logits.value(), labels, losses);
+  device.run(&Backend::sigmoid_cross_entropy_forward, logits.value(), labels, losses);
 
   return record("sigmoid_cross_entropy", mean(losses), {logits},
                 [z = logits.value(), labels, dz = logits.node()](const Tensor& dloss) {
                   Device& on = dloss.on();
-                  on.backend().sigmoid_cross_entropy_backward(on.stream(), z, labels, dloss, into(dz));
+                  on.run(&Backend::sigmoid_cross_entropy_backward, z, labels, dloss, into(dz));
                 });
 }
 
 Variable l2_penalty(const Variable& w, double coefficient) {
   Device& device = w.value().on();
   Tensor y = Tensor::empty(w.value().device(), {1}, w.value().dtype());
-  device.backend().sum_of_squares(device.stream(), coefficient, w.value(), {y, false});
+  device.run(&Backend::sum_of_squares, coefficient, w.value(), {y, false});
 
   return record("l2_penalty", y, {w}, [coefficient, w_value = w.value(), dw = w.node()](const Tensor& dy) {
-    dy.on().backend().scale(dy.on().stream(), 2.0 * coefficient, dy, w_value, into(dw));
+    dy.on().run(&Backend::scale, 2.0 * coefficient, dy, w_value, into(dw));
   });
 }
 

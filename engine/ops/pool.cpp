@@ -31,10 +31,10 @@ Variable max_pool(const Variable& x, const Pool2dOptions& options) {
   Tensor y = Tensor::empty(x.value().device(), out, x.value().dtype());
   Tensor index;
   if (x.requires_grad()) index = Tensor::empty(x.value().device(), out, DType::u8);
-  device.backend().max_pool_forward(device.stream(), shape, x.value(), y, index);
+  device.run(&Backend::max_pool_forward, shape, x.value(), y, index);
 
   return record("max_pool", y, {x}, [shape, index, dx = x.node()](const Tensor& dy) {
-    dy.on().backend().max_pool_backward(dy.on().stream(), shape, dy, index, into(dx));
+    dy.on().run(&Backend::max_pool_backward, shape, dy, index, into(dx));
   });
 }
 
@@ -42,11 +42,10 @@ Variable global_average_pool(const Variable& x) {
   require_rank("global_average_pool", "input", x.value(), 4, "N,H,W,C");
   Device& device = x.value().on();
   Tensor y = Tensor::empty(x.value().device(), {x.shape()[0], x.shape()[3]}, x.value().dtype());
-  device.backend().global_average_pool_forward(device.stream(), x.value(), y);
+  device.run(&Backend::global_average_pool_forward, x.value(), y);
 
-  return record("global_average_pool", y, {x}, [dx = x.node()](const Tensor& dy) {
-    dy.on().backend().global_average_pool_backward(dy.on().stream(), dy, into(dx));
-  });
+  return record("global_average_pool", y, {x},
+                [dx = x.node()](const Tensor& dy) { dy.on().run(&Backend::global_average_pool_backward, dy, into(dx)); });
 }
 
 }  // namespace tessera

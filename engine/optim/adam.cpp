@@ -12,10 +12,9 @@ void AdamRule::step(const kernels::StepState* state, const kernels::StepGuard* g
   Device& device = *parameters_.device();
   for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
     const Shape range{count};
-    device.backend().adam_step(device.stream(), params_, state, guard, parameters_.gradients().slice(first, range),
-                               parameters_.values().slice(first, range), moment1_.slice(first, range),
-                               moment2_.slice(first, range),
-                               parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
+    device.run(&Backend::adam_step, params_, state, guard, parameters_.gradients().slice(first, range),
+               parameters_.values().slice(first, range), moment1_.slice(first, range), moment2_.slice(first, range),
+               parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
   }
 }
 

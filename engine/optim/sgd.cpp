@@ -12,10 +12,9 @@ void Sgd::step(const kernels::StepState* state, const kernels::StepGuard* guard)
   Device& device = *parameters_.device();
   for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
     const Shape range{count};
-    device.backend().sgd_step(device.stream(), params_, state, guard, parameters_.gradients().slice(first, range),
-                              parameters_.values().slice(first, range),
-                              velocity_ ? velocity_.slice(first, range).view() : kernels::View{},
-                              parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
+    device.run(&Backend::sgd_step, params_, state, guard, parameters_.gradients().slice(first, range),
+               parameters_.values().slice(first, range), velocity_ ? velocity_.slice(first, range).view() : kernels::View{},
+               parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
   }
 }
 

@@ -44,7 +44,7 @@ Batch BatchSource::draw(std::int64_t size, const kernels::StepState* state) cons
   const std::shared_ptr<Device> device = images_.images.device();
   Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, device->activation_type()),
               Tensor::empty(device, {size}, DType::i32)};
-  device->backend().gather_batch(device->stream(), gather_, state, images_.images, images_.labels, order_, batch.x, batch.y);
+  device->run(&Backend::gather_batch, gather_, state, images_.images, images_.labels, order_, batch.x, batch.y);
   return batch;
 }
 

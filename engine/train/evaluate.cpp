@@ -34,8 +34,8 @@ Evaluation evaluate(Network& network, const BatchSource& images, const EvaluateO
       batch = images.draw(size, state.device_pointer());
       logits = convert(network.forward(context, batch.x), DType::f32);
       const Variable loss = network.loss(context, logits, batch.y);
-      device->backend().classification_metrics(device->stream(), logits.value(), batch.y, loss.value(),
-                                               static_cast<kernels::Metrics*>(sums.data()));
+      device->run(&Backend::classification_metrics, logits.value(), batch.y, loss.value(),
+                  static_cast<kernels::Metrics*>(sums.data()));
     });
     if (options.on_batch) options.on_batch(logits.value(), batch.y);
   }

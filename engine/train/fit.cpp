@@ -107,9 +107,11 @@ bool Fit::train_epoch() {
 
 void Fit::one_step(std::int64_t size) {
   const double start = now();
-  step_.run(
-      {.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = learning_rate(state_.step)},
-      size);
+  step_.run({.step = state_.step,
+             .epoch = state_.epoch,
+             .position = state_.position,
+             .learning_rate = {learning_rate(state_.step)}},
+            size);
   state_.position += size;
   ++state_.step;
   // On the CPU the step is over; a GPU is asked now and then only, so that it never waits for us.

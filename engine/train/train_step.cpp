@@ -30,7 +30,6 @@ void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
 
 void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
   Device& device = *parameters_.device();
-  const kernels::Backend& run = device.backend();
   const kernels::StepState* on_device = state_.device_pointer();
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
   const Context context{
@@ -41,11 +40,11 @@ void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
   const Batch batch = images_.draw(size, on_device);
   const Variable logits = convert(network_.forward(context, batch.x), DType::f32);
   const Variable loss = network_.loss(context, logits, batch.y);
-  run.classification_metrics(device.stream(), logits.value(), batch.y, loss.value(),
-                             static_cast<kernels::Metrics*>(metrics_.data()));
+  device.run(&Backend::classification_metrics, logits.value(), batch.y, loss.value(),
+             static_cast<kernels::Metrics*>(metrics_.data()));
   loss_value = loss.value();
   backward(loss, one_);
-  run.check_finite(device.stream(), parameters_.gradients(), guard);
+  device.run(&Backend::check_finite, parameters_.gradients(), guard);
   optimizer_.step(on_device, guard);
 }
 

@@ -1,4 +1,4 @@
-// adam_step: m, v and the weights in one fused pass, see kernels/backend.h and AdamForm.
+// adam_step: m, v and the weights in one fused pass, see kernels/slots.def and AdamForm.
 //   Source: Kingma, Ba, "Adam: a method for stochastic optimization", ICLR 2015, section 2.
 //
 // Both forms are w −= a · m/(√v·b + ε) with constants of the step, worked out once in double:
@@ -21,15 +21,23 @@ void adam_step(Stream& stream, const AdamParams& params, const StepState* state,
   if (guard && guard->skip) return;
   const double t = static_cast<double>(state->step) + 1.0;
   const double correction1 = 1.0 - std::pow(params.beta1, t), correction2 = 1.0 - std::pow(params.beta2, t);
-  double step_size = state->learning_rate / correction1, root_scale = 1.0;
+  const double rate = state->learning_rate[params.group];
+  double step_size = rate / correction1, root_scale = 1.0;
   switch (params.form) {
     case AdamForm::keras: step_size *= std::sqrt(correction2); break;
     case AdamForm::pytorch: root_scale = 1.0 / std::sqrt(correction2); break;
   }
-  const AdamConstants constants{static_cast<float>(params.beta1),        static_cast<float>(1.0 - params.beta1),
-                                static_cast<float>(params.beta2),        static_cast<float>(1.0 - params.beta2),
-                                static_cast<float>(params.weight_decay), static_cast<float>(step_size),
-                                static_cast<float>(root_scale),          static_cast<float>(params.epsilon)};
+  const AdamConstants constants{
+      .beta1 = static_cast<float>(params.beta1),
+      .one_minus_beta1 = static_cast<float>(1.0 - params.beta1),
+      .beta2 = static_cast<float>(params.beta2),
+      .one_minus_beta2 = static_cast<float>(1.0 - params.beta2),
+      .weight_decay = static_cast<float>(params.decoupled ? 0.0 : params.weight_decay),
+      .keep = static_cast<float>(params.decoupled ? 1.0 - rate * params.weight_decay : 1.0),
+      .step_size = static_cast<float>(step_size),
+      .root_scale = static_cast<float>(root_scale),
+      .epsilon = static_cast<float>(params.epsilon),
+  };
 
   const SimdLoops& loops = simd_loops();
   const float* g = gradient.as<float>();

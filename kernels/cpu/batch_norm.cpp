@@ -1,4 +1,4 @@
-// batch_norm_training, batch_norm_inference, batch_norm_fold, batch_norm_backward: formulas in kernels/backend.h.
+// batch_norm_training, batch_norm_inference, batch_norm_fold, batch_norm_backward: formulas in kernels/slots.def.
 //
 // x is a matrix [M, C] cut into blocks of rows (column_blocks.h); threads take whole blocks.
 //   training   pass 1 reads x: per block and channel a shift K, Σ(x − K) and Σ(x − K)²; joined in double (left out where

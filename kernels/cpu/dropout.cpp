@@ -1,4 +1,4 @@
-// dropout: y (+)= keep·x/(1 − p); the draw of each element is fixed by its number, see kernels/backend.h and philox.h.
+// dropout: y (+)= keep·x/(1 − p); the draw of each element is fixed by its number, see kernels/slots.def and philox.h.
 //
 // Loop order: flat; threads get runs of blocks of 4096 elements = 1024 Philox blocks. Forward and backward draw the same
 // numbers again: recomputing 10 rounds for every four elements costs less than keeping a mask and reading it back.

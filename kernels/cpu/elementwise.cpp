@@ -1,4 +1,4 @@
-// add, convert, scale, activation_forward, activation_backward: formulas in kernels/backend.h.
+// add, convert, scale, activation_forward, activation_backward: formulas in kernels/slots.def.
 //
 // Loop order: flat; threads get runs of blocks of 4096 elements. One read of each input, one write of the output; bf16 in
 // pieces (pieces.h).

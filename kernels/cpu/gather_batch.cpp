@@ -1,5 +1,5 @@
 // gather_batch: picks a batch's samples and makes them float32 or bf16, normalised, cropped and mirrored; see
-// kernels/backend.h.
+// kernels/slots.def.
 //
 // A channel has 256 possible values, so (u/255 − mean)/std comes from a table: 4 KiB for four channels, in L1. Its entries
 // are computed in float32 in that order: divide by 255, subtract, divide; then rounded, where x is bf16.

@@ -1,4 +1,4 @@
-// classification_metrics: adds a batch's loss and hits to the running totals, see kernels/backend.h.
+// classification_metrics: adds a batch's loss and hits to the running totals, see kernels/slots.def.
 //
 // The label's rank is counted, not sorted for: one comparison a logit. A batch of 128 × 10 takes a microsecond, so one
 // thread does it; the totals are counts in double, exact up to 2^53.

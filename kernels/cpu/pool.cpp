@@ -1,4 +1,4 @@
-// max_pool_forward, max_pool_backward: formulas in kernels/backend.h, geometry at Pool2dShape.
+// max_pool_forward, max_pool_backward: formulas in kernels/slots.def, geometry at Pool2dShape.
 //
 // Loop order: image, output row, runs of windows that reach the same cells (all but those at the borders), then, in the
 // inner loop, cells and channels. Threads: forward takes runs of output rows, backward runs of images, because windows of

@@ -1,4 +1,4 @@
-// sgd_step: plain, momentum or Nesterov SGD with coupled weight decay, see kernels/backend.h.
+// sgd_step: plain, momentum or Nesterov SGD with coupled weight decay, see kernels/slots.def.
 //
 // Loop order: flat, one fused pass; threads get runs of blocks of 4096 weights. A block is rounded into the bf16 copy while
 // it is in L1.
@@ -14,7 +14,7 @@ void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, c
   require_float32(stream, "sgd_step", {gradient, weights, velocity});
   if (guard && guard->skip) return;
   const SimdLoops& loops = simd_loops();
-  const SgdConstants constants{static_cast<float>(state->learning_rate), static_cast<float>(params.momentum),
+  const SgdConstants constants{static_cast<float>(state->learning_rate[params.group]), static_cast<float>(params.momentum),
                                static_cast<float>(params.weight_decay), params.nesterov};
   const float* g = gradient.as<float>();
   float* w = weights.as<float>();

@@ -1,4 +1,4 @@
-// softmax_cross_entropy_forward, softmax_cross_entropy_backward: formulas in kernels/backend.h.
+// softmax_cross_entropy_forward, softmax_cross_entropy_backward: formulas in kernels/slots.def.
 //
 // With m the row's largest logit, log Σ e^z = m + log Σ e^(z−m): no exponential overflows, and the largest is 1.
 //   loss_i = log Σ e^z − (1−s)·z_label − s/k·Σz

@@ -1,6 +1,7 @@
-// adam_step: one step of Adam over flat vectors of one length; t = state->step + 1, lr = state->learning_rate.
+// adam_step: one step of Adam over flat vectors of one length; t = state->step + 1, lr = state->learning_rate[group].
 //
-//   g' = g + weight_decay·w;  m = β1·m + (1 − β1)·g';  v = β2·v + (1 − β2)·g'²;
+//   g' = g + weight_decay·w, or where the decay is decoupled g' = g and w ← w − lr·weight_decay·w first;
+//   m = β1·m + (1 − β1)·g';  v = β2·v + (1 − β2)·g'²;
 //   keras     w −= lr·√(1 − β2^t)/(1 − β1^t) · m / (√v + ε)
 //   pytorch   w −= lr/(1 − β1^t) · m / (√v/√(1 − β2^t) + ε)
 //
@@ -25,9 +26,9 @@ __device__ inline double power(double base, std::int64_t exponent) {
   return result;
 }
 
-// What both forms come down to: w −= rate · m / (√v·root + ε).
+// What all forms come down to: w = keep·w − rate · m / (√v·root + ε).
 struct Corrections {
-  float rate, root;
+  float keep, rate, root;
 };
 
 struct AdamStep {
@@ -38,7 +39,7 @@ struct AdamStep {
   float *weights, *moment1, *moment2;
   bf16* copy;  // ?
   float keep1, take1, keep2, take2, weight_decay, epsilon;
-  Corrections corrections = {0, 0};
+  Corrections corrections = {};
 
   __device__ bool prepare() {
     __shared__ Corrections shared;
@@ -46,7 +47,9 @@ struct AdamStep {
       const std::int64_t t = state->step + 1;
       const double first = 1.0 - power(params.beta1, t), second = sqrt(1.0 - power(params.beta2, t));
       const bool keras = params.form == AdamForm::keras;
-      shared.rate = static_cast<float>(state->learning_rate * (keras ? second : 1.0) / first);
+      const double rate = state->learning_rate[params.group];
+      shared.keep = static_cast<float>(params.decoupled ? 1.0 - rate * params.weight_decay : 1.0);
+      shared.rate = static_cast<float>(rate * (keras ? second : 1.0) / first);
       shared.root = static_cast<float>(keras ? 1.0 : 1.0 / second);
     }
     __syncthreads();
@@ -61,7 +64,7 @@ struct AdamStep {
       const float step = g.v[j] + weight_decay * w.v[j];
       m.v[j] = keep1 * m.v[j] + take1 * step;
       v.v[j] = keep2 * v.v[j] + take2 * (step * step);
-      w.v[j] -= corrections.rate * m.v[j] / (sqrtf(v.v[j]) * corrections.root + epsilon);
+      w.v[j] = corrections.keep * w.v[j] - corrections.rate * m.v[j] / (sqrtf(v.v[j]) * corrections.root + epsilon);
     }
     store(weights + i, w);
     store(moment1 + i, m);
@@ -87,7 +90,7 @@ void adam_step(Stream& stream, const AdamParams& params, const StepState* state,
                       static_cast<float>(1.0 - params.beta1),
                       static_cast<float>(params.beta2),
                       static_cast<float>(1.0 - params.beta2),
-                      static_cast<float>(params.weight_decay),
+                      static_cast<float>(params.decoupled ? 0.0 : params.weight_decay),
                       static_cast<float>(params.epsilon)};
   const bool packs = aligned_for_packs<4>(step.gradient, step.weights, step.moment1, step.moment2, step.copy);
   each_element<4>(stream, weights.count(), packs, step);

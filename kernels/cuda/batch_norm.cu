@@ -4,7 +4,7 @@
 //   training   mean = Σx/M, var = Σ(x − mean)²/M, rstd = 1/√(var + ε), running ← (1 − m)·running + m·batch;
 //   both       y = f(gamma·(x − mean)·rstd + beta + residual?)
 //   fold       scale = gamma/√(running_var + ε), shift = beta + (bias? − running_mean)·scale
-//   running    the running statistics alone, from a mean and rstd that are there (batch_norm_running.h)
+//   running    the running statistics alone, from a mean and rstd that are there
 //
 // Training in general takes three launches, all in the walk of columns.h:
 //   statistics  one block per slice of rows and tile of columns: sums of d and d² with d = x − (the slice's first row), from
@@ -21,7 +21,6 @@
 // second look at x is served by the cache. About 8 FLOP. Bound by memory.
 // Left: rows kept in registers between the two looks; the join inside apply, which would read all partial results per block.
 // Shared memory: one pack of floats a thread, 4 KB a block for float and 8 KB for bf16.
-#include "kernels/batch_norm_running.h"
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"
 
@@ -254,12 +253,12 @@ struct Fold {
 // ---- running statistics --------------------------------------------------------------------------------------------------
 
 struct Running {
-  Batch batch;  // its mean and rstd are read
+  Batch batch;  // its own mean and rstd are not there
+  const float *mean, *rstd;
 
   template <int width>
   __device__ void operator()(std::int64_t column) const {
-    const float rstd = batch.rstd[column];
-    batch.run_on(column, batch.mean[column], fmaxf(1.0f / (rstd * rstd) - batch.epsilon, 0.0f));
+    batch.run_on(column, mean[column], fmaxf(1.0f / (rstd[column] * rstd[column]) - batch.epsilon, 0.0f));
   }
 };
 
@@ -337,13 +336,11 @@ void batch_norm_fold(Stream& stream, const BatchNormParams& params, ConstView bi
                   fold);
 }
 
-void batch_norm_running(Stream& stream, const BatchNormParams& params, std::int64_t rows, View mean, View rstd,
+void batch_norm_running(Stream& stream, const BatchNormParams& params, std::int64_t rows, ConstView mean, ConstView rstd,
                         View running_mean, View running_var) {
   require_float32(stream, mean);
-  Running running{batch_of(params, rows, running_mean, running_var)};
-  running.batch.mean = mean.as<float>();
-  running.batch.rstd = rstd.as<float>();
-  each_element<1>(stream, mean.count(), true, running);
+  each_element<1>(stream, mean.count(), true,
+                  Running{batch_of(params, rows, running_mean, running_var), mean.as<float>(), rstd.as<float>()});
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -1,4 +1,4 @@
-// sgd_step: one step of stochastic gradient descent over flat vectors of one length; lr = state->learning_rate.
+// sgd_step: one step of stochastic gradient descent over flat vectors of one length; lr = state->learning_rate[group].
 //
 //   g' = g + weight_decay·w;   momentum = 0:  w −= lr·g';
 //   otherwise  v = momentum·v + g';  w −= lr·(nesterov ? g' + momentum·v : v).
@@ -22,10 +22,11 @@ struct SgdStep {
   bf16* copy;  // ?
   float momentum, weight_decay;
   bool nesterov;
+  int group;
   float learning_rate = 0;
 
   __device__ bool prepare() {
-    learning_rate = static_cast<float>(state->learning_rate);
+    learning_rate = static_cast<float>(state->learning_rate[group]);
     return !guard || guard->skip == 0;
   }
   template <int width>
@@ -58,9 +59,11 @@ void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, c
   const float decay = static_cast<float>(params.weight_decay);
   const bool packs = aligned_for_packs<4>(g, w, v, c), nesterov = params.nesterov;
   if (params.momentum != 0)
-    each_element<4>(stream, weights.count(), packs, SgdStep<true>{state, guard, g, w, v, c, momentum, decay, nesterov});
+    each_element<4>(stream, weights.count(), packs,
+                    SgdStep<true>{state, guard, g, w, v, c, momentum, decay, nesterov, params.group});
   else
-    each_element<4>(stream, weights.count(), packs, SgdStep<false>{state, guard, g, w, v, c, momentum, decay, nesterov});
+    each_element<4>(stream, weights.count(), packs,
+                    SgdStep<false>{state, guard, g, w, v, c, momentum, decay, nesterov, params.group});
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -55,6 +55,16 @@ void normalise(const BatchNormParams& p, ConstView x, ConstView residual, ConstV
   });
 }
 
+// Enters a batch of m rows into the running statistics of channel c.
+template <class T>
+void run_on(const BatchNormParams& p, double m, double mean, double var, std::int64_t c, View running_mean,
+            View running_var) {
+  T &running_m = running_mean.as<T>()[c], &running_v = running_var.as<T>()[c];
+  const double entering = p.unbiased_variance && m > 1 ? var * m / (m - 1) : var;
+  write(running_m, (1 - p.momentum) * running_m + p.momentum * mean, false);
+  write(running_v, (1 - p.momentum) * running_v + p.momentum * entering, false);
+}
+
 }  // namespace
 
 void batch_norm_training(Stream&, const BatchNormParams& p, ConstView x, ConstView statistics, ConstView residual,
@@ -66,13 +76,22 @@ void batch_norm_training(Stream&, const BatchNormParams& p, ConstView x, ConstVi
     for (std::int64_t c = 0; c < x.dims.last(); ++c) {
       const auto [average, squares] = statistics ? joined_moments<T>(statistics, x.dims, c) : moments<T>(x, c);
       const double var = squares / m, r = 1 / std::sqrt(var + p.epsilon);
-      const double entering = p.unbiased_variance && m > 1 ? squares / (m - 1) : var;
       normalise<T>(p, x, residual, gamma, beta, c, average, r, y);
       write(mean.as<T>()[c], average, false);
       write(rstd.as<T>()[c], r, false);
-      T &running_m = running_mean.as<T>()[c], &running_v = running_var.as<T>()[c];
-      write(running_m, (1 - p.momentum) * running_m + p.momentum * average, false);
-      write(running_v, (1 - p.momentum) * running_v + p.momentum * entering, false);
+      run_on<T>(p, m, average, var, c, running_mean, running_var);
+    }
+  });
+}
+
+void batch_norm_running(Stream&, const BatchNormParams& p, std::int64_t rows, ConstView mean, ConstView rstd,
+                        View running_mean, View running_var) {
+  with_real("batch_norm_running", mean.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t c = 0; c < mean.count(); ++c) {
+      const double r = rstd.as<T>()[c];
+      run_on<T>(p, static_cast<double>(rows), mean.as<T>()[c], std::max(1 / (r * r) - p.epsilon, 0.0), c, running_mean,
+                running_var);
     }
   });
 }

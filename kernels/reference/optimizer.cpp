@@ -28,7 +28,7 @@ void sgd_step(Stream&, const SgdParams& p, const StepState* state, const StepGua
         write(velocity.as<T>()[i], v, false);
         direction = p.nesterov ? g + p.momentum * v : v;
       }
-      write(weights.as<T>()[i], w - state->learning_rate * direction, false);
+      write(weights.as<T>()[i], w - state->learning_rate[p.group] * direction, false);
       if (copy) copy.as<bf16>()[i] = rounded<bf16>(weights.as<T>()[i]);
     }
   });
@@ -39,10 +39,10 @@ void adam_step(Stream&, const AdamParams& p, const StepState* state, const StepG
   if (guard && guard->skip != 0) return;
   with_real("adam_step", weights.dtype, [&](auto zero) {
     using T = decltype(zero);
-    const double t = static_cast<double>(state->step + 1), lr = state->learning_rate;
+    const double t = static_cast<double>(state->step + 1), lr = state->learning_rate[p.group];
     const double correction1 = 1 - std::pow(p.beta1, t), correction2 = 1 - std::pow(p.beta2, t);
     for (std::int64_t i = 0; i < weights.count(); ++i) {
-      const double w = weights.as<T>()[i], g = gradient.as<T>()[i] + p.weight_decay * w;
+      const double w = weights.as<T>()[i], g = gradient.as<T>()[i] + (p.decoupled ? 0 : p.weight_decay * w);
       const double m = p.beta1 * moment1.as<T>()[i] + (1 - p.beta1) * g;
       const double v = p.beta2 * moment2.as<T>()[i] + (1 - p.beta2) * g * g;
       const double change = p.form == AdamForm::keras
@@ -50,7 +50,7 @@ void adam_step(Stream&, const AdamParams& p, const StepState* state, const StepG
                                 : lr / correction1 * m / (std::sqrt(v) / std::sqrt(correction2) + p.epsilon);
       write(moment1.as<T>()[i], m, false);
       write(moment2.as<T>()[i], v, false);
-      write(weights.as<T>()[i], w - change, false);
+      write(weights.as<T>()[i], w - (p.decoupled ? lr * p.weight_decay * w : 0) - change, false);
       if (copy) copy.as<bf16>()[i] = rounded<bf16>(weights.as<T>()[i]);
     }
   });

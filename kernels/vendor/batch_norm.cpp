@@ -8,7 +8,6 @@
 //             wanted or else to the workspace; then cuDNN's dx, dgamma and dbeta from dz. It adds to nothing that is there:
 //             gradients that accumulate are left to our kernel.
 #include "kernels/backends.h"
-#include "kernels/batch_norm_running.h"
 #include "kernels/vendor/batch_norm_graph.h"
 #include "kernels/vendor/partition.h"
 #include "kernels/vendor/session.h"
@@ -81,7 +80,7 @@ void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstVie
     all.emplace_back(Operand::epsilon, &epsilon);
     session.run(plan, all, workspace);
     const std::int64_t rows = problem.x.n * problem.x.h * problem.x.w;
-    cuda::batch_norm_running(stream, params, rows, to.mean, to.rstd, to.running_mean, to.running_var);
+    cuda_backend().batch_norm_running(stream, params, rows, to.mean, to.rstd, to.running_mean, to.running_var);
   };
   const Plan* plan = session.plan(
       stream, problem_of(problem),

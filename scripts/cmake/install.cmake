@@ -14,7 +14,7 @@ endforeach()
 install(TARGETS tessera_kernels tessera_engine tessera_models EXPORT TesseraTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
-file(GLOB kernel_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h)  # the contract; a backend's own headers stay here
+file(GLOB kernel_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h ${PROJECT_SOURCE_DIR}/kernels/*.def)  # the contract; a backend's own headers stay here
 file(GLOB model_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/*.h)
 install(FILES ${kernel_headers} DESTINATION ${include_dir}/kernels)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/engine DESTINATION ${include_dir} FILES_MATCHING PATTERN "*.h")

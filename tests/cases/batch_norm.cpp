@@ -89,6 +89,21 @@ void add_training(std::vector<SlotCase>& all, const Forward& f) {
   all.push_back(std::move(one));
 }
 
+void add_running(std::vector<SlotCase>& all, std::int64_t rows, std::int64_t channels, bool unbiased) {
+  const Dims c{channels};
+  const BatchNormParams p{.epsilon = 1e-3, .momentum = 0.1, .unbiased_variance = unbiased, .activation = Activation::none};
+  all.push_back(
+      {.slot = "batch_norm_running",
+       .variant = std::to_string(rows) + "x" + std::to_string(channels) + (unbiased ? "" : " biased"),
+       .operands = {input("mean", c, normal(), Element::parameter),
+                    input("rstd", c, uniform(0.5, 40), Element::parameter),  // at 31.6 and beyond the variance is 0
+                    in_out("running_mean", c, normal(), Element::parameter),
+                    in_out("running_var", c, uniform(0.5, 2), Element::parameter)},
+       .call = [p, rows](Stream& s, const Operands& o) {
+         s.backend.batch_norm_running(s, p, rows, o["mean"], o["rstd"], o["running_mean"], o["running_var"]);
+       }});
+}
+
 void add_fold(std::vector<SlotCase>& all, std::int64_t channels, bool bias) {
   const Dims c{channels};
   const BatchNormParams p{.epsilon = 1e-3, .momentum = 0.1, .unbiased_variance = true, .activation = Activation::none};
@@ -198,8 +213,11 @@ void add_batch_norm_cases(std::vector<SlotCase>& all) {
     add_training(all, {.x = x, .statistics = true});
     add_training(all, {.x = x, .residual = true, .activation = relu, .statistics = true});
   }
-  for (std::int64_t channels : {1, 31, 64, 513})
+  for (std::int64_t channels : {1, 31, 64, 513}) {
     for (bool bias : {false, true}) add_fold(all, channels, bias);
+    for (bool unbiased : {false, true}) add_running(all, 37, channels, unbiased);
+  }
+  add_running(all, 1, 5, true);  // of one row the variance is taken as it is
 
   for (const Shape& s : shapes()) {
     add_inference(all, {.x = s.x, .size = s.size, .want_rstd = false});

@@ -47,7 +47,7 @@ struct Step {
   std::int64_t n;
   std::string what;
   std::optional<StepGuard> guard = {};
-  StepState state = {.step = 4, .learning_rate = 0.05};
+  StepState state = {.step = 4, .learning_rate = {0.05}};
   bool fresh = false;  // weights and moments zero, as at the start
   bool copy = false;
 };
@@ -108,7 +108,7 @@ void add_optimizer_cases(std::vector<SlotCase>& all) {
   const SgdParams momentum{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = false};
   const SgdParams nesterov{.momentum = 0.9, .weight_decay = 5e-4, .nesterov = true};
   const auto fresh = [](std::int64_t n, std::string what) {
-    return Step{.n = n, .what = std::move(what), .state = {.step = 0, .learning_rate = 1e-3}, .fresh = true};
+    return Step{.n = n, .what = std::move(what), .state = {.step = 0, .learning_rate = {1e-3}}, .fresh = true};
   };
   for (std::int64_t n : lengths) {
     add_sgd(all, {.n = n, .what = "plain"}, plain);
@@ -117,6 +117,8 @@ void add_optimizer_cases(std::vector<SlotCase>& all) {
   }
   add_sgd(all, {.n = 65, .what = "plain with decay"}, {.momentum = 0, .weight_decay = 0.1, .nesterov = false});
   add_sgd(all, fresh(65, "first step"), momentum);
+  add_sgd(all, {.n = 65, .what = "plain group 7", .state = {.learning_rate = {1, 1, 1, 1, 1, 1, 1, 0.05}}},
+          {.momentum = 0, .weight_decay = 0, .nesterov = false, .group = 7});
   add_sgd(all, {.n = 65, .what = "plain", .guard = stop}, plain);
   add_sgd(all, {.n = 65, .what = "momentum", .guard = stop}, momentum);
   add_sgd(all, {.n = long_length, .what = "nesterov and decay", .guard = go}, nesterov);
@@ -135,13 +137,18 @@ void add_optimizer_cases(std::vector<SlotCase>& all) {
     for (std::int64_t n : {7, 65, 1025})
       for (const StepGuard& guard : {go, stop}) add_adam(all, {.n = n, .what = form, .guard = guard, .copy = true}, p);
     add_adam(all, fresh(65, form + " first step"), p);
-    add_adam(all, {.n = 65, .what = form + " late", .state = {.step = 100'000, .learning_rate = 1e-4}}, p);
+    add_adam(all, {.n = 65, .what = form + " late", .state = {.step = 100'000, .learning_rate = {1e-4}}}, p);
     add_adam(all, {.n = 65, .what = form, .guard = stop}, p);
     add_adam(all, {.n = long_length, .what = form}, p);
+    add_adam(all, {.n = 65, .what = form + " group 5", .state = {.step = 4, .learning_rate = {1, 1, 1, 1, 1, 0.05}}},
+             {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-7, .weight_decay = 0, .form = p.form, .group = 5});
     p.weight_decay = 1e-2;
     add_adam(all, {.n = 257, .what = form + " decay"}, p);
+    p.decoupled = true;
+    add_adam(all, {.n = 257, .what = form + " decoupled decay", .copy = true}, p);
+    p.decoupled = false;
     p.epsilon = 0.1;  // where √v is small, all depends on where ε is added
-    add_adam(all, {.n = 257, .what = form + " large epsilon", .state = {.step = 2, .learning_rate = 0.1}}, p);
+    add_adam(all, {.n = 257, .what = form + " large epsilon", .state = {.step = 2, .learning_rate = {0.1}}}, p);
   }
 }
 

@@ -113,12 +113,12 @@ TEST_CASE("the step state in device memory is the last one written, however many
   const auto device = training_device();
   StepStateBuffer state(device);
   for (std::int64_t i = 0; i < 200; ++i) {
-    state.write({.step = i, .epoch = 2 * i, .position = 3 * i, .learning_rate = 0.5});
+    state.write({.step = i, .epoch = 2 * i, .position = 3 * i, .learning_rate = {0.5}});
     kernels::StepState read;
     device->download(&read, state.device_pointer(), sizeof read);
     REQUIRE(read.step == i);
     REQUIRE(read.epoch == 2 * i);
     REQUIRE(read.position == 3 * i);
-    REQUIRE(read.learning_rate == 0.5);
+    REQUIRE(read.learning_rate[0] == 0.5);
   }
 }

@@ -71,7 +71,7 @@ Result run(const std::string& backend, const Setting& s, bool training, bool fus
 
   const Tensor sum = Tensor::empty(device, {1}, DType::f32),
                weights = upload(device, out, numbers(out.count(), 8, -1, 1), DType::f32);
-  device->backend().sum(device->stream(), 1, y.value(), {sum, false});
+  device->run(&Backend::sum, 1, y.value(), {sum, false});
   backward(record("weighted sum", sum, {y}, [weights, dy = y.node()](const Tensor&) { dy->pass(weights); }));
   for (const Parameter* parameter : store.parameters()) result.rest.push_back(download(parameter->node()->grad()));
   result.rest.push_back(download(x.grad()));

@@ -169,12 +169,12 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
     const Variable logits = network.forward(context, batch.x);
     return observer.found;
   };
-  step.run({.step = 0, .learning_rate = 1e-3}, 8);
-  step.run({.step = 1, .position = 8, .learning_rate = 1e-3}, 8);
+  step.run({.step = 0, .learning_rate = {1e-3}}, 8);
+  step.run({.step = 1, .position = 8, .learning_rate = {1e-3}}, 8);
   const std::vector<const void*> before = places();
   const std::size_t fresh = device->fresh_allocations(), in_use = device->bytes_in_use();
   CHECK(places() == before);
-  for (std::int64_t i = 2; i < 70; ++i) step.run({.step = i, .position = 16, .learning_rate = 1e-3}, 8);
+  for (std::int64_t i = 2; i < 70; ++i) step.run({.step = i, .position = 16, .learning_rate = {1e-3}}, 8);
   CHECK(device->fresh_allocations() == fresh);
   CHECK(device->bytes_in_use() == in_use);
   CHECK(places() == before);

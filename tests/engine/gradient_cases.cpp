@@ -205,7 +205,7 @@ Variable weighted_sum(const Variable& x) {
   const std::shared_ptr<Device> device = x.value().device();
   const Tensor w = upload(device, x.shape(), weights, x.value().dtype());
   return record("weighted_sum", upload(device, {1}, {sum}, x.value().dtype()), {x},
-                [w, dx = x.node()](const Tensor& dy) { dy.on().backend().scale(dy.on().stream(), 1.0, dy, w, into(dx)); });
+                [w, dx = x.node()](const Tensor& dy) { dy.on().run(&Backend::scale, 1.0, dy, w, into(dx)); });
 }
 
 CaseResult run(const GradientCase& gradient_case, const std::vector<std::vector<double>>& inputs,

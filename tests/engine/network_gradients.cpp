@@ -83,7 +83,7 @@ Gradients gradients(const Case& c, const std::string& backend, DType real, Preci
     if (c.bias != 0 && parameter->path().ends_with("bias")) {
       const Tensor values = upload(device, parameter->shape(),
                                    std::vector<double>(static_cast<std::size_t>(parameter->count()), c.bias), real);
-      device->backend().scale(device->stream(), 1, {}, values, {parameter->value(), false});
+      device->run(&Backend::scale, 1, {}, values, {parameter->value(), false});
     }
   store.values_changed();
 

@@ -79,7 +79,7 @@ struct Trainee {
         const auto values = per_element(*p, [t](std::size_t i) { return gradient(t, i); });
         p->node()->pass(upload(p->value().device(), p->shape(), values, p->value().dtype()));
       }
-    state.write({.step = t - 1, .learning_rate = learning_rate});
+    state.write({.step = t - 1, .learning_rate = {learning_rate}});
     optimizer->step(state.device_pointer(), guard);
   }
 

@@ -28,7 +28,7 @@ Run train(const std::string& backend, Precision precision, const OptimizerOption
   TrainStep step(network, store, *optimizer, images, 6, 0);
   Run run;
   for (std::int64_t i = 0; i < 24; ++i) {
-    step.run({.step = i, .epoch = 0, .position = i % 4 * 16, .learning_rate = learning_rate_of(optimizer_config)}, 16);
+    step.run({.step = i, .epoch = 0, .position = i % 4 * 16, .learning_rate = {learning_rate_of(optimizer_config)}}, 16);
     run.losses.push_back(step.batch_loss());
   }
   run.weights = store.values().to_host<float>();

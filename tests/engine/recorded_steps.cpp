@@ -35,7 +35,7 @@ struct Trainee {
       images.set_order(shuffled_order(image_count, 6, epoch));
       for (std::int64_t position = 0; position < image_count; position += batch_size, ++steps) {
         step.run(
-            {.step = steps, .epoch = epoch, .position = position, .learning_rate = 1e-2 / static_cast<double>(1 + steps)},
+            {.step = steps, .epoch = epoch, .position = position, .learning_rate = {1e-2 / static_cast<double>(1 + steps)}},
             std::min(batch_size, image_count - position));
         if (after_step) after_step();
       }
@@ -82,9 +82,9 @@ TEST_CASE("a replayed step allocates nothing and waits for nothing") {
   trainee.train(2);  // both batch sizes are warm and recorded
   const auto before = counters();
   const std::size_t fresh = trainee.device->fresh_allocations();
-  trainee.step.run({.step = 6, .epoch = 2, .position = 0, .learning_rate = 1e-3}, batch_size);
-  trainee.step.run({.step = 7, .epoch = 2, .position = 8, .learning_rate = 1e-3}, batch_size);
-  trainee.step.run({.step = 8, .epoch = 2, .position = 16, .learning_rate = 1e-3}, image_count - 2 * batch_size);
+  trainee.step.run({.step = 6, .epoch = 2, .position = 0, .learning_rate = {1e-3}}, batch_size);
+  trainee.step.run({.step = 7, .epoch = 2, .position = 8, .learning_rate = {1e-3}}, batch_size);
+  trainee.step.run({.step = 8, .epoch = 2, .position = 16, .learning_rate = {1e-3}}, image_count - 2 * batch_size);
   const auto after = counters();
   CHECK(after.launches > before.launches + 30);
   CHECK(after.allocations == before.allocations);
@@ -136,8 +136,8 @@ TEST_CASE("memory that is short elsewhere is never taken from a recorded step") 
     RecordedWork work(device, pool);
     const auto step = [&] {
       const Tensor one = Tensor::empty(device, {64}, DType::f32);  // free again, and still the recording's
-      device->backend().activation_forward(device->stream(), kernels::Activation::sigmoid, y, one);
-      device->backend().add(device->stream(), one, one, y);
+      device->run(&Backend::activation_forward, kernels::Activation::sigmoid, y, one);
+      device->run(&Backend::add, one, one, y);
     };
     for (int i = 0; i < 2; ++i) work.run(step);
     REQUIRE(work.recorded());

@@ -36,7 +36,7 @@ struct TinyNetwork : Network {
     if (context.training && damage && damage(trained++)) {  // an infinite loss, as of a learning rate far too large
       Tensor broken = y.value().like();
       Device& device = broken.on();
-      device.backend().scale(device.stream(), HUGE_VAL, {}, y.value(), {broken, false});
+      device.run(&Backend::scale, HUGE_VAL, {}, y.value(), {broken, false});
       return record("damage", broken, {y}, [broken, dy_in = y.node()](const Tensor&) { dy_in->pass(broken); });
     }
     return y;

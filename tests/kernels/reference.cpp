@@ -248,6 +248,21 @@ TEST_CASE("batch normalisation: a single row has variance 0") {
   check_close({y[0], m[0], v[0], rstd[0]}, {3, 3.5, 0.5, 10});
 }
 
+TEST_CASE("batch normalisation: running statistics from a saved mean and rstd are those of the training slot") {
+  Stream s(backend(), 0, {});
+  const Dims d{3, 2}, c{2};
+  const Values x{1, -7, 2, 4, 6, 5};
+  for (bool unbiased : {false, true}) {
+    const BatchNormParams p{.epsilon = 1e-3, .momentum = 0.3, .unbiased_variance = unbiased, .activation = Activation::none};
+    Values m{0.25, 0.5}, v{2, 3}, m_saved = m, v_saved = v, y(6), mean(2), rstd(2);
+    backend().batch_norm_training(s, p, view(x, d), {}, {}, view(Values{1, 1}, c), view(Values{0, 0}, c), view(m, c),
+                                  view(v, c), view(y, d), view(mean, c), view(rstd, c));
+    backend().batch_norm_running(s, p, 3, view(mean, c), view(rstd, c), view(m_saved, c), view(v_saved, c));
+    check_close(m_saved, m);
+    check_close(v_saved, v);
+  }
+}
+
 TEST_CASE("cross-entropies: PyTorch's numbers") {
   Stream s(backend(), 0, {});
   const Values z{2, -1, 0.5, 0, 3, -2};
@@ -315,7 +330,7 @@ TEST_CASE("SGD: PyTorch's numbers after three steps") {
                              {0.4098870619805, -1.31791389924625, 1.57799901615542}};
   for (bool nesterov : {false, true}) {
     Values w{0.5, -1.25, 2}, v(3);
-    StepState state{.learning_rate = 0.1};
+    StepState state{.learning_rate = {0.1}};
     for (const Values& g : three_gradients) {
       backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}, &state, nullptr, view(g, {3}),
                          view(w, {3}), view(v, {3}), {});
@@ -328,7 +343,7 @@ TEST_CASE("SGD: PyTorch's numbers after three steps") {
 TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
   Stream s(backend(), 0, {});
   Values w{0.5, -1.25, 2}, m(3), v(3);
-  StepState state{.learning_rate = 0.01};
+  StepState state{.learning_rate = {0.01}};
   const AdamParams p{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .form = AdamForm::pytorch};
   for (const Values& g : three_gradients) {
     backend().adam_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), view(v, {3}), {});
@@ -336,11 +351,27 @@ TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
   }
   check_close(w, {0.490422869736918, -1.23956896548608, 1.97656908700819});
 
+  // Decoupled decay (AdamW): the same by a few lines of Python after Loshchilov and Hutter 2019, algorithm 2.
+  Values u{0.5, -1.25, 2}, um(3), uv(3);
+  StepState at{.learning_rate = {1, 0.01}};
+  for (const Values& g : three_gradients) {
+    const AdamParams decoupled{.beta1 = 0.9,
+                               .beta2 = 0.999,
+                               .epsilon = 1e-8,
+                               .weight_decay = 0.1,
+                               .form = AdamForm::pytorch,
+                               .decoupled = true,
+                               .group = 1};
+    backend().adam_step(s, decoupled, &at, nullptr, view(g, {3}), view(u, {3}), view(um, {3}), view(uv, {3}), {});
+    ++at.step;
+  }
+  check_close(u, {0.4892082451872336, -1.2366878213460262, 1.9708438024981523});
+
   // First step of the Keras form: lr·√0.001/0.1 · 0.1·g/(√0.001·|g| + ε) = lr·g/(|g| + ε/√0.001).
   const AdamParams keras{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-3, .weight_decay = 0, .form = AdamForm::keras};
   Values k{0, 0}, km(2), kv(2);
   const Values g{0.1, -1e-4};
-  const StepState first{.learning_rate = 0.01};
+  const StepState first{.learning_rate = {0.01}};
   backend().adam_step(s, keras, &first, nullptr, view(g, {2}), view(k, {2}), view(km, {2}), view(kv, {2}), {});
   const double epsilon = 1e-3 / std::sqrt(0.001);
   check_close(k, {-0.01 * 0.1 / (0.1 + epsilon), 0.01 * 1e-4 / (1e-4 + epsilon)});
@@ -354,7 +385,7 @@ TEST_CASE("the guard: non-finite gradients are found and change nothing") {
   CHECK((guard.skip == 1 && guard.consecutive == 3 && guard.skipped == 5));
   Values w{1, 2}, m{3, 4}, v{5, 6};
   const Values g{1, 1};
-  const StepState state{.learning_rate = 1};
+  const StepState state{.learning_rate = {1}};
   backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0, .nesterov = false}, &state, &guard, view(g, {2}), view(w, {2}),
                      view(m, {2}), {});
   backend().adam_step(s, {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1, .weight_decay = 0, .form = AdamForm::keras}, &state,

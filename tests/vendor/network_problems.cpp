@@ -50,9 +50,13 @@ auto idle(const SlotFunction<Slot, void(Stream&, Arguments...)>&) {
 }
 
 Backend noting_table() {
-  Backend table = with_slots(reference_backend(), [](const auto&... slot) {
-    return Backend{"noting", reference_backend().runtime, idle(slot)...};
-  });
+  const Backend& of = reference_backend();
+  Backend table{
+      .name = "noting",
+      .runtime = of.runtime,
+#define TESSERA_SLOT(name, ...) .name = idle(of.name),
+#include "kernels/slots.def"
+  };
   note_convolutions<note_convolution>(table);
   table.conv2d_forward_statistics = none;  // as in the overlay
   table.batch_norm_training = note_batch_norm;

@@ -17,7 +17,7 @@ void adam(const AdamConstants& constants, const float* __restrict gradient, floa
     const float v = k.beta2 * moment2[i] + k.one_minus_beta2 * (g * g);
     moment1[i] = m;
     moment2[i] = v;
-    weights[i] -= k.step_size * m / (__builtin_sqrtf(v) * k.root_scale + k.epsilon);
+    weights[i] = k.keep * weights[i] - k.step_size * m / (__builtin_sqrtf(v) * k.root_scale + k.epsilon);
   }
 }
 

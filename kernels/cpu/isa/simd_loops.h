@@ -12,10 +12,10 @@
 
 namespace tessera::kernels::cpu {
 
-// w −= step_size · m/(√v·root_scale + epsilon), after m = beta1·m + (1−beta1)·g', v = beta2·v + (1−beta2)·g'²,
+// w = keep·w − step_size · m/(√v·root_scale + epsilon), after m = beta1·m + (1−beta1)·g', v = beta2·v + (1−beta2)·g'²,
 // g' = g + weight_decay·w.
 struct AdamConstants {
-  float beta1, one_minus_beta1, beta2, one_minus_beta2, weight_decay, step_size, root_scale, epsilon;
+  float beta1, one_minus_beta1, beta2, one_minus_beta2, weight_decay, keep, step_size, root_scale, epsilon;
 };
 
 struct SgdConstants {
