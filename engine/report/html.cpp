@@ -1,8 +1,10 @@
 #include "engine/report/html.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "engine/data/normal_form.h"
+#include "engine/report/text.h"
 
 namespace tessera {
 
@@ -30,6 +32,21 @@ std::string escape_html(std::string_view text) {
     i += length ? length : 1;
   }
   return out;
+}
+
+std::string isolated(std::string_view name) {
+  if (std::none_of(name.begin(), name.end(), [](char c) { return static_cast<std::uint8_t>(c) >= 0x80; }))
+    return std::string(name);
+  constexpr std::string_view begin = "\u2068", end = "\u2069";
+  std::string inside(name);
+  for (std::size_t at = 0; (at = inside.find(end, at)) != inside.npos;) inside.erase(at, end.size());
+  return std::string(begin) + inside + std::string(end);
+}
+
+std::string name_html(const std::string& name) {
+  const std::string cut = shortened(name, longest_shown_name);
+  return cut == name ? escape_html(isolated(name))
+                     : "<bdi title=\"" + escape_html(isolated(name)) + "\">" + escape_html(isolated(cut)) + "</bdi>";
 }
 
 }  // namespace tessera

@@ -53,6 +53,16 @@ std::size_t display_width(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
+std::string shortened(const std::string& text, std::size_t most) {
+  if (display_width(text) <= most) return text;
+  std::size_t characters = 0, end = 0;
+  while (end < text.size()) {
+    if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80 && ++characters == most) break;
+    ++end;
+  }
+  return text.substr(0, end) + "…";
+}
+
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::string& right_aligned) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows)
