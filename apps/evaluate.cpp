@@ -60,6 +60,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
       const SavedNetwork saved = load_network(file, config, device);
+      for (const std::string& note : saved.notes) console.note(note);
       OpenOptions open{.seed = config.seed, .image_size = saved.network->input()[0], .stop = stop.flag()};
       data_options.apply(open);
       Dataset dataset = open_data(data, open, console);

@@ -225,6 +225,7 @@ int tessera::predict_main(int argc, char** argv) {
 
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
+      for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
       const std::int64_t side = saved.network->input()[0];
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bench/timing.h"
+#include "kernels/thread_pool.h"
 
 namespace tessera::bench {
 namespace {
@@ -51,14 +52,15 @@ Kernel widest() {
 
 double measure_peak_flops(int threads) {
   const Kernel kernel = widest();
-  float keep = 0;
+  kernels::ThreadPool pool;
   const Timing fma = measure(
       [&] {
-#pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : keep)
-        for (int t = 0; t < threads; ++t) keep += kernel.run();
+        pool.run(threads, threads, [&](int, std::int64_t) {
+          const float keep = kernel.run();
+          asm volatile("" : : "m"(keep));  // the sum has to be used
+        });
       },
       0.3);
-  asm volatile("" : : "m"(keep));  // the sum has to be used
   return 2.0 * 12 * rounds * kernel.lanes * threads / fma.fastest;
 }
 
@@ -66,10 +68,13 @@ double measure_peak_bandwidth(int threads, double working_set) {
   const long count = std::max(1024L, static_cast<long>(working_set / (3 * sizeof(float))));
   std::vector<float> a(static_cast<std::size_t>(count), 1.0f), b = a, c = a;
   float *pa = a.data(), *pb = b.data(), *pc = c.data();
+  kernels::ThreadPool pool;
+  const long parts = count > 20000 ? threads : 1;
   const Timing triad = measure(
       [&] {
-#pragma omp parallel for num_threads(threads) schedule(static) if (count > 20000)
-        for (long i = 0; i < count; ++i) pa[i] = pb[i] + 0.5f * pc[i];
+        pool.run(threads, parts, [&](int, std::int64_t part) {
+          for (long i = count * part / parts; i < count * (part + 1) / parts; ++i) pa[i] = pb[i] + 0.5f * pc[i];
+        });
       },
       0.2);
   return 3.0 * sizeof(float) * static_cast<double>(count) / triad.fastest;

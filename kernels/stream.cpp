@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "kernels/backend.h"
+#include "kernels/thread_pool.h"
 
 namespace tessera::kernels {
 
@@ -13,6 +14,7 @@ Workspace::~Workspace() {
 void* Workspace::borrow(std::size_t bytes) {
   if (bytes > capacity_) {
     const std::size_t grown = std::max(bytes, 2 * capacity_);
+    blocks_.reserve(blocks_.size() + 1);  // a block that could not be noted would be lost
     blocks_.push_back(runtime_.allocate(device_, grown));
     capacity_ = grown;
   }
@@ -20,7 +22,7 @@ void* Workspace::borrow(std::size_t bytes) {
 }
 
 Stream::Stream(const Backend& b, int d, Options o)
-    : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d) {}
+    : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d), threads(ThreadPool::of_process()) {}
 
 Stream::~Stream() {
   library.reset();  // its handles are bound to the stream

@@ -10,6 +10,7 @@
 namespace tessera::kernels {
 
 struct Backend;
+class ThreadPool;
 
 // Which ways to compute a shape are timed when it is first met, to keep the fastest (backend `vendor`; never where results
 // are to be deterministic).
@@ -18,7 +19,7 @@ enum class Search : unsigned char { off, library, library_and_own };
 // How results may be computed. Fixed when the device is opened.
 struct Options {
   int threads = 1;                  // CPU threads a kernel may use
-  bool deterministic = false;       // same bits for any thread count; no plan chosen by timing
+  bool deterministic = false;       // no plan chosen by timing (the number of threads never changes a result)
   bool direct_convolution = false;  // no Winograd or other algorithm that gives up accuracy for speed
   bool tf32 = false;                // float32 products may round their operands to TF32 (10 bits of mantissa)
   Search search = Search::off;      // what may be chosen by timing
@@ -58,6 +59,7 @@ class Stream {
   const Options options;
   void* const native;  // the runtime's handle (a cudaStream_t); null on a CPU
   Workspace workspace;
+  const std::shared_ptr<ThreadPool> threads;  // the process's; used where device memory is the host's
   std::shared_ptr<void> library;  // what a backend keeps with a stream: handles of a vendor's library, chosen plans
 };
 

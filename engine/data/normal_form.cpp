@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "engine/core/foreign_text.h"
+
 namespace tessera {
 namespace {
 
@@ -108,14 +110,6 @@ void append_decomposed(char32_t c, std::u32string& to) {
   to += c;
 }
 
-char32_t decoded(std::string_view sequence) {
-  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(sequence[i]); };
-  if (sequence.size() == 1) return byte(0);
-  char32_t c = byte(0) & (0x7fu >> sequence.size());
-  for (std::size_t i = 1; i < sequence.size(); ++i) c = c << 6 | (byte(i) & 0x3fu);
-  return c;
-}
-
 void append_utf8(char32_t c, std::string& to) {
   const auto tail = [&](int shift) { to += static_cast<char>(0x80 | (c >> shift & 0x3f)); };
   if (c < 0x80) {
@@ -131,31 +125,11 @@ void append_utf8(char32_t c, std::string& to) {
 
 }  // namespace
 
-// Length of the well-formed UTF-8 sequence at the front (Unicode 15, table 3-7), 0 where there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0}; };
-  const auto follows = [&](std::size_t i, std::uint8_t low = 0x80, std::uint8_t high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool second = first == 0xE0 ? follows(1, 0xA0) : first == 0xED ? follows(1, 0x80, 0x9F) : follows(1);
-    return second && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool second = first == 0xF0 ? follows(1, 0x90) : first == 0xF4 ? follows(1, 0x80, 0x8F) : follows(1);
-    return second && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
+    const Character c = first_character(text);
+    if (!c.valid) return false;
+    text.remove_prefix(c.size);
   }
   return true;
 }
@@ -163,8 +137,11 @@ bool is_utf8(std::string_view text) {
 std::string normal_form(std::string_view text) {
   if (!is_utf8(text)) return std::string(text);
   std::u32string points;
-  for (std::string_view rest = text; !rest.empty(); rest.remove_prefix(utf8_length(rest)))
-    append_decomposed(decoded(rest.substr(0, utf8_length(rest))), points);
+  for (std::string_view rest = text; !rest.empty();) {
+    const Character c = first_character(rest);
+    append_decomposed(c.code, points);
+    rest.remove_prefix(c.size);
+  }
   const auto is_mark = [](char32_t c) { return combining_class(c) != 0; };
   for (auto at = points.begin(); at != points.end();) {
     at = std::find_if(at, points.end(), is_mark);

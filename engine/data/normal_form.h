@@ -11,8 +11,6 @@
 
 namespace tessera {
 
-// Length of the well-formed UTF-8 sequence at the front (Unicode 15, table 3-7), 0 where there is none.
-std::size_t utf8_length(std::string_view text);
 bool is_utf8(std::string_view text);
 
 // Text that is not UTF-8 stays as it is.

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <csetjmp>
 #include <cstdio>
+#include <new>
 
 #include <jpeglib.h>  // needs <cstdio> before it
 
@@ -112,7 +113,10 @@ class Decoder {
     return true;
   }
   bool stopped() const { return errors_.stopped; }
-  const char* reason() const { return errors_.reason; }
+  [[noreturn]] void give_up(const std::string& where) const {
+    if (errors_.base.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+    throw DataError(where + ": damaged JPEG: " + errors_.reason);
+  }
 
  private:
   jpeg_decompress_struct jpeg_ = {};
@@ -141,7 +145,7 @@ void decode_jpeg(ByteSpan file, const std::string& where, RowSink& sink, const s
   Decoder decoder(stop);
   const auto check = [&](bool ok) {
     if (decoder.stopped()) throw Interrupted("stopped while reading a picture");
-    if (!ok) throw DataError(where + ": damaged JPEG: " + decoder.reason());
+    if (!ok) decoder.give_up(where);
   };
   check(decoder.read_header(file));
   check_size(decoder.height(), decoder.width(), most_resized_pixels, where);

@@ -20,8 +20,6 @@ std::string name_of(const Confusion& c, std::size_t column) {
   return column < c.classes().size() ? c.classes()[column] : "other";
 }
 
-std::string shown(const std::string& name) { return isolated(shortened(name, longest_shown_name)); }
-
 // The commonest first; equally common ones in the order of the matrix.
 std::vector<Confused> commonest(const Confusion& c, std::size_t limit) {
   std::vector<Confused> all;
@@ -57,9 +55,9 @@ std::string matrix(const Confusion& c) {
     for (std::size_t j = 0; j < columns; ++j) {
       const double strength = i == j ? share(c, i, j) : largest > 0 ? 0.85 * share(c, i, j) / largest : 0;
       html += std::string("<td class=\"") + (i == j ? "right" : "wrong") + (i == j && strength > 0.8 ? " strong" : "") +
-              "\" style=\"--v:" + format_fixed(strength, 2) + "\" title=\"" + escape_html(isolated(c.classes()[i])) +
-              " taken for " + escape_html(isolated(name_of(c, j))) + ": " + with_thousands(c.count(i, j)) + " of " +
-              with_thousands(c.total(i)) + "\">" + (c.count(i, j) ? std::to_string(c.count(i, j)) : "·") + "</td>";
+              "\" style=\"--v:" + format_fixed(strength, 2) + "\" title=\"" + escape_html(c.classes()[i]) + " taken for " +
+              escape_html(name_of(c, j)) + ": " + with_thousands(c.count(i, j)) + " of " + with_thousands(c.total(i)) +
+              "\">" + (c.count(i, j) ? std::to_string(c.count(i, j)) : "·") + "</td>";
     }
     html += "</tr>\n";
   }
@@ -76,12 +74,11 @@ std::string list(const Confusion& c) {
 
 std::string accuracies(const Confusion& c) {
   std::string html = "<table class=\"bars\">";
-  for (std::size_t i = 0; i < c.classes().size(); ++i) {
-    const std::string percent = format_fixed(100 * c.accuracy(i), 1);
+  for (std::size_t i = 0; i < c.classes().size(); ++i)
     html += "<tr title=\"" + with_thousands(c.count(i, i)) + " of " + with_thousands(c.total(i)) + "\"><th>" +
-            name_html(c.classes()[i]) + "</th><td class=\"bar\"><span style=\"width:" + percent + "%\"></span></td><td>" +
-            (c.total(i) > 0 ? percent + "&#8239;%" : "–") + "</td></tr>\n";
-  }
+            name_html(c.classes()[i]) +
+            "</th><td class=\"bar\"><span style=\"width:" + format_fixed(100 * c.accuracy(i), 1) + "%\"></span></td><td>" +
+            (c.total(i) > 0 ? format_fixed(100 * c.accuracy(i), 1) + "&#8239;%" : "–") + "</td></tr>\n";
   return html + "</table>";
 }
 
@@ -96,8 +93,8 @@ std::string confusion_html(const Confusion& c) {
 std::string confusion_note(const Confusion& c) {
   std::string names;
   for (const Confused& pair : commonest(c, 3))
-    names += (names.empty() ? "" : ", ") + shown(name_of(c, pair.label)) + " for " + shown(name_of(c, pair.predicted)) +
-             " (" + with_thousands(pair.count) + ")";
+    names += (names.empty() ? "" : ", ") + shortened(name_of(c, pair.label)) + " for " +
+             shortened(name_of(c, pair.predicted)) + " (" + with_thousands(pair.count) + ")";
   return names.empty() ? "Nothing is confused." : "Most often mistaken: " + names + ".";
 }
 

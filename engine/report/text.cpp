@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/core/foreign_text.h"
+
 namespace tessera {
 
 std::string with_thousands(std::int64_t number) {
@@ -53,14 +55,12 @@ std::size_t display_width(const std::string& text) {
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
-std::string shortened(const std::string& text, std::size_t most) {
-  if (display_width(text) <= most) return text;
-  std::size_t characters = 0, end = 0;
-  while (end < text.size()) {
-    if ((static_cast<unsigned char>(text[end]) & 0xC0) != 0x80 && ++characters == most) break;
-    ++end;
-  }
-  return text.substr(0, end) + "…";
+std::string shortened(const std::string& name) {
+  constexpr std::size_t most = 24;
+  if (display_width(name) <= most) return name;
+  std::string_view rest = name;
+  for (std::size_t i = 0; i + 1 < most; ++i) rest.remove_prefix(first_character(rest).size);
+  return name.substr(0, name.size() - rest.size()) + "…";
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::string& right_aligned) {

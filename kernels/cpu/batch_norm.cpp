@@ -44,18 +44,16 @@ class Rows {
   std::int64_t scratch_floats() const { return buffered_ ? stream_.options.threads * most_operands * buffer() : 0; }
   void take_from(Scratch& scratch) { buffers_ = scratch.take(scratch_floats()); }
 
-  // fn(block, part) for every block.
+  // fn(block, worker) for every block.
   template <class Function>
   void for_blocks(const Function& fn) const {
-    parallel_parts_for(stream_, 0, cut.blocks, 1, [&](int part, std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; ++i) fn(i, part);
+    parallel_workers_for(stream_, 0, cut.blocks, 1, [&](int worker, std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i) fn(i, worker);
     });
   }
   template <class Function>
   void for_blocks_backwards(const Function& fn) const {
-    parallel_parts_for(stream_, 0, cut.blocks, 1, [&](int part, std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = last; i-- > first;) fn(i, part);
-    });
+    for_blocks([&](std::int64_t block, int worker) { fn(cut.blocks - 1 - block, worker); });
   }
   // fn(first, count) for the pieces of elements [begin, end).
   template <class Function>
@@ -67,8 +65,8 @@ class Rows {
     pieces(cut.begin(block), cut.end(block), fn);
   }
   // Of one operand of one thread.
-  float* buffer(int part, int operand) const {
-    return buffered_ ? buffers_ + (part * most_operands + operand) * buffer() : nullptr;
+  float* buffer(int worker, int operand) const {
+    return buffered_ ? buffers_ + (worker * most_operands + operand) * buffer() : nullptr;
   }
 
  private:
@@ -90,9 +88,9 @@ std::int64_t rows_of(ConstView x, std::int64_t channels) { return channels == 0 
 void moments_of(const Rows& rows, const SimdLoops& loops, ConstView x, float* partial, double* mean, double* variance) {
   const ColumnBlocks& cut = rows.cut;
   const std::int64_t period = cut.period, channels = cut.columns;
-  rows.for_blocks([&](std::int64_t block, int part) {
+  rows.for_blocks([&](std::int64_t block, int worker) {
     float *shift = partial + 3 * block * period, *sums = shift + period, *squares = sums + period;
-    const auto from = [&](std::int64_t i, std::int64_t count) { return widened(loops, x, i, count, rows.buffer(part, 0)); };
+    const auto from = [&](std::int64_t i, std::int64_t count) { return widened(loops, x, i, count, rows.buffer(worker, 0)); };
     const std::int64_t begin = cut.begin(block), count = cut.count(block);
     const std::int64_t sample_rows = std::max<std::int64_t>(count / period / 16, 1);
     std::fill_n(shift, 3 * period, 0.0f);
@@ -158,11 +156,11 @@ void apply(const Rows& rows, const SimdLoops& loops, const BatchNormParams& para
            const float* mean, const float* factor, const float* offset, View y) {
   const bool relu = params.activation == Activation::relu;
   const Gradient out{y, false};
-  rows.for_blocks_backwards([&](std::int64_t block, int part) {
+  rows.for_blocks_backwards([&](std::int64_t block, int worker) {
     rows.pieces_of(block, [&](std::int64_t i, std::int64_t count) {
-      float* to = widened(loops, out, i, count, rows.buffer(part, 2));
-      loops.normalise(widened(loops, x, i, count, rows.buffer(part, 0)),
-                      widened(loops, residual, i, count, rows.buffer(part, 1)), count, rows.cut.period, mean, factor, offset,
+      float* to = widened(loops, out, i, count, rows.buffer(worker, 2));
+      loops.normalise(widened(loops, x, i, count, rows.buffer(worker, 0)),
+                      widened(loops, residual, i, count, rows.buffer(worker, 1)), count, rows.cut.period, mean, factor, offset,
                       relu, to);
       narrow_back(loops, out, i, count, to);
     });
@@ -272,18 +270,18 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
   struct Inputs {
     const float *x, *y, *dy;
   };
-  const auto read = [&](std::int64_t i, std::int64_t here, int part) -> Inputs {
-    return {widened(loops, x, i, here, rows.buffer(part, 0)), widened(loops, output, i, here, rows.buffer(part, 1)),
-            widened(loops, dy, i, here, rows.buffer(part, 2))};
+  const auto read = [&](std::int64_t i, std::int64_t here, int worker) -> Inputs {
+    return {widened(loops, x, i, here, rows.buffer(worker, 0)), widened(loops, output, i, here, rows.buffer(worker, 1)),
+            widened(loops, dy, i, here, rows.buffer(worker, 2))};
   };
 
   const bool sums_wanted = dgamma || dbeta || (dx && batch_statistics);
   if (sums_wanted) {
-    rows.for_blocks([&](std::int64_t block, int part) {
+    rows.for_blocks([&](std::int64_t block, int worker) {
       float *sums = partial + 2 * block * cut.period, *products = sums + cut.period;
       std::fill_n(sums, 2 * cut.period, 0.0f);
       rows.pieces_of(block, [&](std::int64_t i, std::int64_t here) {
-        const Inputs in = read(i, here, part);
+        const Inputs in = read(i, here, worker);
         loops.gradient_sums(in.x, in.y, in.dy, here, cut.period, centre, sums, products);
       });
     });
@@ -314,11 +312,11 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
   }
   if (!dx && !dresidual) return;
   for (float* parameters : {factor, mean_dz, slope}) spread(cut, parameters);
-  rows.for_blocks_backwards([&](std::int64_t block, int part) {
+  rows.for_blocks_backwards([&](std::int64_t block, int worker) {
     rows.pieces_of(block, [&](std::int64_t i, std::int64_t here) {
-      const Inputs in = read(i, here, part);
-      float* to = widened(loops, dx, i, here, rows.buffer(part, 3));
-      float* to_residual = widened(loops, dresidual, i, here, rows.buffer(part, 4));
+      const Inputs in = read(i, here, worker);
+      float* to = widened(loops, dx, i, here, rows.buffer(worker, 3));
+      float* to_residual = widened(loops, dresidual, i, here, rows.buffer(worker, 4));
       loops.input_gradient(in.x, in.y, in.dy, here, cut.period, centre, factor, mean_dz, batch_statistics ? slope : nullptr,
                            to, dx.accumulate, to_residual, dresidual.accumulate);
       narrow_back(loops, dx, i, here, to);

@@ -67,7 +67,7 @@ Window window_of(const Correlation<E>& job, std::int64_t images, std::int64_t fi
 }
 
 template <class E>
-Cut cut_of(const Correlation<E>& job, int threads, int panel_width) {
+Cut cut_of(const Correlation<E>& job, int panel_width) {
   Cut cut{1, job.rows, 1, 1};
   while (cut.rows > 1 && window_of(job, 1, 0, cut.rows).floats() > window_budget) cut.rows = (cut.rows + 1) / 2;
   if (cut.rows == job.rows) {
@@ -76,9 +76,9 @@ Cut cut_of(const Correlation<E>& job, int threads, int panel_width) {
     cut.images = std::min({fits, wanted, job.images});
   }
   const auto blocks = [&] { return (job.images + cut.images - 1) / cut.images * ((job.rows + cut.rows - 1) / cut.rows); };
-  while (blocks() < 2 * threads && cut.rows * job.columns >= 2 * points_wanted) cut.rows = (cut.rows + 1) / 2;
+  while (blocks() < items_wanted && cut.rows * job.columns >= 2 * points_wanted) cut.rows = (cut.rows + 1) / 2;
   const std::int64_t panels = (job.channels + panel_width - 1) / panel_width;
-  cut.panel_groups = std::clamp<std::int64_t>((2 * threads + blocks() - 1) / blocks(), 1, panels);
+  cut.panel_groups = std::clamp<std::int64_t>((items_wanted + blocks() - 1) / blocks(), 1, panels);
   cut.items = blocks() * cut.panel_groups;
   return cut;
 }
@@ -97,7 +97,7 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
   const std::int64_t flops = 2 * job.images * job.rows * job.columns * job.channels * job.reduction();
   const std::int64_t grain = std::max<std::int64_t>(1, flops_per_thread / std::max<std::int64_t>(1, flops / cut.items));
   const std::int64_t scratch = window_floats(job, cut);
-  parallel_parts_for(stream, 0, cut.items, grain, [&](int part, std::int64_t first, std::int64_t last) {
+  parallel_workers_for(stream, 0, cut.items, grain, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t item = first; item < last; ++item) {
       const std::int64_t group = item % cut.panel_groups, block = item / cut.panel_groups;
       const std::int64_t image = block / row_blocks * cut.images, row = block % row_blocks * cut.rows;
@@ -113,7 +113,7 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
       if constexpr (std::is_same_v<E, float>)
         if (window.inside()) in = from + (window.row * job.width + window.column) * job.depth;
       if (!in) {
-        float* copy = windows + part * scratch;
+        float* copy = windows + worker * scratch;
         window.copy(from, copy);
         in = copy;
         line = window.columns * job.depth, in_image = window.rows * line;
@@ -189,7 +189,7 @@ void direct_forward(Stream& stream, const Conv2dShape& s, const E* x, const E* w
                      .out_column = s.k,
                      .panels = nullptr,
                      .epilogue = epilogue};
-  const Cut cut = cut_of(job, stream.options.threads, kernels.panel_width);
+  const Cut cut = cut_of(job, kernels.panel_width);
   Scratch scratch(stream, whole_lines(panels * width * reduction) + stream.options.threads * window_floats(job, cut));
   float* packed = scratch.take(panels * width * reduction);
   parallel_for(stream, 0, panels, 1 + 20'000 / (width * reduction), [&](std::int64_t first, std::int64_t last) {
@@ -248,7 +248,7 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
   std::int64_t window = 0;  // floats per thread, enough for each phase
   each_phase([&](const Phase& rows, const Phase& columns) {
     const Correlation<E> job = correlation(rows, columns);
-    window = std::max(window, window_floats(job, cut_of(job, stream.options.threads, kernels.panel_width)));
+    window = std::max(window, window_floats(job, cut_of(job, kernels.panel_width)));
   });
   const std::int64_t panel_floats = panels * width * s.r * s.s * s.k;  // of all phases together
   Scratch scratch(stream, whole_lines(panel_floats) + stream.options.threads * window);
@@ -270,7 +270,7 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
       }
     });
     job.panels = here;
-    correlate(stream, kernels, job, cut_of(job, stream.options.threads, kernels.panel_width), windows);
+    correlate(stream, kernels, job, cut_of(job, kernels.panel_width), windows);
   });
 }
 

@@ -7,7 +7,7 @@
 // real in a copy of the image rows at hand; bf16 operands are widened in such copies.
 //
 // Threads: the images are cut into chunks, each with a partial dw of its own, merged in order at the end; a chunk is cut
-// further by filters k where there are more threads than chunks. The number of chunks is a function of the shape alone,
+// further by filters k where there are few chunks. The number of chunks is a function of the shape alone,
 // and so is that of the blocks whose sums add up to a partial dw: the same bits for any number of threads.
 // FLOPs 2·N·P·Q·K·R·S·C; bytes: x and dy once from memory, R·K/12 times from L2; dw twice per block of points.
 // Measured on one Zen 4 core with AVX-512 (peak 114 GFLOP/s), batch 32: 3×3 stride 2, 64 → 128 to 256 → 512: 90–94;
@@ -25,7 +25,7 @@ namespace {
 
 constexpr std::int64_t points_per_block = 256;            // enough to pay for loading and storing dw's registers
 constexpr std::int64_t partial_budget = 2 * 1024 * 1024;  // floats in all partial dw together
-constexpr std::int64_t most_chunks = 8;
+constexpr std::int64_t most_partials = 8;
 constexpr std::int64_t flops_per_thread = 200'000;
 
 }  // namespace
@@ -40,9 +40,9 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
     if (!accumulate) std::fill(dw, dw + count, 0.0f);
     return;
   }
-  const std::int64_t chunks = std::max<std::int64_t>(1, std::min({s.n, most_chunks, partial_budget / count}));
+  const std::int64_t chunks = std::max<std::int64_t>(1, std::min({s.n, most_partials, partial_budget / count}));
   const std::int64_t filter_groups =
-      std::clamp<std::int64_t>((2 * stream.options.threads + chunks - 1) / chunks, 1, std::max<std::int64_t>(1, s.k / 12));
+      std::clamp<std::int64_t>((items_wanted + chunks - 1) / chunks, 1, std::max<std::int64_t>(1, s.k / 12));
   const std::int64_t block_images = std::clamp<std::int64_t>(points_per_block / points, 1, (s.n + chunks - 1) / chunks);
   const std::int64_t block_rows = std::clamp<std::int64_t>(points_per_block / s.q, 1, s.p);
   const auto window_of = [&](std::int64_t images, std::int64_t row, std::int64_t rows) {
@@ -70,7 +70,7 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
   const std::int64_t items = chunks * filter_groups;
   const std::int64_t flops_per_item = 2 * s.n * points * count / items;
   const std::int64_t grain = std::max<std::int64_t>(1, flops_per_thread / std::max<std::int64_t>(1, flops_per_item));
-  parallel_parts_for(stream, 0, items, grain, [&](int part, std::int64_t first, std::int64_t last) {
+  parallel_workers_for(stream, 0, items, grain, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t item = first; item < last; ++item) {
       const std::int64_t chunk = item / filter_groups, group = item % filter_groups;
       const std::int64_t k = s.k * group / filter_groups, filters = s.k * (group + 1) / filter_groups - k;
@@ -82,7 +82,7 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
           const std::int64_t images = std::min(block_images, last_image - n), rows = std::min(block_rows, s.p - p);
           const Window window = window_of(images, p, rows);
           const E* images_of_x = x + n * s.h * s.w * s.c;
-          float* const copy = own + part * per_thread;
+          float* const copy = own + worker * per_thread;
           const float *in = nullptr, *gradient = nullptr;
           std::int64_t line = s.w * s.c, in_image = s.h * line;
           std::int64_t gradient_image = points * s.k;

@@ -47,9 +47,9 @@ void few_channels_backward_data(Stream& stream, const Conv2dShape& s, const floa
                              packed + panel * panel_floats + (s.r - 1 - r) * s.k * width);
 
   const std::int64_t flops_per_row = 2 * s.q * s.r * s.k * columns;
-  parallel_parts_for(stream, 0, s.n * s.h, 1 + flops_per_thread / flops_per_row,
-                     [&](int part, std::int64_t first, std::int64_t last) {
-                       float* parts = own + part * (part_floats + line_floats);
+  parallel_workers_for(stream, 0, s.n * s.h, 1 + flops_per_thread / flops_per_row,
+                     [&](int worker, std::int64_t first, std::int64_t last) {
+                       float* parts = own + worker * (part_floats + line_floats);
                        float* line = parts + part_floats;
                        for (std::int64_t row = first; row < last; ++row) {
                          const std::int64_t n = row / s.h, h = row % s.h;

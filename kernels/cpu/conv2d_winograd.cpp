@@ -154,15 +154,15 @@ void by_tiles(Stream& stream, const Plan<E>& plan, const Job<E>& job) {
   float* own = scratch.take(0);
 
   const std::int64_t pieces = ceil_div(job.depth, weights_block);
-  parallel_parts_for(stream, 0, plan.panels * pieces, 1, [&](int part, std::int64_t first, std::int64_t last) {
+  parallel_workers_for(stream, 0, plan.panels * pieces, 1, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t panel = i / pieces, c = i % pieces * weights_block;
-      transform_weights(plan, job, panel, c, std::min(weights_block, job.depth - c), own + part * per_thread,
+      transform_weights(plan, job, panel, c, std::min(weights_block, job.depth - c), own + worker * per_thread,
                         u + panel * u_panel + c * plan.width, u_step);
     }
   });
-  parallel_parts_for(stream, 0, ceil_div(plan.tiles, block), 1, [&](int part, std::int64_t first, std::int64_t last) {
-    float* v = own + part * per_thread;
+  parallel_workers_for(stream, 0, ceil_div(plan.tiles, block), 1, [&](int worker, std::int64_t first, std::int64_t last) {
+    float* v = own + worker * per_thread;
     float* m = v + whole_lines(points * v_step);
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t tile = i * block, end = std::min(tile + block, plan.tiles);
@@ -189,8 +189,8 @@ void by_panels(Stream& stream, const Plan<E>& plan, const Job<E>& job) {
   parallel_for(stream, 0, plan.tiles, 1 + 4096 / (points * job.depth), [&](std::int64_t first, std::int64_t last) {
     plan.winograd.input(plan.input(job, first, last), job.in, v + first * job.depth, v_step);
   });
-  parallel_parts_for(stream, 0, plan.panels, 1, [&](int part, std::int64_t first, std::int64_t last) {
-    float* g = own + part * per_thread;
+  parallel_workers_for(stream, 0, plan.panels, 1, [&](int worker, std::int64_t first, std::int64_t last) {
+    float* g = own + worker * per_thread;
     float* u = g + g_floats;
     float* m = u + u_floats;
     for (std::int64_t panel = first; panel < last; ++panel) {

@@ -80,9 +80,9 @@ void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const E* x,
   if (single) {
     transform(0, tiles);
     const std::int64_t across = ceil_div(s.c, channels_at_once);
-    parallel_parts_for(
-        stream, 0, ceil_div(s.k, filters_at_once) * across, 1, [&](int part, std::int64_t first, std::int64_t last) {
-          float* own = du + part * whole_lines(points * du_step);
+    parallel_workers_for(
+        stream, 0, ceil_div(s.k, filters_at_once) * across, 1, [&](int worker, std::int64_t first, std::int64_t last) {
+          float* own = du + worker * whole_lines(points * du_step);
           for (std::int64_t i = first; i < last; ++i) {
             const std::int64_t k = i / across * filters_at_once, filters = std::min(filters_at_once, s.k - k);
             const std::int64_t c = i % across * channels_at_once, channels = std::min(channels_at_once, s.c - c);

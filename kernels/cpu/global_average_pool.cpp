@@ -15,9 +15,9 @@ void global_average_pool_forward(Stream& stream, ConstView x, View y) {
   const std::int64_t image = pixels * channels, piece = is_bf16(x) ? channels : image;
   Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
   float* buffers = scratch.take(0);
-  parallel_parts_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
-                     [&](int part, std::int64_t first, std::int64_t last) {
-                       float* buffer = buffers + 2 * part * whole_lines(channels);
+  parallel_workers_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
+                     [&](int worker, std::int64_t first, std::int64_t last) {
+                       float* buffer = buffers + 2 * worker * whole_lines(channels);
                        float* sums = buffer + whole_lines(channels);
                        for (std::int64_t n = first; n < last; ++n) {
                          const Gradient means{y, false};
@@ -41,9 +41,9 @@ void global_average_pool_backward(Stream& stream, ConstView dy, Gradient dx) {
   const float factor = 1.0f / static_cast<float>(pixels);
   Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
   float* buffers = scratch.take(0);
-  parallel_parts_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
-                     [&](int part, std::int64_t first, std::int64_t last) {
-                       float* buffer = buffers + 2 * part * whole_lines(channels);
+  parallel_workers_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
+                     [&](int worker, std::int64_t first, std::int64_t last) {
+                       float* buffer = buffers + 2 * worker * whole_lines(channels);
                        float* pixel = buffer + whole_lines(channels);
                        for (std::int64_t n = first; n < last; ++n) {
                          const float* from = widened(loops, dy, n * channels, channels, buffer);

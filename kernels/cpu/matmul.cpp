@@ -40,12 +40,12 @@ struct Product {
   bool accumulate;
 };
 
-// Rows and panels are cut into about two items per thread; rows only where there are too few panels.
+// Rows and panels are cut into items_wanted items or more; rows only where there are too few panels.
 struct Cut {
   std::int64_t row_blocks, panels, items, grain;
 };
-Cut cut_of(std::int64_t rows, std::int64_t panels, std::int64_t flops, int threads) {
-  const std::int64_t wanted = (2 * threads + panels - 1) / panels;
+Cut cut_of(std::int64_t rows, std::int64_t panels, std::int64_t flops) {
+  const std::int64_t wanted = (items_wanted + panels - 1) / panels;
   const std::int64_t row_blocks = std::clamp<std::int64_t>(wanted, 1, std::max<std::int64_t>(1, rows / 24));
   const std::int64_t items = row_blocks * panels;
   return {row_blocks, panels, items, std::max<std::int64_t>(1, flops_per_thread * items / std::max<std::int64_t>(1, flops))};
@@ -64,9 +64,9 @@ void multiply(const Stream& stream, const Product& job, float* buffers) {
   const std::int64_t width = kernels.panel_width, panels = (job.n + width - 1) / width, buffer = panel_floats(job);
   const std::int64_t step = std::max<std::int64_t>(panel_length(job), 1);
   const B* b = job.b.as<B>();
-  const Cut cut = cut_of(job.m, panels, 2 * job.m * job.n * job.k, stream.options.threads);
-  parallel_parts_for(stream, 0, cut.items, cut.grain, [&](int part, std::int64_t first, std::int64_t last) {
-    float* panel = buffers + part * buffer;
+  const Cut cut = cut_of(job.m, panels, 2 * job.m * job.n * job.k);
+  parallel_workers_for(stream, 0, cut.items, cut.grain, [&](int worker, std::int64_t first, std::int64_t last) {
+    float* panel = buffers + worker * buffer;
     for (std::int64_t item = first; item < last; ++item) {
       const std::int64_t column = item / cut.row_blocks * width, columns = std::min(width, job.n - column);
       const std::int64_t row = job.m * (item % cut.row_blocks) / cut.row_blocks;
@@ -107,7 +107,7 @@ void multiply(const Stream& stream, const Product& job, float* buffers) {
 void multiply_outer(const Stream& stream, const Product& job) {
   const isa::Kernels& kernels = isa::kernels();
   const std::int64_t width = kernels.panel_width;
-  const Cut cut = cut_of(job.m, (job.n + width - 1) / width, 2 * job.m * job.n * job.k, stream.options.threads);
+  const Cut cut = cut_of(job.m, (job.n + width - 1) / width, 2 * job.m * job.n * job.k);
   parallel_for(stream, 0, cut.items, cut.grain, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t item = first; item < last; ++item) {
       const std::int64_t column = item / cut.row_blocks * width;

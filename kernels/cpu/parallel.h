@@ -1,68 +1,44 @@
-// Threads of the `cpu` backend: a loop shared out statically, with or without OpenMP.
+// Loops of the `cpu` backend shared out among threads (kernels/thread_pool.h).
 #pragma once
 
 #include <algorithm>
 #include <cstdint>
 
-#if defined(_OPENMP)
-#include <omp.h>
-#endif
-
 #include "kernels/stream.h"
+#include "kernels/thread_pool.h"
 
 namespace tessera::kernels::cpu {
 
-// How many parts parallel_for makes of `count` items, at least `grain` of them in each.
-inline int parallel_parts(const Stream& stream, std::int64_t count, std::int64_t grain) {
-#if defined(_OPENMP)
-  const std::int64_t parts = std::min<std::int64_t>(stream.options.threads, count / std::max<std::int64_t>(grain, 1));
-  return static_cast<int>(std::max<std::int64_t>(parts, 1));
-#else
-  (void)stream, (void)count, (void)grain;
-  return 1;
-#endif
+// A loop is cut into at most so many chunks: several for each thread of a large machine, so that one that is disturbed does
+// fewer of them.
+inline constexpr std::int64_t most_chunks = 32;
+
+// How much work the kernels cut out, where they can choose: enough for eight threads to share with some left over to even
+// out. From the shape alone, as everything here.
+inline constexpr std::int64_t items_wanted = 16;
+
+// Calls fn(worker, first, last) on disjoint ranges that together are [begin, end): chunk i of C gets items i·count/C …
+// (i+1)·count/C. worker < stream.options.threads tells threads apart, for scratch memory of their own.
+//
+// grain: the fewest items worth a chunk. Opening a region and taking a chunk cost up to a few microseconds, so choose it such
+// that a chunk does at least some ten thousand operations; a loop smaller than two grains is one chunk, on the calling
+// thread. The ranges depend on count and grain alone: the same bits for any number of threads.
+template <class Function>
+void parallel_workers_for(const Stream& stream, std::int64_t begin, std::int64_t end, std::int64_t grain,
+                          const Function& fn) {
+  const std::int64_t count = end - begin;
+  if (count <= 0) return;
+  const std::int64_t chunks = std::clamp<std::int64_t>(count / std::max<std::int64_t>(grain, 1), 1, most_chunks);
+  if (chunks == 1) return fn(0, begin, end);
+  stream.threads->run(stream.options.threads, chunks, [&](int worker, std::int64_t chunk) {
+    fn(worker, begin + count * chunk / chunks, begin + count * (chunk + 1) / chunks);
+  });
 }
 
-// Calls fn(first, last) on disjoint ranges that together are [begin, end): part t of T gets items t·count/T … (t+1)·count/T.
-//
-// grain: the fewest items worth a thread. Opening a parallel region costs a few microseconds, so choose it such that a
-// part does at least some ten thousand operations; a loop smaller than two grains runs on the calling thread.
-// Which items share a part depends on the number of threads: a sum that must not depend on it has to be split into
-// blocks of its own, with one item per block here. fn must not throw.
+// The same for loops that need no scratch: fn(first, last).
 template <class Function>
 void parallel_for(const Stream& stream, std::int64_t begin, std::int64_t end, std::int64_t grain, const Function& fn) {
-  const std::int64_t count = end - begin;
-  if (count <= 0) return;
-  const int parts = parallel_parts(stream, count, grain);
-  if (parts == 1) return fn(begin, end);
-#if defined(_OPENMP)
-#pragma omp parallel num_threads(parts)
-  {
-    // The runtime may give fewer threads than asked for; every item is still done, in the same parts.
-    for (int part = omp_get_thread_num(); part < parts; part += omp_get_num_threads()) {
-      const std::int64_t first = begin + count * part / parts, last = begin + count * (part + 1) / parts;
-      if (first < last) fn(first, last);
-    }
-  }
-#endif
-}
-
-// The same with the part's number, for scratch memory of its own: fn(part, first, last), part < parallel_parts(…).
-template <class Function>
-void parallel_parts_for(const Stream& stream, std::int64_t begin, std::int64_t end, std::int64_t grain, const Function& fn) {
-  const std::int64_t count = end - begin;
-  if (count <= 0) return;
-  const int parts = parallel_parts(stream, count, grain);
-  if (parts == 1) return fn(0, begin, end);
-#if defined(_OPENMP)
-#pragma omp parallel num_threads(parts)
-  {
-    for (int part = omp_get_thread_num(); part < parts; part += omp_get_num_threads()) {
-      const std::int64_t first = begin + count * part / parts, last = begin + count * (part + 1) / parts;
-      if (first < last) fn(part, first, last);
-    }
-  }
-#endif
+  parallel_workers_for(stream, begin, end, grain, [&](int, std::int64_t first, std::int64_t last) { fn(first, last); });
 }
 
 }  // namespace tessera::kernels::cpu

@@ -64,8 +64,8 @@ void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, Vie
   Scratch scratch(stream, stream.options.threads * per_thread);
   float* buffers = scratch.take(0);
   const std::int64_t grain = 1 + grain_elements / std::max<std::int64_t>(output_row_elements * shape.r * shape.s, 1);
-  parallel_parts_for(stream, 0, shape.n * shape.p, grain, [&](int part, std::int64_t first, std::int64_t last) {
-    float* buffer = buffers + part * per_thread;
+  parallel_workers_for(stream, 0, shape.n * shape.p, grain, [&](int worker, std::int64_t first, std::int64_t last) {
+    float* buffer = buffers + worker * per_thread;
     for (std::int64_t i = first; i < last; ++i) {
       const std::int64_t image = i / shape.p, p = i % shape.p, at = i * output_row_elements;
       const Span rows = rows_of(shape, p);
@@ -99,8 +99,8 @@ void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, C
   Scratch scratch(stream, stream.options.threads * per_thread);
   float* buffers = scratch.take(0);
   const std::int64_t grain = 1 + grain_elements / std::max<std::int64_t>(image, 1);
-  parallel_parts_for(stream, 0, shape.n, grain, [&](int part, std::int64_t first, std::int64_t last) {
-    float* buffer = buffers + part * per_thread;
+  parallel_workers_for(stream, 0, shape.n, grain, [&](int worker, std::int64_t first, std::int64_t last) {
+    float* buffer = buffers + worker * per_thread;
     for (std::int64_t n = first; n < last; ++n) {
       float* to = widened(loops, dx, n * image, image, buffer);
       if (!dx.accumulate && !(assign && covered)) std::fill_n(to, image, 0.0f);

@@ -59,12 +59,12 @@ void column_sums(Stream& stream, ConstView x, Gradient y) {
   double* total = reinterpret_cast<double*>(scratch.take(2 * columns));
   float* partial = scratch.take(cut.blocks * cut.period);
   float* buffers = scratch.take(0);
-  parallel_parts_for(stream, 0, cut.blocks, 1, [&](int part, std::int64_t first, std::int64_t last) {
+  parallel_workers_for(stream, 0, cut.blocks, 1, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t block = first; block < last; ++block) {
       float* sums = partial + block * cut.period;
       std::fill_n(sums, cut.period, 0.0f);
       for_pieces(cut.begin(block), cut.end(block), piece, [&](std::int64_t at, std::int64_t count) {
-        loops.column_sums(widened(loops, x, at, count, buffers + part * buffer), count, cut.period, sums);
+        loops.column_sums(widened(loops, x, at, count, buffers + worker * buffer), count, cut.period, sums);
       });
     }
   });

@@ -190,16 +190,17 @@ TEST_CASE("the same call gives the same bits") {
     });
 }
 
-TEST_CASE("deterministic: the same bits for any number of threads") {
+TEST_CASE("the same bits for any number of threads") {
   for (const Backend* backend : backends_under_test()) {
     if (std::string(backend->name) != "cpu") continue;
     for_each_case(*backend, [&](const SlotCase& c) {
-      const cases::Outputs one = cases::run(c, *backend, DType::f32, {.threads = 1, .deterministic = true});
-      for (int threads : {2, 3}) {
-        INFO("1 and " << threads << " threads");
-        const std::string difference =
-            cases::compare_bits(one, cases::run(c, *backend, DType::f32, {.threads = threads, .deterministic = true}));
-        if (!difference.empty()) FAIL_CHECK(difference);
+      for (const DType type : {DType::f32, DType::bf16}) {
+        const cases::Outputs one = cases::run(c, *backend, type, {.threads = 1});
+        for (const int threads : {2, 3, 7}) {
+          INFO(kernels::name_of(type) << ", 1 and " << threads << " threads");
+          const std::string difference = cases::compare_bits(one, cases::run(c, *backend, type, {.threads = threads}));
+          if (!difference.empty()) FAIL_CHECK(difference);
+        }
       }
       SUCCEED();
     });
