@@ -8,6 +8,7 @@
 #include "engine/report/html.h"
 #include "engine/report/mistakes.h"
 #include "engine/report/report.h"
+#include "engine/report/text.h"
 #include "tests/catch.h"
 
 using namespace tessera;
