@@ -31,6 +31,7 @@ void ComputeOptions::apply(RunConfig& config) const {
   take(seed, config.recipe.seed);
   take(batch_size, config.recipe.batch_size);
   if (outputs) config.network_options.outputs = outputs;
+  if (image_size) config.network_options.image_size = image_size;
   if (normalize) config.recipe.normalization = Normalization::parse(*normalize).value();
   if (conv) config.direct_convolution = *conv == "direct";
   if (deterministic) config.deterministic = true;
@@ -71,6 +72,10 @@ void add_network_options(CLI::App& app, ComputeOptions& o) {
   const char* group = "Network";
   add(app, "--outputs", o.outputs, "Size of the head", "the network's")
       ->check(number<std::int64_t>({.least = 1, .most = 1 << 20}))
+      ->group(group);
+  add(app, "--image-size", o.image_size, "Rows and columns of an image, for networks that end in a global pool",
+      "the network's")
+      ->check(number<std::int64_t>({.least = 1, .most = 4096}))
       ->group(group);
   app.add_flag("--no-residual", o.no_residual, "Without the residual adds (resnet18_nndl)")->group(group);
 }

@@ -1,0 +1,29 @@
+#include "engine/data/cifar_sets.h"
+
+namespace tessera::cifar {
+namespace {
+
+constexpr const char* cifar10_names[] = {"airplane", "automobile", "bird",  "cat",  "deer",
+                                         "dog",      "frog",       "horse", "ship", "truck"};
+constexpr Labels cifar10_labels[] = {{.word = "",
+                                      .byte = 0,
+                                      .classes = 10,
+                                      .names_text = "batches.meta.txt",
+                                      .key = "labels",
+                                      .names_key = "label_names",
+                                      .standard_names = cifar10_names}};
+
+constexpr Set all[] = {{.name = "CIFAR-10",
+                        .train = "data_batch_",
+                        .test = "test_batch",
+                        .names = "batches.meta",
+                        .train_files = 5,
+                        .images_per_train = 10000,
+                        .images_test = 10000,
+                        .labels = cifar10_labels}};
+
+}  // namespace
+
+std::span<const Set> sets() { return all; }
+
+}  // namespace tessera::cifar
