@@ -5,6 +5,7 @@
 // windows in order. bf16 images are widened as a whole. Bytes: x and y once, each cell of x R·S/stride² times from the
 // cache.
 #include "kernels/cpu/launchers.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/pieces.h"
 #include "kernels/cpu/scratch.h"
 
@@ -39,12 +40,12 @@ void for_images(Stream& stream, const Pool2dShape& shape, bool buffered, const F
   const std::int64_t floats = buffered ? whole_lines(in) + whole_lines(out) : 0, pixel = whole_lines(shape.c);
   Scratch scratch(stream, stream.options.threads * (floats + pixel));
   float* buffers = scratch.take(0);
-  parallel_parts_for(stream, 0, shape.n, 1 + grain_elements / std::max<std::int64_t>(in, 1),
-                     [&](int part, std::int64_t first, std::int64_t last) {
-                       float* own = buffers + part * (floats + pixel);
-                       for (std::int64_t n = first; n < last; ++n)
-                         fn(n, own + pixel, own + pixel + (buffered ? whole_lines(in) : 0), own);
-                     });
+  parallel_workers_for(stream, 0, shape.n, 1 + grain_elements / std::max<std::int64_t>(in, 1),
+                       [&](int worker, std::int64_t first, std::int64_t last) {
+                         float* own = buffers + worker * (floats + pixel);
+                         for (std::int64_t n = first; n < last; ++n)
+                           fn(n, own + pixel, own + pixel + (buffered ? whole_lines(in) : 0), own);
+                       });
 }
 
 }  // namespace

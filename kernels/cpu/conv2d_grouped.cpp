@@ -9,6 +9,7 @@
 // order: the same bits for any number of threads. FLOPs 2·N·P·Q·K·R·S·C'.
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/launchers.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/pieces.h"
 #include "kernels/cpu/scratch.h"
 #include "kernels/cpu/window_runs.h"
@@ -16,7 +17,7 @@
 namespace tessera::kernels::cpu {
 namespace {
 
-constexpr std::int64_t most_chunks = 8;
+constexpr std::int64_t most_partials = 8;
 
 // A grouped convolution in elements of its arrays.
 struct Grouped {
@@ -93,8 +94,8 @@ void grouped_forward(Stream& stream, const Conv2dShape& shape, ConstView x, Cons
     g.turn(w.as<bf16>(), turned);
   else
     g.turn(w.as<float>(), turned);
-  parallel_parts_for(stream, 0, shape.n, 1, [&](int part, std::int64_t first, std::int64_t last) {
-    Scratch own(buffers + part * per_thread);
+  parallel_workers_for(stream, 0, shape.n, 1, [&](int worker, std::int64_t first, std::int64_t last) {
+    Scratch own(buffers + worker * per_thread);
     float *in = own.take(g.in), *spread = own.take(g.spread), *sums = own.take(g.out), *residual = own.take(k),
           *zero = own.take(k), *scale = own.take(k), *shift = own.take(k), *sum = own.take(k);
     std::fill_n(zero, k, 0.0f);
@@ -138,8 +139,8 @@ void grouped_backward_data(Stream& stream, const Conv2dShape& shape, ConstView d
     g.turn(w.as<bf16>(), turned);
   else
     g.turn(w.as<float>(), turned);
-  parallel_parts_for(stream, 0, shape.n, 1, [&](int part, std::int64_t first, std::int64_t last) {
-    Scratch own(buffers + part * per_thread);
+  parallel_workers_for(stream, 0, shape.n, 1, [&](int worker, std::int64_t first, std::int64_t last) {
+    Scratch own(buffers + worker * per_thread);
     float *in = own.take(g.in), *spread = own.take(g.spread), *out = own.take(g.out);
     for (std::int64_t n = first; n < last; ++n) {
       const float* gradient = widened(loops, dy, n * g.out, g.out, out);
@@ -161,13 +162,13 @@ void grouped_backward_data(Stream& stream, const Conv2dShape& shape, ConstView d
 void grouped_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView dy, Gradient dw) {
   const Grouped g{shape};
   const SimdLoops& loops = simd_loops();
-  const std::int64_t filters = g.taps * g.inner * shape.k, chunks = std::clamp<std::int64_t>(shape.n, 1, most_chunks);
+  const std::int64_t filters = g.taps * g.inner * shape.k, chunks = std::clamp<std::int64_t>(shape.n, 1, most_partials);
   const std::int64_t per_thread = whole_lines(g.in) + whole_lines(g.spread) + whole_lines(g.out);
   Scratch scratch(stream, chunks * whole_lines(filters) + stream.options.threads * per_thread);
   float* partial = scratch.take(chunks * whole_lines(filters));
   float* buffers = scratch.take(0);
-  parallel_parts_for(stream, 0, chunks, 1, [&](int part, std::int64_t first, std::int64_t last) {
-    Scratch own(buffers + part * per_thread);
+  parallel_workers_for(stream, 0, chunks, 1, [&](int worker, std::int64_t first, std::int64_t last) {
+    Scratch own(buffers + worker * per_thread);
     float *in = own.take(g.in), *spread = own.take(g.spread), *out = own.take(g.out);
     for (std::int64_t chunk = first; chunk < last; ++chunk) {
       float* sums = partial + chunk * whole_lines(filters);

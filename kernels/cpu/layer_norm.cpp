@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "kernels/cpu/launchers.h"
+#include "kernels/cpu/parallel.h"
 #include "kernels/cpu/pieces.h"
 #include "kernels/cpu/scratch.h"
 
@@ -19,9 +20,9 @@ template <class Function>
 void for_row_blocks(Stream& stream, float* buffers, std::int64_t per_thread, std::int64_t rows, std::int64_t columns,
                     const Function& fn) {
   const std::int64_t blocks = std::clamp<std::int64_t>(rows * columns / grain_elements, 1, most_blocks);
-  parallel_parts_for(stream, 0, blocks, 1, [&](int part, std::int64_t first, std::int64_t last) {
+  parallel_workers_for(stream, 0, blocks, 1, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t block = first; block < last; ++block)
-      fn(block, rows * block / blocks, rows * (block + 1) / blocks, Scratch(buffers + part * per_thread));
+      fn(block, rows * block / blocks, rows * (block + 1) / blocks, Scratch(buffers + worker * per_thread));
   });
 }
 

@@ -5,9 +5,9 @@
 //   backward  dx[n,h,w,c] (+)= Σ over the windows that reach the cell of dy, each divided by its number
 //
 // x, dx: N,H,W,C; y, dy: N,P,Q,C; T, float or bf16, sums in float.
-// Threads: one per output cell (forward) or input cell (backward) and pack of channels, four of float or eight of bf16 (one
-// channel where C is no multiple of that), channels fastest: a warp reads contiguous channels. backward gathers, as max
-// pooling does: no atomics, windows in row-major order.
+// Threads: one per output cell (forward) or input cell (backward) and pack of channels, four of float, or of bf16 four
+// forward and eight backward (one channel where C is no multiple of that), channels fastest: a warp reads contiguous
+// channels. backward gathers, as max pooling does: no atomics, windows in row-major order.
 //
 // Bytes per output element, 2×2 stride 2, with T of 4 bytes (2): 16 (8) read and 4 (2) written forward, the reverse
 // backward. One addition per cell: bound by memory.
@@ -45,8 +45,11 @@ struct AverageWindows {
         count_padding(count) {}
   __device__ Inside rows(int window) const { return inside(window, stride, top, r, h); }
   __device__ Inside columns(int window) const { return inside(window, stride, left, s, w); }
-  __device__ float number(const Inside& rows, const Inside& columns) const {
-    return static_cast<float>(count_padding ? r * s : (rows.end - rows.begin) * (columns.end - columns.begin));
+  // 1/number by one step of Newton's: a division is a subroutine, around which registers spilled.
+  __device__ float share(const Inside& rows, const Inside& columns) const {
+    const float number = static_cast<float>(count_padding ? r * s : (rows.end - rows.begin) * (columns.end - columns.begin));
+    const float root = rsqrtf(number), guess = root * root;
+    return guess + guess * (1.0f - number * guess);
   }
 };
 
@@ -63,14 +66,17 @@ __global__ void __launch_bounds__(block_threads)
     const Inside rows = d.rows(p), columns = d.columns(q);
     const T* const corner = x + ((n * d.h + p * d.stride - d.top) * d.w + q * d.stride - d.left) * d.c + channel;
     Pack<width> sum = {};
-    for (int r = rows.begin; r < rows.end; ++r)
 #pragma unroll 1
-      for (int s = columns.begin; s < columns.end; ++s) {
-        const Pack<width> value = load<width>(corner + (std::int64_t{r} * d.w + s) * d.c);
+    for (int r = rows.begin; r < rows.end; ++r) {
+      const T* cell_at = corner + (std::int64_t{r} * d.w + columns.begin) * d.c;
+#pragma unroll 1
+      for (int s = columns.begin; s < columns.end; ++s, cell_at += d.c) {
+        const Pack<width> value = load<width>(cell_at);
         for (int j = 0; j < width; ++j) sum.v[j] += value.v[j];
       }
-    const float number = d.number(rows, columns);
-    for (int j = 0; j < width; ++j) sum.v[j] /= number;
+    }
+    const float share = d.share(rows, columns);
+    for (int j = 0; j < width; ++j) sum.v[j] *= share;
     store(y + static_cast<std::int64_t>(i) * width, sum);
   }
 }
@@ -91,9 +97,9 @@ __global__ void __launch_bounds__(block_threads)
     for (int p = down.first; p < down.end; ++p)
 #pragma unroll 1
       for (int q = across.first; q < across.end; ++q) {
+        const float share = d.share(d.rows(p), d.columns(q));
         const Pack<width> gradient = load<width>(dy + ((n * d.p + p) * d.q + q) * d.c + channel);
-        const float number = d.number(d.rows(p), d.columns(q));
-        for (int j = 0; j < width; ++j) sum.v[j] += gradient.v[j] / number;
+        for (int j = 0; j < width; ++j) sum.v[j] += gradient.v[j] * share;
       }
     store(dx + static_cast<std::int64_t>(i) * width, sum, accumulate);
   }
@@ -103,7 +109,7 @@ __global__ void __launch_bounds__(block_threads)
 
 void average_pool_forward(Stream& stream, const Pool2dShape& shape, bool count_padding, ConstView x, View y) {
   with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
-    constexpr int width = pack_width<T>;
+    constexpr int width = 4;  // eight of bf16 spilled registers on one architecture
     const bool packs = shape.c % width == 0 && aligned_for_packs<width>(x.as<T>(), y.as<T>());
     const unsigned count = pack_count(y.count(), packs ? width : 1);
     launch(packs ? average_pool_forward_kernel<width, T> : average_pool_forward_kernel<1, T>,
