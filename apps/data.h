@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/data/open.h"
+#include "engine/run/config.h"
 #include "engine/run/console.h"
 
 namespace CLI {
