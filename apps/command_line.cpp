@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "engine/core/error.h"
+#include "engine/core/foreign_text.h"
 #include "engine/report/suggest.h"
 
 namespace tessera {

@@ -45,7 +45,7 @@ void open_standard_streams() {
     if (::fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) (void)::open("/dev/null", modes[descriptor]);
 }
 
-// Results that did not get out are a failure; a reader who has gone wants no message.
+// A program whose results did not get out has not succeeded. A reader who has gone wants no message.
 int finish(int code) {
   std::cout.flush();
   if (std::fflush(stdout) == 0 && !std::ferror(stdout) && std::cout) return code;

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "engine/core/error.h"
+#include "engine/core/foreign_text.h"
 #include "engine/files/csv.h"
 #include "engine/report/suggest.h"
 
