@@ -22,7 +22,7 @@ class Optimizer {
   virtual void update(const kernels::StepState* state, const kernels::StepGuard* guard) = 0;
 
   // What it remembers between steps, by name ("moment1"): flat tensors parallel to the parameters.
-  const std::map<std::string, Tensor>& memory() const { return memory_; }
+  std::map<std::string, Tensor> memory() const { return memory_; }
 
   // From now on it updates those parameters alone, by the learning rate of that group (0 … kernels::max_groups − 1).
   void only(const std::function<bool(const Parameter&)>& chosen, int group = 0);

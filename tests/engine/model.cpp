@@ -1,6 +1,7 @@
 // Loops of one's own: a model, a loss, backward() and an optimiser's step().
 #include "engine/nn/model.h"
 
+#include "engine/nn/layers.h"
 #include "engine/optim/optimizers.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
