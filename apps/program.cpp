@@ -58,6 +58,7 @@ int finish(int code) {
 
 int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept {
   open_standard_streams();
+  let_allocations_fail();
   try {
     return finish(body(argc, argv));
   } catch (const Error& error) {
