@@ -203,7 +203,9 @@ std::string temporary_name(std::string_view name) {
 // Not std::filesystem's iterators: theirs take memory in functions that are noexcept, and end the process where there is
 // none.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder, ExitCode on_error) {
-  const std::unique_ptr<DIR, int (*)(DIR*)> open(::opendir(folder.c_str()), ::closedir);
+  DIR* opened = ::opendir(folder.c_str());
+  while (!opened && errno == EINTR) opened = ::opendir(folder.c_str());
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(opened, ::closedir);
   std::vector<std::filesystem::path> entries;
   int error = open ? 0 : errno;
   while (open) {
