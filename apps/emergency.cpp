@@ -14,7 +14,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "apps/program.h"
+#include "apps/emergency.h"
 
 namespace {
 

@@ -16,6 +16,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "apps/emergency.h"
 #include "engine/core/error.h"
 #include "kernels/errors.h"
 

@@ -13,9 +13,6 @@ class App;
 
 namespace tessera {
 
-// From now on what cannot be allocated is a std::bad_alloc (emergency.cpp).
-void let_allocations_fail();
-
 // What main calls. Whatever `body` throws becomes one line on standard error and the exit code that belongs to it; nothing
 // ends in abort(). Results that could not be written to standard output end it with 1, or with 141 where their reader has
 // gone.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/files/manifest.h"
+#include "engine/files/remove.h"
 #include "engine/files/sha256.h"
 
 namespace tessera {

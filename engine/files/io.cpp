@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +13,8 @@
 #include <new>
 #include <system_error>
 #include <utility>
+
+#include "engine/files/remove.h"
 
 namespace tessera {
 
@@ -221,15 +222,6 @@ std::vector<std::filesystem::path> list_folder(const std::filesystem::path& fold
   if (error != 0) fail(on_error, shown(folder) + ": cannot be listed: " + reason(error));
   std::sort(entries.begin(), entries.end());
   return entries;
-}
-
-void remove_quietly(const std::filesystem::path& path) noexcept {
-  constexpr int most_open = 8;
-  const auto remove = [](const char* entry, const struct stat*, int, FTW*) {
-    std::remove(entry);
-    return 0;  // on to the next
-  };
-  ::nftw(path.c_str(), remove, most_open, FTW_DEPTH | FTW_PHYS);
 }
 
 void remove_left_over(const std::filesystem::path& folder) {

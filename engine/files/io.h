@@ -91,9 +91,6 @@ Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode
 // What is in a folder, sorted by name. A folder that cannot be listed is an error.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder, ExitCode on_error);
 
-// Removes a file, or a folder with all that is in it, as far as that can be done; links are not followed.
-void remove_quietly(const std::filesystem::path& path) noexcept;
-
 // The name of the temporary file or folder behind which `name` is written. It carries our mark, and whoever writes it holds
 // a lock (flock) on it: what bears the mark and is not locked was left over by a crash.
 inline constexpr std::string_view temporary_prefix = ".tessera-tmp-";
