@@ -60,6 +60,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
       for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
+      for (const std::string& note : saved.notes) console.note(note);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
       console.note("device   " + device->choice());
 

@@ -102,6 +102,7 @@ int tessera::finetune_main(int argc, char** argv) {
   add_finetune_options(app, options, defaults);
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
+  add_network_options(app, options.compute);
   app.add_option("--out", out, "Run folder")->default_str("runs/finetune-<network>-<time>/");
   add_output_options(app, output);
 

@@ -176,6 +176,7 @@ int tessera::predict_main(int argc, char** argv) {
       }
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
+      for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
 
       const std::vector<float> logits = logits_of(saved, config, subjects.images, device, stop.flag());

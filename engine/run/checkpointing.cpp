@@ -132,8 +132,7 @@ FitState restore(const Checkpoint& checkpoint, ParameterStore& parameters, const
   const std::string where = "checkpoint of step " + std::to_string(checkpoint.step) + ", ";
   load_weights(Safetensors::parse(file_of(checkpoint, weights_file), where + weights_file), parameters);
   const Safetensors memory = Safetensors::parse(file_of(checkpoint, optimizer_file), where + optimizer_file);
-  for_each_memory(parameters, optimizer,
-                  [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t, false); });
+  for_each_memory(parameters, optimizer, [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
   try {
     return state_of(std::string(text_of(file_of(checkpoint, state_file))));
   } catch (const nlohmann::json::exception& error) {

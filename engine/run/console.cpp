@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "engine/core/foreign_text.h"
 #include "engine/report/text.h"
 
 namespace tessera {
@@ -46,14 +47,14 @@ Console::Console(Verbosity verbosity, bool output_taken)
       results_(output_taken ? stderr : stdout) {}
 
 void Console::note(const std::string& line) const {
-  if (verbosity_ != Verbosity::quiet) print(stderr, line + "\n");
+  if (verbosity_ != Verbosity::quiet) print(stderr, escaped(line, Keep::lines) + "\n");
 }
-void Console::warn(const std::string& line) const { print(stderr, "warning: " + line + "\n"); }
+void Console::warn(const std::string& line) const { print(stderr, "warning: " + escaped(line, Keep::lines) + "\n"); }
 void Console::result(const std::string& line) const {
-  if (verbosity_ != Verbosity::json) print(results_, line + "\n");
+  if (verbosity_ != Verbosity::json) print(results_, escaped(line, Keep::lines) + "\n");
 }
 void Console::object(const std::string& json) const {
-  if (verbosity_ == Verbosity::json) print(results_, json + "\n");
+  if (verbosity_ == Verbosity::json) print(results_, escaped(json, Keep::json) + "\n");
 }
 
 void ConsoleProgress::on_start(const Fit& fit) { shown_best_ = fit.host_state().best.value_or(0); }

@@ -60,7 +60,7 @@ RunResult run_finetuning(const FinetuneRequest& request, Network& network, const
   std::vector<std::string> head_names;
   for (const Parameter* parameter : head) head_names.push_back(parameter->path());
   initialize_head(head, config.seed);
-  load_weights(pretrained, parameters, head_names);
+  for (const std::string& note : load_weights(pretrained, parameters, head_names)) console.note(note);
   const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
 
   make_folder(request.folder, ExitCode::weights, system_calls);

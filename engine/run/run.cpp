@@ -85,8 +85,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     else
       console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
   }
-  if (!resumed && !config.weights.empty()) load_weights(Safetensors::read(config.weights), parameters);
-  write_file_atomically(request.folder / "config.json", bytes_of(config_json), ExitCode::weights);
+  if (!resumed && !config.weights.empty())
+    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters)) console.note(note);
+  write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
 
   BatchSource train(DeviceImages::upload(split.train, device),
@@ -101,21 +102,21 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   if (fit.host_state().step > 0)
     console.note("resuming after step " + with_thousands(fit.host_state().step) + " of " +
                  with_thousands(fit.total_steps()));
-  HistoryFile history(request.folder / "history.csv", recipe.top5);
-  BestWeights best(request.folder / "best.safetensors", parameters, metadata);
+  HistoryFile history(checkpoints.run_folder() / "history.csv", recipe.top5);
+  BestWeights best(checkpoints.run_folder() / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console, recipe);
   CheckpointWriter checkpoint_writer(checkpoints, parameters, *optimizer, config_json);
   for (FitObserver* observer : std::initializer_list<FitObserver*>{&history, &best, &progress, &checkpoint_writer})
     fit.add(*observer);
 
   RunResult result{.end = fit.run(), .test = std::nullopt};
-  RunReport report(request.folder / "report.html", config, parameters);
+  RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
   report.add_training(fit, result.end);
   report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
-  save_weights(request.folder / "last.safetensors", parameters, metadata);
+  save_weights(checkpoints.run_folder() / "last.safetensors", parameters, metadata);
   if (recipe.test_best && (test || validation))
-    load_weights(Safetensors::read(request.folder / "best.safetensors"), parameters);
+    load_weights(Safetensors::read(checkpoints.run_folder() / "best.safetensors"), parameters);
   const auto close = [&](const BatchSource& source, const ImageSet& images, const char* kind) {
     const auto start = std::chrono::steady_clock::now();
     const Evaluation e = evaluate(network, source,
