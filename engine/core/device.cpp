@@ -80,14 +80,6 @@ std::size_t size_class(std::size_t bytes) {
   return (bytes + step - 1) / step * step;
 }
 
-// For destructors.
-void release_quietly(MemoryPool& pool) {
-  try {
-    pool.release();
-  } catch (const DeviceError&) {  // a lost device: said where it was noticed
-  }
-}
-
 }  // namespace
 
 std::shared_ptr<Device> Device::open(const DeviceRequest& request) {
@@ -175,10 +167,19 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
 void Device::recycle(MemoryPool& pool, void* memory, std::size_t bytes) noexcept {
   in_use_ -= bytes;
   pool.put(memory, bytes);
-  if (!pool_memory_ && &pool == common_.get()) release_quietly(pool);
+  if (pool_memory_ || &pool != common_.get()) return;
+  try {
+    pool.release();
+  } catch (const kernels::DeviceError&) {  // a lost device: said where it was noticed
+  }
 }
 
-MemoryPool::~MemoryPool() { release_quietly(*this); }
+MemoryPool::~MemoryPool() {
+  try {
+    release();
+  } catch (const kernels::DeviceError&) {  // a lost device: said where it was noticed
+  }
+}
 
 void* MemoryPool::take(std::size_t bytes) {
   const auto found = blocks_.find(bytes);
