@@ -15,10 +15,6 @@ namespace tessera {
 // Images have this side where neither the data nor the command line says another.
 inline constexpr std::int64_t usual_image_size = 32;
 
-inline constexpr const char* data_help =
-    "CIFAR-10 or CIFAR-100 (a folder or .tar.gz, binary or python version), STL-10, a folder of IDX files (MNIST), "
-    "a folder train/<class>/*.png|jpg with test/ or val/, or the word synthetic";
-
 // What the command line says of data.
 struct DataOptions {
   std::string labels;

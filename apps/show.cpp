@@ -7,6 +7,7 @@
 #include "apps/data.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/files/output.h"
 #include "engine/image/resize.h"
@@ -21,7 +22,7 @@ namespace {
 using namespace tessera;
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t most_in_grid = 1024;
+constexpr int most_in_grid = 1024;
 constexpr double largest_in_grid = 160;  // pixels along a side
 
 std::string shapes_line(const char* name, const ImageSet& set) {
@@ -146,19 +147,21 @@ int tessera::show_main(int argc, char** argv) {
   bool augment = false;
   RunConfig defaults;
   std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
-  app.add_option("DATA", data_path, data_help)->required();
+  app.add_option("DATA", data_path, data_help())->required();
   app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
-  app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
+  app.add_option("--split", split, "Which images")->check(one_of({"train", "test"}))->capture_default_str();
   app.add_option("--count", count, "Images in the picture, the first ones")
-      ->check(CLI::Range(std::int64_t{1}, most_in_grid))
+      ->check(number<std::int64_t>({.least = 1, .most = most_in_grid}))
       ->capture_default_str();
   app.add_option("--index", index, "Print the values and the label of this image instead")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number<std::int64_t>({.least = 0}))
       ->default_str("none");
   app.add_flag("--augment", augment, "The pictures as training with --augment standard sees them")->excludes("--index");
-  app.add_option("--seed", seed, "Of synthetic data and augmentation")->capture_default_str();
+  app.add_option("--seed", seed, "Of synthetic data and augmentation")
+      ->check(number<std::uint64_t>())
+      ->capture_default_str();
   app.add_option("--image-size", image_size, "Bring images to this many pixels a side")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{4096}))
+      ->check(number<std::int64_t>({.least = 1, .most = 4096}))
       ->default_str("their own size; 32 where they have several, and for small grey images")
       ->group("Data");
   add_data_options(app, data_options);
