@@ -55,8 +55,10 @@ void csv(ByteSpan input) {
   if (again.columns != table.columns || again.rows != table.rows) __builtin_trap();
 }
 
-void image(ByteSpan input) { decode_image(input, "fuzz"); }
-void resized(ByteSpan input) { decode_resized(input, "fuzz", 7, 5); }
+void image(ByteSpan input) {
+  decode_resized(input, "fuzz", 7, 5);
+  decode_image(input, "fuzz");
+}
 void each_cifar(void (*read)(ByteSpan, const cifar::Set&, const cifar::Labels&), ByteSpan input) {
   for (const cifar::Set& set : cifar::sets())
     for (const cifar::Labels& labels : set.labels) {
