@@ -22,7 +22,7 @@ namespace {
 using namespace tessera;
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t most_in_grid = 1024;
+constexpr int most_in_grid = 1024;
 constexpr double largest_in_grid = 160;  // pixels along a side
 
 std::string shapes_line(const char* name, const ImageSet& set) {

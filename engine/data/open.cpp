@@ -7,6 +7,7 @@
 #include "engine/data/idx.h"
 #include "engine/data/image_folder.h"
 #include "engine/data/seen.h"
+#include "engine/data/stl10.h"
 #include "engine/data/synthetic.h"
 #include "engine/image/resize.h"
 
@@ -17,9 +18,11 @@ namespace {
 
 constexpr DatasetFormat formats[] = {
     {"synthetic", "the word synthetic", is_synthetic, open_synthetic},
-    {"CIFAR binary", "a folder with data_batch_*.bin or test_batch.bin", is_cifar_binary, open_cifar_binary, true},
-    {"CIFAR python", "a folder with data_batch_* or test_batch (pickles)", is_cifar_python, open_cifar_python, true},
+    {"CIFAR binary", "a folder with data_batch_*.bin or test_batch.bin (CIFAR-10), or train.bin and test.bin (CIFAR-100)",
+     is_cifar_binary, open_cifar_binary, true},
+    {"CIFAR python", "a folder of the same pickled, data_batch_* or train", is_cifar_python, open_cifar_python, true},
     {"CIFAR archive", "a .tar.gz of either", is_cifar_archive, open_cifar_archive, true},
+    {"STL-10", "a folder with train_X.bin or test_X.bin", is_stl10, open_stl10},
     {"IDX", "a folder with train-images-idx3-ubyte(.gz) or t10k-images-idx3-ubyte(.gz)", is_idx, open_idx},
     {"images", "a folder with train/<class>/*.png|jpg and test/<class>/*", is_image_folder, open_image_folder},
 };
