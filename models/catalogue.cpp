@@ -36,7 +36,8 @@ std::unique_ptr<Network> NetworkEntry::make(const NetworkOptions& options) const
   if (!options.residual && !has_residual_option)
     throw UsageError(std::string("--no-residual: ") + id + " has no variant without residual adds");
   if (options.image_size && !any_image_size)
-    throw UsageError("--image-size: " + std::string(id) + " flattens its last map, so that its linear layer fits one size of " +
+    throw UsageError("--image-size: " + std::string(id) +
+                     " flattens its last map, so that its linear layer fits one size of " +
                      "image only; networks that end in a global pool take any: " +
                      list_of([](const NetworkEntry& entry) { return entry.any_image_size; }));
   std::unique_ptr<Network> network = build(options);

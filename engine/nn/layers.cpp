@@ -25,8 +25,7 @@ double Conv2d::flops(const Tensor& output) const {
 }
 
 Linear::Linear(std::int64_t in, std::int64_t out, const Options& o)
-    : options(o),
-      weight({out, in}, o.init.linear_weight, {static_cast<double>(in), static_cast<double>(out)}) {
+    : options(o), weight({out, in}, o.init.linear_weight, {static_cast<double>(in), static_cast<double>(out)}) {
   if (o.bias) bias = Parameter({out}, o.init.linear_bias, {static_cast<double>(in), static_cast<double>(out)});
 }
 
@@ -83,10 +82,12 @@ Variable Dropout::operator()(const Context& context, const Variable& x) const {
     return x;
   }
   if (!number)
-    throw Error(ExitCode::failure, "a dropout layer is not named by its network's visit(): it would share its masks with others");
+    throw Error(ExitCode::failure,
+                "a dropout layer is not named by its network's visit(): it would share its masks with others");
   if (!context.state) throw Error(ExitCode::failure, "layer " + path() + ": dropout in training needs Context::state");
-  Variable y = at(
-      *this, [&] { return dropout(x, {.probability = probability, .seed = context.seed, .layer = *number}, context.state); });
+  Variable y = at(*this, [&] {
+    return dropout(x, {.probability = probability, .seed = context.seed, .layer = *number}, context.state);
+  });
   context.done(*this, "dropout", y.value());
   return y;
 }

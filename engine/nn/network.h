@@ -10,10 +10,10 @@ namespace tessera {
 
 // What a caller may change about a network of the catalogue.
 struct NetworkOptions {
-  std::optional<std::int64_t> outputs = {};  // size of the head
-  std::optional<double> dropout = {};        // of every dropout layer it has
+  std::optional<std::int64_t> outputs = {};     // size of the head
+  std::optional<double> dropout = {};           // of every dropout layer it has
   std::optional<std::int64_t> image_size = {};  // rows and columns of an image
-  bool residual = true;                      // false: without the residual adds, where the network knows that variant
+  bool residual = true;                         // false: without the residual adds, where the network knows that variant
 
   template <class F>
   void fields(F& f) {
