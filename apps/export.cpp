@@ -11,6 +11,7 @@
 
 #include "apps/options.h"
 #include "apps/program.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/files/output.h"
 #include "engine/run/console.h"
@@ -128,7 +129,7 @@ int tessera::export_main(int argc, char** argv) {
   app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable; -: to standard output")
       ->required();
   app.add_option("--names", names, "own, or keras (names and layouts of tf.keras)")
-      ->check(CLI::IsMember({"own", "keras"}))
+      ->check(one_of({"own", "keras"}))
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");

@@ -9,6 +9,7 @@
 #include "apps/program.h"
 #include "apps/verbs.h"
 #include "engine/core/error.h"
+#include "engine/core/foreign_text.h"
 #include "engine/report/suggest.h"
 #include "models/catalogue.h"
 

@@ -16,7 +16,9 @@
 #include <string_view>
 #include <system_error>
 
+#include "apps/command_line.h"
 #include "engine/core/error.h"
+#include "engine/data/open.h"
 #include "kernels/errors.h"
 
 namespace tessera {
@@ -74,22 +76,25 @@ int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept 
     return report(error.what(),
                   error.code() == std::errc::resource_unavailable_try_again ? ExitCode::device : ExitCode::failure);
   } catch (const std::exception& error) {
-    return report(error.what(), ExitCode::failure);
+    return report([&] { return std::string("a mistake of this program, please report it: ") + error.what(); },
+                  ExitCode::failure);
   } catch (...) {
     return report("something unknown was thrown", ExitCode::failure);
   }
 }
 
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  app.name(argv[0]);
   app.set_version_flag("--version", std::string("Tessera ") + TESSERA_VERSION, "Print the version and exit");
   app.get_formatter()->column_width(36);
   app.option_defaults()->always_capture_default();
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app.exit(error);  // --help, --version
+    parse_command_line(app, argc, argv);
+  } catch (const CLI::Success& wish) {
+    return app.exit(wish);  // --help, --version
+  } catch (const UsageError& error) {
     std::fprintf(stderr, "error: %s\nsee %s --help\n", escaped(error.what(), Keep::lines).c_str(), app.get_name().c_str());
-    return static_cast<int>(ExitCode::usage);
+    return static_cast<int>(error.code);
   }
   return body();
 }
@@ -97,6 +102,12 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
 void add_output_options(CLI::App& app, OutputOptions& options) {
   app.add_flag("--quiet", options.quiet, "Results and warnings only");
   app.add_flag("--json", options.json, "One JSON object per line on standard output instead of prose");
+}
+
+std::string data_help() {
+  std::string text = "One of:";
+  for (const DatasetFormat& format : dataset_formats()) text += std::string("\n") + format.looks_like;
+  return text;
 }
 
 std::filesystem::path new_run_folder(const std::string& name) {

@@ -28,6 +28,9 @@ struct OutputOptions {
 };
 void add_output_options(CLI::App& app, OutputOptions& options);
 
+// What DATA may be, for --help: every form that open_dataset() reads.
+std::string data_help();
+
 // "runs/<name>-<time>", or with a number behind it where that exists already.
 std::filesystem::path new_run_folder(const std::string& name);
 
