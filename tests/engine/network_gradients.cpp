@@ -28,12 +28,12 @@ struct NarrowResNet : Network {
   }
 
   Conv2d conv{3, 4, 3, {.padding = Padding::all(1), .bias = false}};
-  BatchNorm norm{4, {}};
-  ResidualUnit same{4, 4, {}};
+  BatchNorm norm{4};
+  ResidualUnit same{4, 4};
   ResidualUnit halved{4, 8, {.stride = 2, .project = true}};
   ResidualUnit last{8, 8, {.activation = Activation::none, .padding = Padding::all(1)}};
   GlobalAveragePool pool;
-  Linear head{8, 10, {}};
+  Linear head{8, 10};
 };
 
 struct Images {
