@@ -24,26 +24,13 @@ std::vector<HistoryRow> train(Network& network, ParameterStore& parameters, cons
   check(data.train, "training", network);
   check(data.test, "test", network);
   const auto batches = [&](const ImageSet& set, bool augment) {
-    return BatchSource(DeviceImages::upload(set, parameters.device()),
-                       gather_params(recipe.normalization, augment, recipe.seed));
+    return ImageBatches(DeviceImages::upload(set, parameters.device()),
+                        gather_params(recipe.normalization, augment, recipe.seed));
   };
-  BatchSource images = batches(data.train, recipe.augment);
-  std::optional<BatchSource> test;
+  ImageBatches images = batches(data.train, recipe.augment);
+  std::optional<ImageBatches> test;
   if (data.test.count > 0) test = batches(data.test, false);
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer(recipe.optimizer, parameters);
-  Fit fit(network, parameters, *optimizer, images, test ? &*test : nullptr,
-          {.batch_size = recipe.batch_size,
-           .epochs = recipe.epochs,
-           .max_steps = {},
-           .evaluate_every_steps = recipe.evaluate_every_steps,
-           .learning_rate = learning_rate_of(recipe.optimizer),
-           .schedule = recipe.schedule,
-           .label_smoothing = recipe.label_smoothing,
-           .seed = recipe.seed,
-           .shuffle = recipe.shuffle,
-           .best = recipe.best,
-           .loss_average = recipe.loss_average},
-          {});
+  Fit fit(network, parameters, recipe, images, test ? &*test : nullptr);
   fit.run();
   return fit.state().history;
 }
