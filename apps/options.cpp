@@ -86,6 +86,7 @@ void TrainOptions::apply(RunConfig& config) const {
   take(epochs, recipe.epochs);
   if (optimizer) {
     const double rate = learning_rate_of(recipe.optimizer);
+    recipe.groups.clear();  // one rule for all parameters
     recipe.optimizer = Kinds<OptimizerOptions>::make(*optimizer).value();
     set_field(recipe.optimizer, "learning_rate", rate);
   }
