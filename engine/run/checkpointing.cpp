@@ -154,8 +154,7 @@ bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& paramete
   for (const auto& [part, flat] : optimizer.memory()) parts.insert(part);
   for (const TensorEntry& entry : memory.tensors()) stored.insert(entry.name.substr(0, entry.name.find('/')));
   if (parts != stored) return false;
-  for_each_memory(parameters, optimizer,
-                  [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
+  for_each_memory(parameters, optimizer, [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
   return true;
 }
 

@@ -122,12 +122,14 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   }
   const auto load_initial = [&] {
     if (config.weights.empty()) return;
-    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters, head_names)) console.note(note);
+    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters, head_names))
+      console.note(note);
   };
   if (!request.resumed) load_initial();
 
   CheckpointStore checkpoints(request.folder);
-  if (!request.resumed && (!checkpoints.steps().empty() || std::filesystem::exists(checkpoints.run_folder() / "last.safetensors")))
+  if (!request.resumed &&
+      (!checkpoints.steps().empty() || std::filesystem::exists(checkpoints.run_folder() / "last.safetensors")))
     throw UsageError(request.folder.string() + " already holds a run: go on with --resume " + request.folder.string() +
                      ", or give another --out");
   std::optional<Checkpoint> checkpoint;

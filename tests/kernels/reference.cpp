@@ -30,7 +30,8 @@ TEST_CASE("only float32 and float64") {
   Stream s(backend(), 0, {});
   std::uint16_t bits[2] = {};
   const View v{bits, DType::bf16, {2}};
-  CHECK_THROWS_WITH(backend().arithmetic(s, Arithmetic::add, v, v, {v, false}), "[arithmetic] backend 'reference' has no such kernel for bfloat16");
+  CHECK_THROWS_WITH(backend().arithmetic(s, Arithmetic::add, v, v, {v, false}),
+                    "[arithmetic] backend 'reference' has no such kernel for bfloat16");
 }
 
 TEST_CASE("elementwise by hand") {
