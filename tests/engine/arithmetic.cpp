@@ -12,8 +12,8 @@ using namespace tessera::test;
 TEST_CASE("operands that do not fit are an error that names both shapes") {
   const auto device = reference();
   const auto ones = [&](const Shape& shape) {
-    return Variable(Tensor::from(device, shape, std::span<const float>(std::vector<float>(
-                                                    static_cast<std::size_t>(shape.count()), 1.0f))));
+    return Variable(Tensor::from(device, shape,
+                                 std::span<const float>(std::vector<float>(static_cast<std::size_t>(shape.count()), 1.0f))));
   };
   CHECK_THROWS_WITH(ones({2, 3}) + ones({2}), Catch::Contains("[add]") && Catch::Contains("[2, 3]") &&
                                                   Catch::Contains("[2]") && Catch::Contains("a row [3]"));
