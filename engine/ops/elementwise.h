@@ -9,6 +9,10 @@ using kernels::Activation;
 
 // y = f(x): formulas, gradients and sources in kernels/activation.h.
 Variable activate(const Variable& x, Activation activation);
+inline Variable relu(const Variable& x) { return activate(x, Activation::relu); }
+inline Variable sigmoid(const Variable& x) { return activate(x, Activation::sigmoid); }
+inline Variable gelu(const Variable& x) { return activate(x, Activation::gelu); }
+inline Variable silu(const Variable& x) { return activate(x, Activation::silu); }
 
 // y = a + b, of one shape.
 Variable add(const Variable& a, const Variable& b);

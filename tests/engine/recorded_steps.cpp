@@ -55,7 +55,7 @@ struct Trainee {
   TinyNetwork network;
   ParameterStore store;
   std::unique_ptr<Optimizer> optimizer;
-  BatchSource images;
+  ImageBatches images;
   TrainStep step;
   std::int64_t steps = 0;
 };
@@ -109,7 +109,7 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
     const std::shared_ptr<Device> device = open(name);
     TinyNetwork network;
     const ParameterStore store(network, device, 6);
-    const BatchSource images(DeviceImages::upload(tiny_images(45, 2), device), Trainee::gather());
+    const ImageBatches images(DeviceImages::upload(tiny_images(45, 2), device), Trainee::gather());
     std::vector<float> logits;
     const Evaluation e = evaluate(network, images, {.batch_size = 8, .on_batch = [&](const Tensor& batch, const Tensor&) {
                                                       const std::vector<float> values = batch.to_host<float>();
