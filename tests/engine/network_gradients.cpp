@@ -132,7 +132,7 @@ double relative_error(const Gradients& got, const Gradients& expected) {
 TEST_CASE("gradients of whole networks: the emulated GPU in float32 against the reference in float64") {
   for (const Case& c : cases()) {
     INFO(c.name);
-    const Gradients expected = exact(c), got = gradients(c, "emulated", DType::f32, Precision::fp32);
+    const Gradients expected = exact(c), got = gradients(c, test_gpu(), DType::f32, Precision::fp32);
     CHECK(std::abs(got.loss - expected.loss) < 1e-5 * expected.loss);
     for (const auto& [path, e] : expected.of) {
       INFO("gradient of " << path);
@@ -156,7 +156,7 @@ TEST_CASE("gradients of whole networks: the emulated GPU in bf16 against the ref
   for (const Case& c : cases()) {
     INFO(c.name);
     const bool smooth = c.bias != 0;
-    const Gradients expected = exact(c), got = gradients(c, "emulated", DType::f32, Precision::bf16);
+    const Gradients expected = exact(c), got = gradients(c, test_gpu(), DType::f32, Precision::bf16);
     CHECK(std::abs(got.loss - expected.loss) < 5e-3 * expected.loss);
     const double error = relative_error(got, expected);
     CHECK(error < (smooth ? 2e-2 : 0.25));
