@@ -4,6 +4,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/files/npy.h"
@@ -32,10 +33,8 @@ int tessera::evaluate_main(int argc, char** argv) {
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
-  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic")->required();
-  app.add_option("--split", split_name, "Which images")
-      ->check(CLI::IsMember({"test", "val", "train"}))
-      ->capture_default_str();
+  app.add_option("DATA", data, data_help())->required();
+  app.add_option("--split", split_name, "Which images")->check(one_of({"test", "val", "train"}))->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   app.add_option("--logits", logits_file,
@@ -60,6 +59,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       Dataset dataset = open_dataset(data, {.seed = config.recipe.seed, .stop = signals.stop()});
       for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
+      for (const std::string& note : saved.notes) console.note(note);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
       console.note("device   " + device->choice());
 

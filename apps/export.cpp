@@ -9,7 +9,9 @@
 #include <cstring>
 #include <map>
 
+#include "apps/options.h"
 #include "apps/program.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/files/output.h"
 #include "engine/run/console.h"
@@ -121,23 +123,27 @@ std::string to_text(const Values& variable) {
 int tessera::export_main(int argc, char** argv) {
   CLI::App app("Writes weights in other forms.");
   OutputOptions output;
+  ComputeOptions options;
   std::string weights, txt, names = "own", network_id;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
   app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable; -: to standard output")
       ->required();
   app.add_option("--names", names, "own, or keras (names and layouts of tf.keras)")
-      ->check(CLI::IsMember({"own", "keras"}))
+      ->check(one_of({"own", "keras"}))
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
+  add_network_options(app, options);
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
     const Output text(txt, ExitCode::weights, std::span(&weights, 1));
     const Console console(output.verbosity(), text.is_standard_output());
     const Safetensors file = Safetensors::read(weights);
-    const RunConfig config = config_of(file, network_id);
+    RunConfig config = config_of(file, network_id);
+    options.apply(config);
     const SavedNetwork saved = load_network(file, config, Device::open({.device = "cpu", .options = {.threads = 1}}));
+    for (const std::string& note : saved.notes) console.note(note);
     std::vector<Values> variables = own_variables(*saved.parameters);
     if (names == "keras") to_keras(variables, config.network);
 

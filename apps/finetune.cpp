@@ -6,6 +6,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/training.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "models/saved_network.h"
@@ -55,26 +56,26 @@ void add_finetune_options(CLI::App& app, FinetuneOptions& o, const RunConfig& de
   const char* group = "Training";
   app.add_option("--epochs-frozen", o.epochs_frozen, "Epochs of the new head alone; 0: none")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(number<std::int64_t>({.least = 0, .most = 1e9}))
       ->group(group);
   app.add_option("--epochs", o.epochs, "Epochs of all parameters after that; 0: none")
       ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+      ->check(number<std::int64_t>({.least = 0, .most = 1e9}))
       ->group(group);
   app.add_option("--lr-frozen", o.lr_frozen, "Learning rate of the new head alone")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(number<double>({.least = 0, .above = true}))
       ->group(group);
   app.add_option("--lr", o.lr, "Learning rate of all parameters")
       ->capture_default_str()
-      ->check(CLI::PositiveNumber)
+      ->check(number<double>({.least = 0, .above = true}))
       ->group(group);
   for (const auto& [name, value, help] :
        {std::tuple{"--limit-train", &o.limit_train, "Use the first N training images of these classes"},
         std::tuple{"--limit-test", &o.limit_test, "Use the first N test images of these classes"}})
     app.add_option_function<std::int64_t>(
            name, [value = value](const std::int64_t& given) { *value = given; }, help)
-        ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 40))
+        ->check(number<std::int64_t>({.least = 1}))
         ->default_str("all")
         ->group(group);
   add_compute_options(app, o.compute, defaults);
@@ -107,10 +108,11 @@ int tessera::finetune_main(int argc, char** argv) {
   OutputOptions output;
   std::string weights, data, network_id, out, resume;
   app.add_option("WEIGHTS", weights, "A .safetensors file (not with --resume)");
-  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic");
+  app.add_option("DATA", data, data_help());
   add_finetune_options(app, options, defaults);
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
+  add_network_options(app, options.compute);
   app.add_option("--out", out, "Run folder")->default_str("runs/finetune-<network>-<time>/");
   app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
       ->excludes("--out")

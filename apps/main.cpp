@@ -9,6 +9,7 @@
 #include "apps/program.h"
 #include "apps/verbs.h"
 #include "engine/core/error.h"
+#include "engine/core/foreign_text.h"
 #include "engine/report/suggest.h"
 #include "models/catalogue.h"
 
@@ -65,7 +66,7 @@ int print(const std::string& text) {
 }
 
 int usage_error(const std::string& message, const std::string& program) {
-  std::fprintf(stderr, "error: %s\nsee %s --help\n", message.c_str(), program.c_str());
+  std::fprintf(stderr, "error: %s\nsee %s --help\n", escaped(message, Keep::lines).c_str(), program.c_str());
   return static_cast<int>(ExitCode::usage);
 }
 
@@ -107,9 +108,8 @@ int tessera_main(int argc, char** argv) {
   return usage_error("no verb is called " + printable(word) + did_you_mean(word, names), "tessera");
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+// By the name it was called.
+int named_main(int argc, char** argv) {
   const std::string path = argc > 0 ? argv[0] : "tessera";
   const std::string name = path.substr(path.rfind('/') + 1);
   if (const Verb* verb = find_verb(name)) return call(name, 0, argc, argv, verb->run);
@@ -121,3 +121,7 @@ int main(int argc, char** argv) {
   }
   return tessera_main(argc, argv);
 }
+
+}  // namespace
+
+int main(int argc, char** argv) { return guarded(named_main, argc, argv); }

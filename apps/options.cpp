@@ -1,8 +1,7 @@
 #include "apps/options.h"
 
-#include <CLI/CLI.hpp>
-
 #include "apps/training.h"
+#include "apps/values.h"
 #include "engine/files/csv.h"
 
 namespace tessera {
@@ -21,14 +20,6 @@ template <class T>
 void take(const std::optional<T>& given, T& field) {
   if (given) field = *given;
 }
-
-const CLI::Validator positive_integer(
-    [](std::string& text) -> std::string {
-      std::int64_t number = 0;
-      if (CLI::detail::lexical_cast(text, number) && number > 0) return {};
-      return "'" + text + "' is not a number above 0";
-    },
-    "N > 0", "positive");
 
 }  // namespace
 
@@ -50,34 +41,37 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   const char* group = "Computing";
   add(app, "--device", o.device, "auto, cpu, cuda, cuda:N or emulated (CUDA kernels on the CPU)", d.device)->group(group);
   add(app, "--kernels", o.kernels, "With cuda: own kernels, or vendor (cuDNN and cuBLAS)", d.kernels)
-      ->check(CLI::IsMember({"auto", "own", "vendor"}))
+      ->check(one_of({"auto", "own", "vendor"}))
       ->group(group);
   add(app, "--precision", o.precision, "Arithmetic", to_word(d.recipe.precision))
-      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
+      ->check(one_of({"fp32", "tf32", "bf16"}))
       ->group(group);
   add(app, "--threads", o.threads, "CPU threads; 0: as many as the process may use", std::to_string(d.threads))
-      ->check(CLI::Range(0, 1024))
+      ->check(number<int>({.least = 0, .most = 1024}))
       ->group(group);
   add(app, "--conv", o.conv, "direct: no algorithm that gives up accuracy for speed",
       d.direct_convolution ? "direct" : "auto")
-      ->check(CLI::IsMember({"auto", "direct"}))
+      ->check(one_of({"auto", "direct"}))
       ->group(group);
   app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
       ->group(group);
   add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))
+      ->check(number<std::uint64_t>())
       ->group(group);
   add(app, "--batch-size", o.batch_size, "Images per step",
       d.recipe.batch_size > 0 ? std::to_string(d.recipe.batch_size) : "the recipe's")
-      ->check(positive_integer)
+      ->check(number<std::int64_t>({.least = 1, .most = 1 << 24}))
       ->group(group);
   add(app, "--normalize", o.normalize, "Of pixels, after /255", d.recipe.normalization.text())
-      ->check(CLI::IsMember({"none", "cifar10"}))
+      ->check(one_of({"none", "cifar10"}))
       ->group(group);
 }
 
 void add_network_options(CLI::App& app, ComputeOptions& o) {
   const char* group = "Network";
-  add(app, "--outputs", o.outputs, "Size of the head", "the network's")->check(positive_integer)->group(group);
+  add(app, "--outputs", o.outputs, "Size of the head", "the network's")
+      ->check(number<std::int64_t>({.least = 1, .most = 1 << 20}))
+      ->group(group);
   app.add_flag("--no-residual", o.no_residual, "Without the residual adds (resnet18_nndl)")->group(group);
 }
 
@@ -110,33 +104,41 @@ void TrainOptions::apply(RunConfig& config) const {
 void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
   const Recipe& r = d.recipe;
   const char* group = "Training";
-  add(app, "--epochs", o.epochs, "In total", std::to_string(r.epochs))->check(positive_integer)->group(group);
+  add(app, "--epochs", o.epochs, "In total", std::to_string(r.epochs))
+      ->check(number<std::int64_t>({.least = 1, .most = 1e9}))
+      ->group(group);
   add(app, "--steps", o.steps, "Stop after N optimiser steps, even within an epoch", "no limit")
-      ->check(positive_integer)
+      ->check(number<std::int64_t>({.least = 1, .most = 1e15}))
       ->group(group);
   add(app, "--minutes", o.minutes, "Stop after so many minutes of training", "no limit")
-      ->check(CLI::PositiveNumber)
+      ->check(number<double>({.least = 0, .above = true}))
       ->group(group);
   const auto& optimizers = Kinds<OptimizerOptions>::all;
   add(app, "--optimizer", o.optimizer, "The update rule; adam is PyTorch's form of it", kind_of(r.optimizer))
-      ->check(CLI::IsMember(std::vector<std::string>(optimizers.begin(), optimizers.end())))
+      ->check(one_of({optimizers.begin(), optimizers.end()}))
       ->group(group);
   const auto shown = [&](const char* field) { return csv_number(field_of(r.optimizer, field).value_or(0)); };
-  add(app, "--lr", o.lr, "Learning rate", shown("learning_rate"))->check(CLI::PositiveNumber)->group(group);
-  add(app, "--momentum", o.momentum, "Of sgd", shown("momentum"))->check(CLI::Range(0.0, 0.9999))->group(group);
+  add(app, "--lr", o.lr, "Learning rate", shown("learning_rate"))
+      ->check(number<double>({.least = 0, .above = true}))
+      ->group(group);
+  add(app, "--momentum", o.momentum, "Of sgd", shown("momentum"))
+      ->check(number<double>({.least = 0, .most = 0.9999}))
+      ->group(group);
   add(app, "--weight-decay", o.weight_decay, "The optimiser's, coupled", shown("weight_decay"))
-      ->check(CLI::NonNegativeNumber)
+      ->check(number<double>({.least = 0}))
       ->group(group);
   add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")
-      ->check(CLI::Range(0.0, 0.999))
+      ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
   add(app, "--augment", o.augment, "standard: random crop after padding by 4, random flip", r.augment ? "standard" : "none")
-      ->check(CLI::IsMember({"none", "standard"}))
+      ->check(one_of({"none", "standard"}))
       ->group(group);
   app.add_flag("--no-shuffle", o.no_shuffle, "Train in file order")->group(group);
-  add(app, "--limit-train", o.limit_train, "Use the first N training images", "all")->check(positive_integer)->group(group);
+  add(app, "--limit-train", o.limit_train, "Use the first N training images", "all")
+      ->check(number<std::int64_t>({.least = 1}))
+      ->group(group);
   add(app, "--limit-test", o.limit_test, "Use the first N test and validation images", "all")
-      ->check(positive_integer)
+      ->check(number<std::int64_t>({.least = 1}))
       ->group(group);
   add(app, "--weights", o.weights, "Start from the weights in this file", "initial values")->group(group);
 }

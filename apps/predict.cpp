@@ -9,6 +9,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/image/decode.h"
@@ -137,9 +138,11 @@ int tessera::predict_main(int argc, char** argv) {
   std::int64_t top = 5, index = -1;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
   app.add_option("IMAGE", paths, "PNG or JPEG photos of any size; with --index: a data set")->required();
-  app.add_option("--index", index, "Predict this image of the test set")->check(CLI::NonNegativeNumber)->default_str("none");
+  app.add_option("--index", index, "Predict this image of the test set")
+      ->check(number<std::int64_t>({.least = 0}))
+      ->default_str("none");
   app.add_option("--top", top, "How many of the likeliest classes to print")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1'000'000}))
+      ->check(number<std::int64_t>({.least = 1, .most = 1e6}))
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
@@ -169,6 +172,7 @@ int tessera::predict_main(int argc, char** argv) {
       }
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
+      for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
 
       const std::vector<float> logits = logits_of(saved, config, subjects.images, device, signals.stop());

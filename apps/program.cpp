@@ -8,18 +8,33 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <exception>
 #include <iostream>
 #include <new>
+#include <string>
+#include <string_view>
+#include <system_error>
 
+#include "apps/command_line.h"
 #include "engine/core/error.h"
+#include "engine/data/open.h"
 #include "kernels/errors.h"
 
 namespace tessera {
 namespace {
 
-int report(const char* message, ExitCode code) {
-  std::fprintf(stderr, "error: %s\n", message);
+// `text` makes the message, which may need memory that is not there.
+template <class Text>
+int report(const Text& text, ExitCode code) noexcept {
+  try {
+    std::fprintf(stderr, "error: %s\n", escaped(text(), Keep::lines).c_str());
+  } catch (const std::bad_alloc&) {
+    std::fputs("error: no memory is left to say what went wrong\n", stderr);
+  }
   return static_cast<int>(code);
+}
+int report(const char* message, ExitCode code) noexcept {
+  return report([message] { return std::string_view(message); }, code);
 }
 
 // A standard stream that is closed would lend its number to the first file that is opened, weights perhaps. What is put in
@@ -42,34 +57,56 @@ int finish(int code) {
 
 }  // namespace
 
-int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept {
   open_standard_streams();
-  app.set_version_flag("--version", std::string("Tessera ") + TESSERA_VERSION, "Print the version and exit");
-  app.get_formatter()->column_width(36);
-  app.option_defaults()->always_capture_default();
   try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return finish(app.exit(error));  // --help, --version
-    std::fprintf(stderr, "error: %s\nsee %s --help\n", error.what(), app.get_name().c_str());
-    return static_cast<int>(ExitCode::usage);
-  }
-  try {
-    return finish(body());
+    return finish(body(argc, argv));
   } catch (const Error& error) {
     return report(error.what(), error.code);
   } catch (const kernels::DeviceError& error) {
     return report(error.what(), ExitCode::device);
   } catch (const std::bad_alloc&) {
-    return report("out of memory on the host: use a smaller --batch-size or --limit-train", ExitCode::device);
+    std::fputs("error: out of memory on the host: use a smaller --batch-size or --limit-train\n", stderr);
+    return static_cast<int>(ExitCode::device);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report([&] { return error.path1().string() + ": " + error.code().message(); }, ExitCode::failure);
+  } catch (const std::system_error& error) {
+    // The library throws it where a thread cannot be had.
+    return report(error.what(),
+                  error.code() == std::errc::resource_unavailable_try_again ? ExitCode::device : ExitCode::failure);
   } catch (const std::exception& error) {
-    return report(error.what(), ExitCode::failure);
+    return report([&] { return std::string("a mistake of this program, please report it: ") + error.what(); },
+                  ExitCode::failure);
+  } catch (...) {
+    return report("something unknown was thrown", ExitCode::failure);
   }
+}
+
+int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body) {
+  app.name(argv[0]);
+  app.set_version_flag("--version", std::string("Tessera ") + TESSERA_VERSION, "Print the version and exit");
+  app.get_formatter()->column_width(36);
+  app.option_defaults()->always_capture_default();
+  try {
+    parse_command_line(app, argc, argv);
+  } catch (const CLI::Success& wish) {
+    return app.exit(wish);  // --help, --version
+  } catch (const UsageError& error) {
+    std::fprintf(stderr, "error: %s\nsee %s --help\n", escaped(error.what(), Keep::lines).c_str(), app.get_name().c_str());
+    return static_cast<int>(error.code);
+  }
+  return body();
 }
 
 void add_output_options(CLI::App& app, OutputOptions& options) {
   app.add_flag("--quiet", options.quiet, "Results and warnings only");
   app.add_flag("--json", options.json, "One JSON object per line on standard output instead of prose");
+}
+
+std::string data_help() {
+  std::string text = "One of:";
+  for (const DatasetFormat& format : dataset_formats()) text += std::string("\n") + format.looks_like;
+  return text;
 }
 
 }  // namespace tessera

@@ -12,9 +12,12 @@ class App;
 
 namespace tessera {
 
-// Parses the command line into what `app` is bound to and runs `body`, whose result is the exit code. Every exception
-// becomes one line on standard error and the exit code that belongs to it; nothing ends in abort(). Results that could not be
-// written to standard output end it with 1, or with 141 where their reader has gone.
+// What main calls. Whatever `body` throws becomes one line on standard error and the exit code that belongs to it; nothing
+// ends in abort(). Results that could not be written to standard output end it with 1, or with 141 where their reader has
+// gone.
+int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept;
+
+// Parses the command line into what `app` is bound to and runs `body`, whose result is the exit code.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 
 // --quiet and --json.
@@ -23,5 +26,8 @@ struct OutputOptions {
   Verbosity verbosity() const { return json ? Verbosity::json : quiet ? Verbosity::quiet : Verbosity::normal; }
 };
 void add_output_options(CLI::App& app, OutputOptions& options);
+
+// What DATA may be, for --help: every form that open_dataset() reads.
+std::string data_help();
 
 }  // namespace tessera

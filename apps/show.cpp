@@ -6,6 +6,7 @@
 
 #include "apps/program.h"
 #include "apps/signals.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "engine/files/output.h"
@@ -20,7 +21,7 @@ namespace {
 using namespace tessera;
 using Json = nlohmann::ordered_json;
 
-constexpr std::int64_t most_in_grid = 1024;
+constexpr int most_in_grid = 1024;
 
 std::string shapes_line(const char* name, const ImageSet& set) {
   const std::string count = std::to_string(set.count);
@@ -124,17 +125,19 @@ int tessera::show_main(int argc, char** argv) {
   bool augment = false;
   RunConfig defaults;
   std::uint64_t& seed = defaults.recipe.seed;  // as training has it, so that the same images are generated
-  app.add_option("DATA", data_path, "A data set, or the word synthetic; see the README")->required();
+  app.add_option("DATA", data_path, data_help())->required();
   app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
-  app.add_option("--split", split, "Which images")->check(CLI::IsMember({"train", "test"}))->capture_default_str();
+  app.add_option("--split", split, "Which images")->check(one_of({"train", "test"}))->capture_default_str();
   app.add_option("--count", count, "Images in the picture, the first ones")
-      ->check(CLI::Range(std::int64_t{1}, most_in_grid))
+      ->check(number<std::int64_t>({.least = 1, .most = most_in_grid}))
       ->capture_default_str();
   app.add_option("--index", index, "Print the values and the label of this image instead")
-      ->check(CLI::NonNegativeNumber)
+      ->check(number<std::int64_t>({.least = 0}))
       ->default_str("none");
   app.add_flag("--augment", augment, "The pictures as training with --augment standard sees them")->excludes("--index");
-  app.add_option("--seed", seed, "Of synthetic data and augmentation")->capture_default_str();
+  app.add_option("--seed", seed, "Of synthetic data and augmentation")
+      ->check(number<std::uint64_t>())
+      ->capture_default_str();
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {

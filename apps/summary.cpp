@@ -12,26 +12,32 @@ int tessera::summary_main(int argc, char** argv) {
   CLI::App app("Shows the layers of a network: path, kind, output shape, parameters.");
   ComputeOptions options;
   OutputOptions output;
-  std::string what;
+  std::string what, network_id;
   app.add_option("NETWORK|WEIGHTS", what, "A network's name, or a .safetensors file")->required();
+  app.add_option("--network", network_id, "For weights of another program: which network they are of")
+      ->default_str("the file's");
   add_network_options(app, options);
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
     const Console console(output.verbosity());
-    RunConfig config;
-    if (find_network(what))
-      config.network = what;
-    else if (std::filesystem::exists(what))
-      config = config_of(Safetensors::read(what), "");
-    else
-      require_network(what);  // says which there are
-    options.apply(config);
-
     const std::shared_ptr<Device> device = Device::open({.device = "cpu", .options = {.threads = 0}});
-    const std::unique_ptr<Network> network = require_network(config.network).make(config.network_options);
-    const ParameterStore parameters(*network, device, config.recipe.seed);
-    const ModelTable table = model_table(*network, parameters);
+    RunConfig config;
+    SavedNetwork shown;
+    std::error_code ignored;
+    if (!find_network(what) && std::filesystem::exists(what, ignored)) {
+      const Safetensors file = Safetensors::read(what);
+      config = config_of(file, network_id);
+      options.apply(config);
+      shown = load_network(file, config, device);
+      for (const std::string& note : shown.notes) console.note(note);
+    } else {
+      config.network = what;
+      options.apply(config);
+      shown.network = require_network(what).make(config.network_options);
+      shown.parameters = std::make_unique<ParameterStore>(*shown.network, device, config.recipe.seed);
+    }
+    const ModelTable table = model_table(*shown.network, *shown.parameters);
     console.result(table.text());
     console.object(table.json());
     return 0;

@@ -4,6 +4,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/training.h"
+#include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/data/open.h"
 #include "models/catalogue.h"
@@ -24,10 +25,10 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   TrainOptions options;
   OutputOptions output;
   std::string data, out, resume, recipe = "tutorial";
-  app.add_option("DATA", data, "CIFAR-10 folder, Fashion-MNIST folder, or the word synthetic; see the README");
+  app.add_option("DATA", data, data_help());
   CLI::Option* const recipe_option =
       app.add_option("--recipe", recipe, "The tutorial's, or one for a high accuracy in few epochs on a GPU")
-          ->check(CLI::IsMember({"tutorial", "fast"}))
+          ->check(one_of({"tutorial", "fast"}))
           ->capture_default_str();
   add_train_options(app, options, config);
   add_network_options(app, options.compute);

@@ -14,6 +14,7 @@ Workspace::~Workspace() {
 void* Workspace::borrow(std::size_t bytes) {
   if (bytes > capacity_) {
     const std::size_t grown = std::max(bytes, 2 * capacity_);
+    blocks_.reserve(blocks_.size() + 1);  // a block that could not be noted would be lost
     blocks_.push_back(runtime_.allocate(device_, grown));
     capacity_ = grown;
   }

@@ -29,13 +29,14 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
   if (config.network.empty())
     throw WeightsError(file.where() + ": the file does not say which network it is of; give --network");
   if (network.empty() && !find_network(config.network))
-    throw WeightsError(file.where() + ": weights of '" + config.network + "', a network that this build does not have");
+    throw WeightsError(file.where() + ": weights of " + printable(config.network) +
+                       ", a network that this build does not have");
   const NetworkEntry& entry = require_network(config.network);
   config.recipe = entry.recipe;
 
   const auto malformed = [&](const char* key, const std::string& value) {
-    return WeightsError(file.where() + ": metadata '" + key + "' is '" + value + "', which network " + config.network +
-                        " cannot have");
+    return WeightsError(file.where() + ": metadata '" + key + "' is " + printable(value) + ", which network " +
+                        config.network + " cannot have");
   };
   if (const std::string outputs = metadata_of("outputs"); !outputs.empty()) {
     const std::optional<std::int64_t> number = whole_number(outputs, 1'000'000);
@@ -64,9 +65,10 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
 SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device) {
   SavedNetwork saved;
   saved.network = require_network(config.network).make(config.network_options);
-  saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.recipe.seed);
   try {
-    load_weights(file, *saved.parameters);
+    require_weights_of(*saved.network, file);
+    saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.recipe.seed);
+    saved.notes = load_weights(file, *saved.parameters);
   } catch (const WeightsError& error) {
     throw WeightsError(std::string(error.what()) + " (network " + config.network + ")");
   }

@@ -1,6 +1,9 @@
 // From a weights file back to the network it is of.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "engine/files/safetensors.h"
 #include "engine/nn/parameter_store.h"
 #include "engine/run/config.h"
@@ -15,9 +18,11 @@ RunConfig config_of(const Safetensors& file, const std::string& network);
 struct SavedNetwork {
   std::unique_ptr<Network> network;
   std::unique_ptr<ParameterStore> parameters;
+  std::vector<std::string> notes = {};  // what was done to fit the file, for people
 };
 
-// Builds config.network and loads the file into it. WeightsError where the file is not of that network.
+// Builds config.network and loads the file into it. WeightsError where the file is not of that network: that is found out
+// before memory is taken for it.
 SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device);
 
 }  // namespace tessera

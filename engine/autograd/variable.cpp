@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <utility>
 
 namespace tessera {
 
@@ -31,18 +32,23 @@ GradNode::GradNode(const char* op, const Tensor& value, std::vector<GradNodePtr>
       inputs_(std::move(inputs)),
       backward_(std::move(backward)) {}
 
-// A long chain of nodes would otherwise be destroyed by recursion as deep as the network.
+// A long chain of nodes would otherwise be destroyed by recursion as deep as the network. Those that nobody else holds are
+// strung together by a pointer of their own: a destructor must not need memory.
 GradNode::~GradNode() {
-  std::vector<GradNodePtr> pending = std::move(inputs_);
-  backward_ = nullptr;
-  while (!pending.empty()) {
-    const GradNodePtr node = std::move(pending.back());
-    pending.pop_back();
-    if (node.use_count() == 1) {
-      node->backward_ = nullptr;
-      std::move(node->inputs_.begin(), node->inputs_.end(), std::back_inserter(pending));
-      node->inputs_.clear();
+  GradNodePtr dead;
+  const auto bury = [&dead](GradNode& node) {
+    node.backward_ = nullptr;  // what it captured is held by inputs_ too, and so is not destroyed here
+    for (GradNodePtr& input : node.inputs_) {
+      GradNodePtr last = std::move(input);
+      if (last.use_count() == 1) last->next_dead_ = std::exchange(dead, last);
     }
+    node.inputs_.clear();
+  };
+  bury(*this);
+  while (dead) {
+    const GradNodePtr node = std::exchange(dead, GradNodePtr());
+    dead = std::move(node->next_dead_);
+    bury(*node);
   }
 }
 

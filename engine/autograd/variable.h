@@ -85,6 +85,7 @@ class GradNode {
   bool borrowed_ = false;  // grad_ is somebody else's tensor: do not write to it
   std::vector<GradNodePtr> inputs_;
   BackwardFunction backward_;
+  GradNodePtr next_dead_;  // while a graph is being destroyed
 };
 
 // Where a gradient function writes the gradient of an input; empty if it is not wanted.

@@ -140,6 +140,7 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
   void* memory = pool_->take(size);
   if (!memory) {
     const kernels::Runtime& runtime = backend().runtime;
+    pool_->expect(size);
     try {
       memory = runtime.allocate(stream_.device, size);
     } catch (const kernels::OutOfMemory&) {
@@ -155,13 +156,22 @@ std::shared_ptr<Storage> Device::allocate(std::size_t bytes) {
     ++fresh_;
   }
   in_use_ += size;
-  return std::make_shared<Storage>(shared_from_this(), pool_, memory, size);
+  try {
+    return std::make_shared<Storage>(shared_from_this(), pool_, memory, size);
+  } catch (...) {
+    recycle(*pool_, memory, size);
+    throw;
+  }
 }
 
-void Device::recycle(MemoryPool& pool, void* memory, std::size_t bytes) {
+void Device::recycle(MemoryPool& pool, void* memory, std::size_t bytes) noexcept {
   in_use_ -= bytes;
   pool.put(memory, bytes);
-  if (!pool_memory_ && &pool == common_.get()) pool.release();
+  if (pool_memory_ || &pool != common_.get()) return;
+  try {
+    pool.release();
+  } catch (const kernels::DeviceError&) {  // a lost device: said where it was noticed
+  }
 }
 
 MemoryPool::~MemoryPool() {
@@ -172,29 +182,38 @@ MemoryPool::~MemoryPool() {
 }
 
 void* MemoryPool::take(std::size_t bytes) {
-  const auto found = free_.find(bytes);
-  if (found == free_.end() || found->second.empty()) return nullptr;
-  void* memory = found->second.back();
-  found->second.pop_back();
+  const auto found = blocks_.find(bytes);
+  if (found == blocks_.end() || found->second.free.empty()) return nullptr;
+  void* memory = found->second.free.back();
+  found->second.free.pop_back();
   return memory;
 }
 
-void MemoryPool::put(void* memory, std::size_t bytes) {
+void MemoryPool::expect(std::size_t bytes) {
+  Blocks& blocks = blocks_[bytes];
+  if (blocks.free.capacity() < blocks.owned + 1) blocks.free.reserve(2 * (blocks.owned + 1));
+  ++blocks.owned;
+}
+
+void MemoryPool::put(void* memory, std::size_t bytes) noexcept {
   // Kept in descending order, so that the lowest address is taken first: which block a request gets depends on what is
   // free, not on the order in which it was freed, and a repeated step finds its tensors where they were.
-  std::vector<void*>& blocks = free_[bytes];
-  blocks.insert(std::upper_bound(blocks.begin(), blocks.end(), memory, std::greater<void*>()), memory);
+  std::vector<void*>& free = blocks_.find(bytes)->second.free;
+  free.insert(std::upper_bound(free.begin(), free.end(), memory, std::greater<void*>()), memory);
 }
 
 void MemoryPool::release() {
-  if (free_.empty()) return;
+  const bool nothing_free = std::all_of(blocks_.begin(), blocks_.end(), [](const auto& b) { return b.second.free.empty(); });
+  if (nothing_free) return;
   device_.synchronize();  // kernels in flight may still use them
-  for (const auto& [bytes, blocks] : free_)
-    for (void* block : blocks) {
+  for (auto& [bytes, blocks] : blocks_) {
+    for (void* block : blocks.free) {
       device_.backend().runtime.release(device_.stream_.device, block);
       device_.reserved_ -= bytes;
     }
-  free_.clear();
+    blocks.owned -= blocks.free.size();
+    blocks.free.clear();
+  }
 }
 
 void Device::upload(void* to, const void* from, std::size_t bytes) {

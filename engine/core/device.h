@@ -48,12 +48,19 @@ class MemoryPool {
   MemoryPool& operator=(const MemoryPool&) = delete;
 
   void* take(std::size_t bytes);  // null where it has none of this size
-  void put(void* memory, std::size_t bytes);
+  // Room to keep one more block of this size. Taken before the block is, since giving back happens in destructors, where
+  // nothing may fail for want of memory.
+  void expect(std::size_t bytes);
+  void put(void* memory, std::size_t bytes) noexcept;
   void release();  // gives all free blocks back to the runtime
 
  private:
+  struct Blocks {
+    std::vector<void*> free;
+    std::size_t owned = 0;  // free or in use; free's capacity is at least this
+  };
   Device& device_;
-  std::map<std::size_t, std::vector<void*>> free_;
+  std::map<std::size_t, Blocks> blocks_;
 };
 
 class Device : public std::enable_shared_from_this<Device> {
@@ -119,7 +126,7 @@ class Device : public std::enable_shared_from_this<Device> {
                                       const std::string& reason);
   Device(const Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
          std::string choice);
-  void recycle(MemoryPool& pool, void* memory, std::size_t bytes);
+  void recycle(MemoryPool& pool, void* memory, std::size_t bytes) noexcept;
 
   kernels::Stream stream_;
   Precision precision_;

@@ -5,7 +5,8 @@
 
 #include <stdexcept>
 #include <string>
-#include <string_view>
+
+#include "engine/core/foreign_text.h"
 
 namespace tessera {
 
@@ -62,22 +63,6 @@ class Interrupted : public std::runtime_error {
     case ExitCode::non_finite: throw NonFiniteError(message);
     default: throw Error(code, message);
   }
-}
-
-// Foreign text for a message: in quotes, cut to 80 bytes, control characters (a terminal would obey them) as \xNN.
-inline std::string printable(std::string_view text) {
-  constexpr std::size_t longest = 80;
-  constexpr char digits[] = "0123456789abcdef";
-  std::string out = "'";
-  for (const char c : text.substr(0, longest)) {
-    const auto code = static_cast<unsigned char>(c);
-    if (code >= 0x20 && code != 0x7f) {
-      out += c;
-    } else {
-      out += {'\\', 'x', digits[code >> 4], digits[code & 15]};
-    }
-  }
-  return out + (text.size() > longest ? "…'" : "'");
 }
 
 }  // namespace tessera

@@ -1,5 +1,7 @@
 #include "engine/files/checkpoint.h"
 
+#include <sys/file.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <system_error>
@@ -38,14 +40,6 @@ void remove_quietly(const fs::path& path) {
   fs::remove_all(path, ignored);
 }
 
-void remove_temporaries(const fs::path& folder) {
-  std::error_code ignored;
-  std::vector<fs::path> stale;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-    if (entry.path().filename().string().starts_with(temporary_prefix)) stale.push_back(entry.path());
-  for (const fs::path& path : stale) remove_quietly(path);
-}
-
 std::string manifest_of(const Checkpoint& checkpoint) {
   Manifest manifest{.step = checkpoint.step, .config = checkpoint.config, .files = {}};
   for (const auto& [name, bytes] : checkpoint.files) {
@@ -74,6 +68,8 @@ void write_one(const fs::path& path, ByteSpan bytes, const SystemCalls& calls) {
 
 void fill(const fs::path& folder, const Checkpoint& checkpoint, const std::string& manifest, const SystemCalls& calls) {
   make_folder(folder, ExitCode::weights, calls);
+  const File held(folder, File::Mode::folder, ExitCode::weights);
+  ::flock(held.descriptor(), LOCK_EX | LOCK_NB);  // see remove_left_over
   for (const auto& [name, bytes] : checkpoint.files) write_one(folder / name, bytes, calls);
   write_one(folder / "manifest.json", bytes_of(manifest), calls);
   const std::string digest = digest_line(manifest);
@@ -107,59 +103,56 @@ Checkpoint read_checkpoint(const fs::path& folder, const SystemCalls& calls) {
   const Bytes manifest_bytes = read_file(manifest_path, largest_manifest, ExitCode::weights, calls);
   const std::string text(text_of(manifest_bytes));
   if (text_of(read_file(digest_path, 1000, ExitCode::weights, calls)) != digest_line(text))
-    throw WeightsError(manifest_path.string() + ": changed since it was written: SHA-256 differs from manifest.sha256");
-  const Manifest manifest = parse_manifest(text, manifest_path.string());
+    throw WeightsError(shown(manifest_path) + ": changed since it was written: SHA-256 differs from manifest.sha256");
+  const Manifest manifest = parse_manifest(text, shown(manifest_path));
   if (folder.filename() != folder_name(manifest.step))
-    throw WeightsError(folder.string() + ": holds step " + std::to_string(manifest.step) +
-                       ", not the one it is named after");
+    throw WeightsError(shown(folder) + ": holds step " + std::to_string(manifest.step) + ", not the one it is named after");
 
   std::string missing, extra;
   for (const auto& [name, entry] : manifest.files)
     if (std::error_code ignored; !fs::exists(folder / name, ignored)) missing += " " + printable(name);
-  std::error_code error;
-  for (const fs::directory_entry& file : fs::directory_iterator(folder, error)) {
-    const std::string name = file.path().filename().string();
+  for (const fs::path& file : list_folder(folder, ExitCode::weights)) {
+    const std::string name = file.filename().string();
     if (is_plain_name(name) && manifest.files.count(name) == 0) extra += " " + printable(name);
   }
-  if (error) throw WeightsError(folder.string() + ": cannot be listed: " + error.message());
   if (!missing.empty() || !extra.empty())
-    throw WeightsError(folder.string() + ": is not what its manifest lists:" +
-                       (missing.empty() ? "" : " missing" + missing) + (extra.empty() ? "" : " extra" + extra));
+    throw WeightsError(shown(folder) + ": is not what its manifest lists:" + (missing.empty() ? "" : " missing" + missing) +
+                       (extra.empty() ? "" : " extra" + extra));
 
   Checkpoint checkpoint{.step = manifest.step, .config = manifest.config, .files = {}};
   for (const auto& [name, entry] : manifest.files) {
     const fs::path path = folder / name;
     Bytes bytes = read_file(path, largest_file, ExitCode::weights, calls);
     if (bytes.size() != entry.size)
-      throw WeightsError(path.string() + ": has " + std::to_string(bytes.size()) + " bytes, its manifest says " +
+      throw WeightsError(shown(path) + ": has " + std::to_string(bytes.size()) + " bytes, its manifest says " +
                          std::to_string(entry.size));
     if (sha256_hex(bytes) != entry.sha256)
-      throw WeightsError(path.string() + ": changed since it was written: SHA-256 differs from its manifest's");
+      throw WeightsError(shown(path) + ": changed since it was written: SHA-256 differs from its manifest's");
     checkpoint.files.emplace(name, std::move(bytes));
   }
   return checkpoint;
 }
 
 CheckpointStore::CheckpointStore(const fs::path& run_folder, int keep, const SystemCalls& calls)
-    : run_folder_(run_folder), checkpoints_(run_folder / "checkpoints"), keep_(std::max(keep, 2)), calls_(&calls) {
-  make_folder(run_folder_, ExitCode::weights, calls);
-  lock_.emplace(run_folder_ / ".lock", File::Mode::lock, ExitCode::weights, calls);
+    : keep_(std::max(keep, 2)), calls_(&calls) {
+  make_folder(run_folder, ExitCode::weights, calls);
+  opened_.emplace(run_folder, ExitCode::weights, calls);
+  checkpoints_ = opened_->path() / "checkpoints";
+  lock_.emplace(opened_->path() / ".lock", File::Mode::lock, ExitCode::weights, calls);
   if (!lock_->try_lock())
-    throw WeightsError(run_folder_.string() +
+    throw WeightsError(run_folder.string() +
                        ": another process is working in this run folder; wait for it, or choose another folder with --out");
   make_folder(checkpoints_, ExitCode::weights, calls);
-  remove_temporaries(run_folder_);
-  remove_temporaries(checkpoints_);
+  remove_left_over(opened_->path());
+  remove_left_over(checkpoints_);
 }
 
 fs::path CheckpointStore::folder_of(std::int64_t step) const { return checkpoints_ / folder_name(step); }
 
 std::vector<std::int64_t> CheckpointStore::steps() const {
   std::vector<std::int64_t> steps;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(checkpoints_, error))
-    if (const std::int64_t step = step_of(entry.path().filename().string()); step >= 0) steps.push_back(step);
-  if (error) throw WeightsError(checkpoints_.string() + ": cannot be listed: " + error.message());
+  for (const fs::path& entry : list_folder(checkpoints_, ExitCode::weights))
+    if (const std::int64_t step = step_of(entry.filename().string()); step >= 0) steps.push_back(step);
   std::sort(steps.begin(), steps.end());
   return steps;
 }

@@ -6,11 +6,10 @@
 //       manifest.sha256                  of the manifest, as sha256sum writes it
 //   RUN/checkpoints/latest               the name of the newest one, for people and scripts
 //
-// Writing: a folder .tmp-STEP-PID beside the others is filled, each file and then the folder synced, renamed to its final
-// name, and the parent synced; then `latest` is replaced the same way, and only then are old ones removed. A crash or a
-// full disk at any moment leaves every earlier checkpoint as it was.
-// Reading: the newest checkpoint whose manifest verifies completely; each newer one that does not gives a note.
-// Every failure is a WeightsError.
+// Writing: a folder .tessera-tmp-STEP-PID beside the others is filled, each file and then the folder synced, renamed to its
+// final name, and the parent synced; then `latest` is replaced the same way, and only then are old ones removed. A crash or
+// a full disk at any moment leaves every earlier checkpoint as it was. Reading: the newest checkpoint whose manifest
+// verifies completely; each newer one that does not gives a note. Every failure is a WeightsError.
 #pragma once
 
 #include <cstdint>
@@ -33,7 +32,7 @@ struct Checkpoint {
 
 class CheckpointStore {
  public:
-  // Makes the folder where missing, locks it and removes what a crash left behind. `keep` >= 2 newest are kept.
+  // Makes the folder where missing, locks it and removes what crashes of ours left behind. `keep` >= 2 newest are kept.
   explicit CheckpointStore(const std::filesystem::path& run_folder, int keep = 2, const SystemCalls& calls = system_calls);
 
   void write(const Checkpoint& checkpoint);
@@ -43,13 +42,15 @@ class CheckpointStore {
   std::optional<Checkpoint> load_newest(std::vector<std::string>& notes);
 
   std::vector<std::int64_t> steps() const;  // of all checkpoints there, ascending; not verified
-  const std::filesystem::path& run_folder() const { return run_folder_; }
+  // The run folder that was locked, even if it is moved and another takes its name: for all that a run writes.
+  const std::filesystem::path& run_folder() const { return opened_->path(); }
 
  private:
   std::filesystem::path folder_of(std::int64_t step) const;
   void prune();
 
-  std::filesystem::path run_folder_, checkpoints_;
+  std::optional<OpenFolder> opened_;
+  std::filesystem::path checkpoints_;
   int keep_;
   const SystemCalls* calls_;
   std::optional<File> lock_;

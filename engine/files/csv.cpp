@@ -33,28 +33,27 @@ void require_width(const CsvRow& row, std::size_t columns, const std::string& wh
 bool take_row(std::string_view& text, CsvRow& row) {
   row.clear();
   std::string field;
-  bool quotes = false;
+  bool open = false, quoted = false;  // within quotes now; at any time in this field
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quotes) {
+    if (open) {
       if (c != '"') {
         field += c;
       } else if (i + 1 < text.size() && text[i + 1] == '"') {
         field += text[++i];
       } else {
-        quotes = false;
+        open = false;
       }
-    } else if (c == '"' && field.empty()) {
-      quotes = true;
-    } else if (c == ',') {
+    } else if (c == '"' && field.empty() && !quoted) {
+      open = quoted = true;
+    } else if (c == ',' || c == '\n') {
       row.push_back(std::move(field));
       field.clear();
-    } else if (c == '\n') {
-      if (!field.empty() && field.back() == '\r') field.pop_back();
-      row.push_back(std::move(field));
+      quoted = false;
+      if (c == ',') continue;
       text.remove_prefix(i + 1);
       return true;
-    } else {
+    } else if (c != '\r' || i + 1 == text.size() || text[i + 1] != '\n') {  // a line may end in \r\n too
       field += c;
     }
   }
@@ -94,18 +93,22 @@ CsvTable parse_csv(std::string_view text, const std::string& where) {
 CsvTable read_csv(const std::filesystem::path& path, const SystemCalls& calls) {
   constexpr std::uint64_t limit = std::uint64_t{64} << 20;
   const Bytes bytes = read_file(path, limit, ExitCode::weights, calls);
-  return parse_csv(text_of(bytes), path.string());
+  return parse_csv(text_of(bytes), shown(path));
 }
 
 CsvWriter::CsvWriter(const std::filesystem::path& path, const CsvTable& table, const SystemCalls& calls)
-    : path_(path), columns_(table.columns.size()), calls_(&calls) {
-  const std::string text = to_csv(table);
-  write_file_atomically(path_, bytes_of(text), ExitCode::weights, calls);
+    : path_(path), columns_(table.columns.size()), calls_(&calls), written_(to_csv(table)) {
+  write_file_atomically(path_, bytes_of(written_), ExitCode::weights, calls);
 }
 
 void CsvWriter::append(const CsvRow& row) {
-  require_width(row, columns_, path_.string());
+  require_width(row, columns_, shown(path_));
   const std::string line = to_line(row);
+  const std::size_t before = written_.size();
+  written_ += line;
+  std::error_code missing;
+  if (std::filesystem::file_size(path_, missing) != before || missing)
+    return write_file_atomically(path_, bytes_of(written_), ExitCode::weights, *calls_);
   File file(path_, File::Mode::append, ExitCode::weights, *calls_);
   file.write(bytes_of(line));
   file.sync();

@@ -26,7 +26,8 @@ CsvTable parse_csv(std::string_view text, const std::string& where);
 CsvTable read_csv(const std::filesystem::path& path, const SystemCalls& calls = system_calls);
 
 // Begins by replacing the file (atomically) by the table given, so that after a resume it holds exactly the rows of the
-// checkpoint; then appends one synced row at a time. Failing to write is a WeightsError.
+// checkpoint; then appends one synced row at a time. A file that was deleted, cut or lengthened meanwhile is replaced by all
+// rows. Failing to write is a WeightsError; the row is then written with the next one.
 class CsvWriter {
  public:
   CsvWriter(const std::filesystem::path& path, const CsvTable& table, const SystemCalls& calls = system_calls);
@@ -36,6 +37,7 @@ class CsvWriter {
   std::filesystem::path path_;
   std::size_t columns_;
   const SystemCalls* calls_;
+  std::string written_;  // what the file should hold
 };
 
 }  // namespace tessera

@@ -34,13 +34,15 @@ auto uninterrupted(const Call& call) {
   return result;
 }
 
+constexpr std::string_view open_folders = "/proc/self/fd/";
+
 std::string reason(int error) { return std::generic_category().message(error); }
 
 [[noreturn]] void fail_path(const char* call, const std::filesystem::path& path, int error, ExitCode on_error) {
   std::string advice;
   if (error == ENOSPC || error == EDQUOT) advice = "; free some space and try again";
   if (error == EACCES || error == EPERM || error == EROFS) advice = "; check the permissions";
-  fail(on_error, path.string() + ": " + call + " failed: " + reason(error) + advice);
+  fail(on_error, shown(path) + ": " + call + " failed: " + reason(error) + advice);
 }
 
 int flags_of(File::Mode mode) {
@@ -66,7 +68,7 @@ const char* not_a_file(mode_t mode) {
 
 void require_regular(const std::filesystem::path& path, const struct stat& status, ExitCode on_error) {
   if (const char* what = not_a_file(status.st_mode))
-    fail(on_error, path.string() + ": is " + what + "; a file is needed here");
+    fail(on_error, shown(path) + ": is " + what + "; a file is needed here");
 }
 
 // Linux moves at most 2^31 - 4096 bytes a call; pieces of 1 GiB stay below that.
@@ -123,11 +125,11 @@ std::uint64_t File::size() const {
 void File::read_exactly(std::span<std::byte> to, const std::atomic<bool>* stop) {
   const std::size_t piece = stop ? interruptible_piece : largest_piece;
   while (!to.empty()) {
-    if (stop && *stop) throw Interrupted("stopped while reading " + path_.string());
+    if (stop && *stop) throw Interrupted("stopped while reading " + shown(path_));
     const ssize_t got = uninterrupted([&] { return calls_->read(descriptor_, to.data(), std::min(to.size(), piece)); });
     if (got < 0) fail_call("read");
     if (got == 0)
-      fail(on_error_, path_.string() + ": ends at byte " + std::to_string(offset_) + ", " + std::to_string(to.size()) +
+      fail(on_error_, shown(path_) + ": ends at byte " + std::to_string(offset_) + ", " + std::to_string(to.size()) +
                           " bytes too early; it was cut or is being changed");
     offset_ += static_cast<std::uint64_t>(got);
     to = to.subspan(static_cast<std::size_t>(got));
@@ -166,20 +168,59 @@ Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode
   File file(path, File::Mode::read, on_error, calls);
   const std::uint64_t size = file.size();
   if (size > limit)
-    fail(on_error, path.string() + ": has " + std::to_string(size) + " bytes, more than the " + std::to_string(limit) +
+    fail(on_error, shown(path) + ": has " + std::to_string(size) + " bytes, more than the " + std::to_string(limit) +
                        " such a file may have");
   Bytes bytes(static_cast<std::size_t>(size));
   file.read_exactly(bytes, stop);
   return bytes;
 }
 
+std::string shown(const std::filesystem::path& path) {
+  const std::string text = path.string();
+  if (!text.starts_with(open_folders)) return text;
+  const std::size_t end = std::min(text.find('/', open_folders.size()), text.size());
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::read_symlink(text.substr(0, end), error);
+  return error ? text : folder.string() + text.substr(end);
+}
+
+OpenFolder::OpenFolder(const std::filesystem::path& folder, ExitCode on_error, const SystemCalls& calls)
+    : file_(folder, File::Mode::folder, on_error, calls), path_(open_folders) {
+  path_ += std::to_string(file_.descriptor());
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path_, ignored)) path_ = folder;
+}
+
 std::string temporary_name(std::string_view name) {
-  return std::string(temporary_prefix) + std::string(name) + "-" + std::to_string(::getpid());
+  constexpr std::size_t longest = 100;  // so that the whole stays below what file systems allow
+  return std::string(temporary_prefix) + std::string(name.substr(0, longest)) + "-" + std::to_string(::getpid());
+}
+
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder, ExitCode on_error) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  auto entry = std::filesystem::directory_iterator(folder, error);
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) entries.push_back(entry->path());
+  if (error) fail(on_error, shown(folder) + ": cannot be listed: " + error.message());
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+void remove_left_over(const std::filesystem::path& folder) {
+  for (const std::filesystem::path& path : list_folder(folder, ExitCode::weights)) {
+    if (!path.filename().string().starts_with(temporary_prefix)) continue;
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
+    if (descriptor < 0) continue;
+    std::error_code ignored;
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) std::filesystem::remove_all(path, ignored);
+    ::close(descriptor);
+  }
 }
 
 void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
                     const SystemCalls& calls) {
   File file(path, File::Mode::create, on_error, calls);
+  ::flock(file.descriptor(), LOCK_EX | LOCK_NB);  // see remove_left_over; a file system without locks has no such help
   for (const ByteSpan part : parts) file.write(part);
   file.sync();
   file.close();
@@ -215,7 +256,7 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const By
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const std::filesystem::path temporary = folder / temporary_name(path.filename().string());
   std::error_code ignored;
-  std::filesystem::remove(temporary, ignored);  // of a dead process that had our number
+  std::filesystem::remove_all(temporary, ignored);  // of a dead process that had our number
   try {
     write_new_file(temporary, parts, on_error, calls);
     if (const auto old = std::filesystem::status(path, ignored); std::filesystem::is_regular_file(old))

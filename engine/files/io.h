@@ -68,6 +68,7 @@ class File {
   void sync();
   void close();     // reports what the destructor cannot
   bool try_lock();  // exclusive, not waiting; false where another process has it
+  int descriptor() const { return descriptor_; }
 
   const std::filesystem::path& path() const { return path_; }
 
@@ -87,10 +88,15 @@ class File {
 Bytes read_file(const std::filesystem::path& path, std::uint64_t limit, ExitCode on_error,
                 const SystemCalls& calls = system_calls, const std::atomic<bool>* stop = nullptr);
 
-// The name of the temporary file or folder behind which `name` is written. Everything that begins with `temporary_prefix`
-// in a folder nobody writes to is left over from a crash.
-inline constexpr std::string_view temporary_prefix = ".tmp-";
+// What is in a folder, sorted by name. A folder that cannot be listed is an error.
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder, ExitCode on_error);
+
+// The name of the temporary file or folder behind which `name` is written. It carries our mark, and whoever writes it holds
+// a lock (flock) on it: what bears the mark and is not locked was left over by a crash.
+inline constexpr std::string_view temporary_prefix = ".tessera-tmp-";
 std::string temporary_name(std::string_view name);
+// Removes what crashes left over in a folder, as far as that can be done; nothing of anybody else's.
+void remove_left_over(const std::filesystem::path& folder);
 
 // Replaces or makes `path`, holding the parts one after another.
 void write_file_atomically(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,
@@ -100,6 +106,21 @@ void write_file_atomically(const std::filesystem::path& path, ByteSpan bytes, Ex
 
 // No file of weights or checkpoint is larger than this: 8 GiB.
 inline constexpr std::uint64_t largest_file = std::uint64_t{8} << 30;
+
+// A path for messages: where it leads through an open folder (OpenFolder), the folder's present name.
+std::string shown(const std::filesystem::path& path);
+
+// A folder that was opened once. `path()` leads to it wherever it has been moved meanwhile, and never to another that has
+// taken its name. (It goes through /proc/self/fd; where /proc is not mounted it is the name.)
+class OpenFolder {
+ public:
+  OpenFolder(const std::filesystem::path& folder, ExitCode on_error, const SystemCalls& calls = system_calls);
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  File file_;
+  std::filesystem::path path_;
+};
 
 // Steps of the same protocol, for who writes a whole folder.
 void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,

@@ -29,7 +29,9 @@ std::string to_json(const Manifest& manifest) {
   try {
     json["config"] = parse(manifest.config);
     if (!json["config"].is_object()) throw WeightsError("not an object");
-  } catch (const std::exception& e) {
+  } catch (const WeightsError& e) {
+    throw WeightsError(std::string("[checkpoint] the configuration must be a JSON object: ") + e.what());
+  } catch (const nlohmann::json::exception& e) {
     throw WeightsError(std::string("[checkpoint] the configuration must be a JSON object: ") + e.what());
   }
   json["files"] = Json::object();

@@ -34,7 +34,7 @@ void check_file_size(std::uint64_t size, const std::string& where) {
 }
 
 std::uint64_t data_size_of(const TensorEntry& tensor) {
-  return static_cast<std::uint64_t>(tensor.count()) * kernels::size_of(tensor.dtype);
+  return static_cast<std::uint64_t>(tensor.count()) * size_of(tensor.dtype);
 }
 
 // What stands before the data, and the order of the data.
@@ -52,7 +52,7 @@ Layout lay_out(std::span<const TensorEntry> tensors, const Metadata& metadata) {
     layout.order.push_back(&tensor);
   }
   std::sort(layout.order.begin(), layout.order.end(), [](const TensorEntry* a, const TensorEntry* b) {
-    const std::size_t size_a = kernels::size_of(a->dtype), size_b = kernels::size_of(b->dtype);
+    const std::size_t size_a = size_of(a->dtype), size_b = size_of(b->dtype);
     return size_a != size_b ? size_a > size_b : a->name < b->name;
   });
 
@@ -66,7 +66,7 @@ Layout lay_out(std::span<const TensorEntry> tensors, const Metadata& metadata) {
     const std::uint64_t end = at + tensor->bytes.size();
     // Not by key: ordered_json looks for an equal key first, which is quadratic in the number of tensors.
     header.get_ref<nlohmann::ordered_json::object_t&>().push_back(
-        {tensor->name, {{"dtype", safetensors_name(tensor->dtype)}, {"shape", tensor->shape}, {"data_offsets", {at, end}}}});
+        {tensor->name, {{"dtype", word_of(tensor->dtype)}, {"shape", tensor->shape}, {"data_offsets", {at, end}}}});
     at = end;
   }
   std::string json;
@@ -102,18 +102,19 @@ std::int64_t TensorEntry::count() const {
 Safetensors Safetensors::read(const std::filesystem::path& path, const SystemCalls& calls) {
   File file(path, File::Mode::read, ExitCode::weights, calls);
   const std::uint64_t size = file.size();
-  check_file_size(size, path.string());
+  const std::string where = shown(path);
+  check_file_size(size, where);
   std::byte length_bytes[8];
   file.read_exactly(length_bytes);
   const std::uint64_t length = little_endian(length_bytes);
-  check_header_length(length, size, path.string());
+  check_header_length(length, size, where);
   std::string json(static_cast<std::size_t>(length), '\0');
   file.read_exactly(std::as_writable_bytes(std::span(json)));
-  SafetensorsHeader header = parse_safetensors_header(json, size - 8 - length, path.string());
+  SafetensorsHeader header = parse_safetensors_header(json, size - 8 - length, where);
 
   Bytes data(static_cast<std::size_t>(size - 8 - length));  // only now: the header accounts for every byte of it
   file.read_exactly(data);
-  return Safetensors(path.string(), std::move(data), 0, std::move(header));
+  return Safetensors(where, std::move(data), 0, std::move(header));
 }
 
 Safetensors Safetensors::parse(Bytes file, const std::string& where) {
@@ -169,9 +170,10 @@ void require_finite(std::span<const TensorEntry> tensors, std::string_view what)
   for (const TensorEntry& tensor : tensors) {
     std::int64_t at = -1;
     switch (tensor.dtype) {
-      case kernels::DType::f32: at = first_non_finite<std::uint32_t>(tensor.bytes, 0x7f800000u); break;
-      case kernels::DType::f64: at = first_non_finite<std::uint64_t>(tensor.bytes, 0x7ff0000000000000u); break;
-      case kernels::DType::bf16: at = first_non_finite<std::uint16_t>(tensor.bytes, 0x7f80u); break;
+      case ElementType::f32: at = first_non_finite<std::uint32_t>(tensor.bytes, 0x7f800000u); break;
+      case ElementType::f64: at = first_non_finite<std::uint64_t>(tensor.bytes, 0x7ff0000000000000u); break;
+      case ElementType::bf16: at = first_non_finite<std::uint16_t>(tensor.bytes, 0x7f80u); break;
+      case ElementType::f16: at = first_non_finite<std::uint16_t>(tensor.bytes, 0x7c00u); break;
       default: break;
     }
     if (at >= 0)

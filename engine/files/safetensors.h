@@ -4,7 +4,7 @@
 //
 // A file is hostile until checked; every rule below is checked before memory for the data is allocated:
 //   H <= min(100 MB, file size - 8); the header begins with '{', is one strict JSON object of that form, without duplicate
-//   keys or anything deeper, and may end in spaces; at most 65,536 tensors; dtype is F32, F64, BF16, I32, I64 or U8;
+//   keys or anything deeper, and may end in spaces; at most 65,536 tensors; dtype is one of element_type.h;
 //   end - begin = product of the shape x element size, in checked arithmetic; the tensors together cover the data from its
 //   first to its last byte without holes or overlaps, in whatever order. Empty tensors and scalars ("shape": []) are fine.
 // Ranks go up to 16 and files to 8 GiB. Each breach is a WeightsError with the file, the offset or tensor, and the reason.
@@ -18,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/files/element_type.h"
 #include "engine/files/io.h"
-#include "kernels/view.h"
 
 namespace tessera {
 
@@ -28,7 +28,7 @@ struct SafetensorsHeader;
 // A named tensor whose data lies elsewhere. The bytes may be unaligned: copy them out.
 struct TensorEntry {
   std::string name;
-  kernels::DType dtype = kernels::DType::f32;
+  ElementType dtype = ElementType::f32;
   std::vector<std::int64_t> shape = {};
   ByteSpan bytes = {};
 

@@ -10,11 +10,7 @@
 namespace tessera {
 namespace {
 
-using kernels::DType;
-
 constexpr std::size_t most_tensors = 65536, highest_rank = 16;
-constexpr std::pair<std::string_view, DType> dtypes[] = {{"F32", DType::f32},   {"F64", DType::f64}, {"I64", DType::i64},
-                                                         {"BF16", DType::bf16}, {"I32", DType::i32}, {"U8", DType::u8}};
 
 // Where the reader is:   { "name": { "shape": [ … ] } }
 //                       outside root  tensor   numbers     (or metadata instead of tensor)
@@ -49,10 +45,9 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
       return true;
     }
     if (level_ != Level::tensor || field_ != Field::dtype) unexpected("a string");
-    const auto* found = std::find_if(std::begin(dtypes), std::end(dtypes), [&](auto& row) { return row.first == value; });
-    if (found == std::end(dtypes))
-      broken("has dtype " + printable(value) + ", which is not read here; save it as F32, F64, BF16, I32, I64 or U8");
-    header.tensors.back().dtype = found->second;
+    const std::optional<ElementType> type = element_type_of(value);
+    if (!type) broken("has dtype " + printable(value) + ", which is not read here; save it as F32, F64, F16 or BF16");
+    header.tensors.back().dtype = *type;
     return true;
   }
 
@@ -148,7 +143,7 @@ class HeaderReader : public nlohmann::json_sax<nlohmann::json> {
 
 // product of the shape × element size; overflow is an error.
 std::uint64_t bytes_of_shape(const SafetensorsHeader::Tensor& tensor, const std::string& where) {
-  std::uint64_t bytes = kernels::size_of(tensor.dtype);
+  std::uint64_t bytes = size_of(tensor.dtype);
   for (const std::int64_t extent : tensor.shape)
     if (__builtin_mul_overflow(bytes, static_cast<std::uint64_t>(extent), &bytes))
       fail(ExitCode::weights, where + ": tensor " + printable(tensor.name) + ": its shape has more than 2^64 bytes");
@@ -160,12 +155,6 @@ std::string range(const SafetensorsHeader::Tensor& tensor) {
 }
 
 }  // namespace
-
-const char* safetensors_name(DType dtype) {
-  for (const auto& [name, type] : dtypes)
-    if (type == dtype) return name.data();
-  return "?";
-}
 
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size, const std::string& where) {
   if (json.empty() || json.front() != '{')

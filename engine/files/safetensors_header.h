@@ -13,7 +13,7 @@ namespace tessera {
 struct SafetensorsHeader {
   struct Tensor {
     std::string name;
-    kernels::DType dtype = kernels::DType::f32;
+    ElementType dtype = ElementType::f32;
     std::vector<std::int64_t> shape = {};
     std::uint64_t begin = 0, end = 0;  // in the data behind the header
   };
@@ -23,7 +23,5 @@ struct SafetensorsHeader {
 
 // Every rule of safetensors.h but those on the header's length; `data_size` is what the file has behind the header.
 SafetensorsHeader parse_safetensors_header(std::string_view json, std::uint64_t data_size, const std::string& where);
-
-const char* safetensors_name(kernels::DType dtype);  // "F32", …
 
 }  // namespace tessera

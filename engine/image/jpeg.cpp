@@ -6,6 +6,7 @@
 
 #include <csetjmp>
 #include <cstdio>
+#include <new>
 
 #include <jpeglib.h>  // needs <cstdio> before it
 
@@ -83,7 +84,10 @@ class Decoder {
     jpeg_finish_decompress(&jpeg_);
     return true;
   }
-  const char* reason() const { return errors_.reason; }
+  [[noreturn]] void give_up(const std::string& where) const {
+    if (errors_.base.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
+    throw DataError(where + ": damaged JPEG: " + errors_.reason);
+  }
 
  private:
   jpeg_decompress_struct jpeg_ = {};
@@ -110,15 +114,14 @@ void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, bool inverted, std::vect
 
 Image decode_jpeg(ByteSpan file, const std::string& where) {
   Decoder decoder;
-  const auto damaged = [&] { return DataError(where + ": damaged JPEG: " + decoder.reason()); };
-  if (!decoder.read_header(file)) throw damaged();
+  if (!decoder.read_header(file)) decoder.give_up(where);
   Image image = image_of(decoder.width(), decoder.height(), where);
   if (decoder.channels() == 3) {
-    if (!decoder.read_pixels(image.pixels.data())) throw damaged();
+    if (!decoder.read_pixels(image.pixels.data())) decoder.give_up(where);
     return image;
   }
   std::vector<std::uint8_t> cmyk(image.pixels.size() / 3 * 4);
-  if (!decoder.read_pixels(cmyk.data())) throw damaged();
+  if (!decoder.read_pixels(cmyk.data())) decoder.give_up(where);
   cmyk_to_rgb(cmyk, decoder.inverted(), image.pixels);
   return image;
 }

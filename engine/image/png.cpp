@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <csetjmp>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 namespace tessera {
 namespace {
@@ -17,7 +19,16 @@ struct Source {
   const std::byte* next;
   std::size_t left;
   char reason[160];  // why libpng gave up
+  bool out_of_memory = false;
 };
+
+// libpng's own message does not tell want of memory from damage.
+png_voidp allocate(png_structp png, png_alloc_size_t bytes) {
+  void* memory = std::malloc(bytes);
+  if (!memory) static_cast<Source*>(png_get_mem_ptr(png))->out_of_memory = true;
+  return memory;
+}
+void release(png_structp, png_voidp memory) { std::free(memory); }
 
 void on_error(png_structp png, png_const_charp message) {
   auto* source = static_cast<Source*>(png_get_error_ptr(png));
@@ -37,7 +48,7 @@ void read_bytes(png_structp png, png_bytep to, std::size_t count) {
 class Decoder {
  public:
   explicit Decoder(Source& source)
-      : png_(png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, on_error, on_warning)),
+      : png_(png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &source, on_error, on_warning, &source, allocate, release)),
         info_(png_ ? png_create_info_struct(png_) : nullptr) {
     if (!info_) {
       png_destroy_read_struct(&png_, nullptr, nullptr);
@@ -84,6 +95,7 @@ class Decoder {
 };
 
 [[noreturn]] void damaged(const std::string& where, std::size_t offset, const Source& source) {
+  if (source.out_of_memory) throw std::bad_alloc();
   throw DataError(where + ": byte " + std::to_string(offset) + ": damaged PNG: " + source.reason);
 }
 

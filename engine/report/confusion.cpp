@@ -36,12 +36,12 @@ std::string Confusion::table() const {
     return count(i++, classes_.size()) > 0;
   });
   std::vector<std::string> head{"true \\ predicted"};
-  for (const std::string& name : classes_) head.push_back(name);
+  for (const std::string& name : classes_) head.push_back(shortened(name));
   if (any_other) head.push_back("other");
   head.push_back("accuracy");
   std::vector<std::vector<std::string>> rows{head, {}};
   for (std::size_t i = 0; i < classes_.size(); ++i) {
-    std::vector<std::string> row{classes_[i]};
+    std::vector<std::string> row{shortened(classes_[i])};
     for (std::size_t j = 0; j < classes_.size() + (any_other ? 1 : 0); ++j)
       row.push_back(count(i, j) ? std::to_string(count(i, j)) : "·");
     row.push_back(format_fixed(accuracy(i), 4));

@@ -1,56 +1,37 @@
 #include "engine/report/html.h"
 
-#include <cstdint>
+#include "engine/core/foreign_text.h"
+#include "engine/report/text.h"
 
 namespace tessera {
-namespace {
-
-// Length of the well-formed UTF-8 sequence at the front (Unicode 15, table 3-7), 0 where there is none.
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0}; };
-  const auto follows = [&](std::size_t i, std::uint8_t low = 0x80, std::uint8_t high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool second = first == 0xE0 ? follows(1, 0xA0) : first == 0xED ? follows(1, 0x80, 0x9F) : follows(1);
-    return second && follows(2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool second = first == 0xF0 ? follows(1, 0x90) : first == 0xF4 ? follows(1, 0x80, 0x8F) : follows(1);
-    return second && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-}  // namespace
 
 std::string escape_html(std::string_view text) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t length = utf8_length(text.substr(i));
-    const char c = text[i];
-    const bool control = length == 1 && (static_cast<std::uint8_t>(c) < 0x20 || c == 0x7f) && c != '\n' && c != '\t';
-    if (length == 0 || control)
+  while (!text.empty()) {
+    const Character c = first_character(text);
+    if (!is_harmless(c) && c.code != '\n' && c.code != '\t')
       out += "\xEF\xBF\xBD";
-    else if (c == '&')
+    else if (c.code == '&')
       out += "&amp;";
-    else if (c == '<')
+    else if (c.code == '<')
       out += "&lt;";
-    else if (c == '>')
+    else if (c.code == '>')
       out += "&gt;";
-    else if (c == '"')
+    else if (c.code == '"')
       out += "&quot;";
-    else if (c == '\'')
+    else if (c.code == '\'')
       out += "&#39;";
     else
-      out += text.substr(i, length);
-    i += length ? length : 1;
+      out += text.substr(0, c.size);
+    text.remove_prefix(c.size);
   }
   return out;
+}
+
+std::string name_html(const std::string& name) {
+  const std::string shown = shortened(name);
+  return (shown == name ? "<bdi>" : "<bdi title=\"" + escape_html(name) + "\">") + escape_html(shown) + "</bdi>";
 }
 
 }  // namespace tessera

@@ -10,4 +10,8 @@ namespace tessera {
 // control characters become U+FFFD.
 std::string escape_html(std::string_view text);
 
+// A name of foreign text among other text: kept apart from its surroundings' direction of writing, and shortened with the
+// whole name on hover.
+std::string name_html(const std::string& name);
+
 }  // namespace tessera

@@ -48,10 +48,10 @@ std::string matrix(const Confusion& c) {
   const std::size_t columns = other > 0 ? c.columns() : classes;
 
   std::string html = "<div class=\"wide\"><table class=\"matrix\"><thead><tr><th class=\"corner\">true \\ predicted</th>";
-  for (std::size_t j = 0; j < columns; ++j) html += "<th><span>" + escape_html(name_of(c, j)) + "</span></th>";
+  for (std::size_t j = 0; j < columns; ++j) html += "<th><span>" + name_html(name_of(c, j)) + "</span></th>";
   html += "</tr></thead><tbody>\n";
   for (std::size_t i = 0; i < classes; ++i) {
-    html += "<tr><th>" + escape_html(c.classes()[i]) + "</th>";
+    html += "<tr><th>" + name_html(c.classes()[i]) + "</th>";
     for (std::size_t j = 0; j < columns; ++j) {
       const double strength = i == j ? share(c, i, j) : largest > 0 ? 0.85 * share(c, i, j) / largest : 0;
       html += std::string("<td class=\"") + (i == j ? "right" : "wrong") + (i == j && strength > 0.8 ? " strong" : "") +
@@ -67,8 +67,8 @@ std::string matrix(const Confusion& c) {
 std::string list(const Confusion& c) {
   std::string html = "<table class=\"bars\">";
   for (const Confused& pair : commonest(c, commonest_in_list))
-    html += "<tr><th>" + escape_html(name_of(c, pair.label)) + " → " + escape_html(name_of(c, pair.predicted)) +
-            "</th><td>" + with_thousands(pair.count) + "</td></tr>\n";
+    html += "<tr><th>" + name_html(name_of(c, pair.label)) + " → " + name_html(name_of(c, pair.predicted)) + "</th><td>" +
+            with_thousands(pair.count) + "</td></tr>\n";
   return html + "</table>";
 }
 
@@ -76,7 +76,7 @@ std::string accuracies(const Confusion& c) {
   std::string html = "<table class=\"bars\">";
   for (std::size_t i = 0; i < c.classes().size(); ++i)
     html += "<tr title=\"" + with_thousands(c.count(i, i)) + " of " + with_thousands(c.total(i)) + "\"><th>" +
-            escape_html(c.classes()[i]) +
+            name_html(c.classes()[i]) +
             "</th><td class=\"bar\"><span style=\"width:" + format_fixed(100 * c.accuracy(i), 1) + "%\"></span></td><td>" +
             format_fixed(100 * c.accuracy(i), 1) + "&#8239;%</td></tr>\n";
   return html + "</table>";
@@ -93,8 +93,8 @@ std::string confusion_html(const Confusion& c) {
 std::string confusion_note(const Confusion& c) {
   std::string names;
   for (const Confused& pair : commonest(c, 3))
-    names += (names.empty() ? "" : ", ") + name_of(c, pair.label) + " for " + name_of(c, pair.predicted) + " (" +
-             with_thousands(pair.count) + ")";
+    names += (names.empty() ? "" : ", ") + shortened(name_of(c, pair.label)) + " for " +
+             shortened(name_of(c, pair.predicted)) + " (" + with_thousands(pair.count) + ")";
   return names.empty() ? "Nothing is confused." : "Most often mistaken: " + names + ".";
 }
 

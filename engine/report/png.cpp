@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <new>
 
 namespace tessera {
 namespace {
@@ -83,8 +84,9 @@ std::vector<Bytef> filtered(std::int64_t width, std::int64_t height, std::span<c
 Bytes deflated(const std::vector<Bytef>& data) {
   uLongf size = compressBound(static_cast<uLong>(data.size()));
   Bytes out(size);
+  // The room suffices, so memory is all that it can want.
   if (compress2(reinterpret_cast<Bytef*>(out.data()), &size, data.data(), static_cast<uLong>(data.size()), 9) != Z_OK)
-    throw Error(ExitCode::failure, "png: zlib cannot compress " + std::to_string(data.size()) + " bytes");
+    throw std::bad_alloc();
   out.resize(size);
   return out;
 }

@@ -52,8 +52,8 @@ std::string mistakes(const ReportData& data) {
   std::string html;
   for (const ReportMistake& m : data.mistakes)
     html += "<figure title=\"image " + std::to_string(m.index) + "\"><img src=\"" + m.image + "\" alt=\"" +
-            escape_html(m.label) + "\" width=\"32\" height=\"32\"><figcaption><b>" + escape_html(m.predicted) + "</b> <i>" +
-            format_fixed(100 * m.probability, 1) + "&#8239;%</i><br>is " + escape_html(m.label) + "</figcaption></figure>\n";
+            escape_html(m.label) + "\" width=\"32\" height=\"32\"><figcaption><b>" + name_html(m.predicted) + "</b> <i>" +
+            format_fixed(100 * m.probability, 1) + "&#8239;%</i><br>is " + name_html(m.label) + "</figcaption></figure>\n";
   const std::string note = with_thousands(data.mistake_count) + " of " + data.evaluated +
                            " are taken for something else; these are the ones it is surest of.";
   return section("Surest mistakes", note, "<div class=\"mistakes\">\n" + html + "</div>");

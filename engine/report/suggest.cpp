@@ -1,6 +1,7 @@
 #include "engine/report/suggest.h"
 
 #include <algorithm>
+#include <cctype>
 
 namespace tessera {
 namespace {
@@ -23,10 +24,16 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return at(a.size(), b.size());
 }
 
+bool same_letter(char a, char b) {
+  return std::tolower(static_cast<unsigned char>(a)) == std::tolower(static_cast<unsigned char>(b));
+}
+
 }  // namespace
 
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known) {
   if (word.size() > 64) return {};
+  for (const std::string& candidate : known)
+    if (std::equal(word.begin(), word.end(), candidate.begin(), candidate.end(), same_letter)) return candidate;
   std::string nearest;
   std::size_t least = word.size();
   for (const std::string& candidate : known) {

@@ -8,7 +8,7 @@
 namespace tessera {
 
 // The word of `known` that takes the fewest insertions, deletions, replacements and swaps of neighbours to reach; empty
-// where none is near (more than a third of its letters differ).
+// where none is near (more than a third of its letters differ). Upper and lower case are the same.
 std::string nearest_word(std::string_view word, const std::vector<std::string>& known);
 
 // "; did you mean 'resnet18'?", or nothing.

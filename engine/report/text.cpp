@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "engine/core/foreign_text.h"
+
 namespace tessera {
 
 std::string with_thousands(std::int64_t number) {
@@ -51,6 +53,14 @@ std::string progress_bar(std::int64_t done, std::int64_t total, int width) {
 std::size_t display_width(const std::string& text) {
   return static_cast<std::size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+}
+
+std::string shortened(const std::string& name) {
+  constexpr std::size_t most = 24;
+  if (display_width(name) <= most) return name;
+  std::string_view rest = name;
+  for (std::size_t i = 0; i + 1 < most; ++i) rest.remove_prefix(first_character(rest).size);
+  return name.substr(0, name.size() - rest.size()) + "…";
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::string& right_aligned) {

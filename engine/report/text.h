@@ -18,6 +18,9 @@ std::string progress_bar(std::int64_t done, std::int64_t total, int width);
 // Columns aligned, numbers to the right. A row with no cells draws a line.
 std::string format_table(const std::vector<std::vector<std::string>>& rows, const std::string& right_aligned);
 
+// A name for a column: cut to 24 characters, the last of them "…", where it is longer.
+std::string shortened(const std::string& name);
+
 // Columns that a terminal needs for UTF-8 text of one-column characters.
 std::size_t display_width(const std::string& text);
 

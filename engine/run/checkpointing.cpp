@@ -128,8 +128,7 @@ void CheckpointWriter::on_step(const Fit& fit) {
 void CheckpointWriter::write(const Fit& fit) {
   if (!digests_) digests_ = data_();
   HostTensors memory;
-  for_each_memory(parameters_, fit.optimizer(),
-                  [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
+  for_each_memory(parameters_, fit.optimizer(), [&](std::string name, const Tensor& t) { memory.add(std::move(name), t); });
   const FitState state = fit.state();
   const std::string text = state_json(state, *digests_);
   Checkpoint checkpoint{.step = state.step, .config = config_, .files = {}};
@@ -154,8 +153,7 @@ bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& paramete
   for (const auto& [part, flat] : optimizer.memory()) parts.insert(part);
   for (const TensorEntry& entry : memory.tensors()) stored.insert(entry.name.substr(0, entry.name.find('/')));
   if (parts != stored) return false;
-  for_each_memory(parameters, optimizer,
-                  [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t, false); });
+  for_each_memory(parameters, optimizer, [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
   return true;
 }
 

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cmath>
 
+#include "engine/core/foreign_text.h"
 #include "engine/report/text.h"
 #include "engine/run/json_fields.h"
 
@@ -55,14 +56,14 @@ Console::Console(Verbosity verbosity, bool output_taken)
       results_(output_taken ? stderr : stdout) {}
 
 void Console::note(const std::string& line) const {
-  if (verbosity_ != Verbosity::quiet) print(stderr, line + "\n");
+  if (verbosity_ != Verbosity::quiet) print(stderr, escaped(line, Keep::lines) + "\n");
 }
-void Console::warn(const std::string& line) const { print(stderr, "warning: " + line + "\n"); }
+void Console::warn(const std::string& line) const { print(stderr, "warning: " + escaped(line, Keep::lines) + "\n"); }
 void Console::result(const std::string& line) const {
-  if (verbosity_ != Verbosity::json) print(results_, line + "\n");
+  if (verbosity_ != Verbosity::json) print(results_, escaped(line, Keep::lines) + "\n");
 }
 void Console::object(const std::string& json) const {
-  if (verbosity_ == Verbosity::json) print(results_, json + "\n");
+  if (verbosity_ == Verbosity::json) print(results_, escaped(json, Keep::json) + "\n");
 }
 
 std::string progress_line(const Progress& p, int columns) {

@@ -12,7 +12,8 @@ namespace tessera {
 
 enum class Verbosity : std::uint8_t { quiet, normal, json };
 
-// Where a program's words go: results to standard output, progress and warnings to standard error.
+// Where a program's words go: results to standard output, progress and warnings to standard error. Whatever foreign text
+// they hold is escaped here (core/foreign_text.h).
 class Console {
  public:
   // `output_taken`: standard output carries a file (an output named -), so results go to standard error too.

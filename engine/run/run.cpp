@@ -118,7 +118,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     initialize_head(head, recipe.seed);
   }
   const auto load_initial = [&] {
-    if (!config.weights.empty()) load_weights(Safetensors::read(config.weights), parameters, head_names);
+    if (config.weights.empty()) return;
+    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters, head_names))
+      console.note(note);
   };
   if (!request.resumed) load_initial();
 
@@ -142,7 +144,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
       load_initial();
     }
   }
-  write_file_atomically(request.folder / "config.json", bytes_of(config_json), ExitCode::weights);
+  write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
 
   ImageBatches train(DeviceImages::upload(split.train, device),
@@ -155,10 +157,10 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
 
   CheckpointWriter checkpoint_writer(
       checkpoints, parameters, config_json, [&] { return digests_of(split); }, request.save);
-  HistoryFile history(request.folder / "history.csv", recipe.top5, console);
-  BestWeights best(request.folder / "best.safetensors", parameters, metadata);
+  HistoryFile history(checkpoints.run_folder() / "history.csv", recipe.top5, console);
+  BestWeights best(checkpoints.run_folder() / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console);
-  RunReport report(request.folder / "report.html", config, parameters);
+  RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
 
   RunResult result;
   double seconds = 0;  // of the phases before
@@ -202,9 +204,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
 
   report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
-  save_weights(request.folder / "last.safetensors", parameters, metadata);
+  save_weights(checkpoints.run_folder() / "last.safetensors", parameters, metadata);
   if (recipe.test_best && (test || validation))
-    load_weights(Safetensors::read(request.folder / "best.safetensors"), parameters);
+    load_weights(Safetensors::read(checkpoints.run_folder() / "best.safetensors"), parameters);
   const auto close = [&](const BatchSource& source, const ImageSet& images, const char* kind) {
     const auto start = std::chrono::steady_clock::now();
     const Evaluation e = evaluate(network, source,

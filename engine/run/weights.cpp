@@ -1,8 +1,10 @@
 #include "engine/run/weights.h"
 
 #include <algorithm>
-#include <cstring>
+#include <map>
 #include <set>
+
+#include "engine/files/floats.h"
 
 namespace tessera {
 namespace {
@@ -39,7 +41,128 @@ std::string to_text(const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-bool is_filters(const Parameter& parameter) { return parameter.shape().rank == 4; }
+// ---- what a file must hold
+// -------------------------------------------------------------------------------------------------
+
+struct Wanted {
+  std::string name;
+  Shape shape;  // in memory
+  bool filters = false;
+
+  std::vector<std::int64_t> shape_in_file() const { return file_shape(shape, filters); }
+};
+
+Wanted wanted(const std::string& path, const Parameter& parameter) {
+  return {path, parameter.shape(), parameter.shape().rank == 4};
+}
+Wanted wanted(const std::string& path, const Buffer& buffer) { return {path, buffer.shape(), false}; }
+
+std::vector<Wanted> wanted_by(Module& network) {
+  struct Collector : Visitor {
+    void on_parameter(const std::string& path, Parameter& parameter) override { all.push_back(wanted(path, parameter)); }
+    void on_buffer(const std::string& path, Buffer& buffer) override { all.push_back(wanted(path, buffer)); }
+    std::vector<Wanted> all;
+  } collector;
+  network.visit(collector);
+  return collector.all;
+}
+
+std::vector<Wanted> wanted_by(const ParameterStore& parameters) {
+  std::vector<Wanted> all;
+  for (const Parameter* parameter : parameters.parameters()) all.push_back(wanted(parameter->path(), *parameter));
+  for (const Buffer* buffer : parameters.buffers()) all.push_back(wanted(buffer->path(), *buffer));
+  return all;
+}
+
+// ---- what it holds
+// -----------------------------------------------------------------------------------------------------------
+
+bool is_ignored(const TensorEntry& entry) { return entry.name.ends_with("num_batches_tracked"); }
+
+// What other programs put before every name when they save a network inside a wrapper: the run of these prefixes that lets
+// most names fit, empty where the names fit as they are.
+std::string foreign_prefix(const Safetensors& file, const std::vector<Wanted>& all) {
+  constexpr std::string_view known[] = {"module.", "_orig_mod.", "model.", "state_dict."};
+  const auto all_begin_with = [&](const std::string& prefix) {
+    return std::all_of(file.tensors().begin(), file.tensors().end(),
+                       [&](const TensorEntry& entry) { return entry.name.starts_with(prefix); });
+  };
+  const auto fitting = [&](const std::string& prefix) {
+    return std::count_if(all.begin(), all.end(), [&](const Wanted& w) { return file.find(prefix + w.name) != nullptr; });
+  };
+  std::string prefix, best;
+  auto most = fitting(best);
+  while (!file.tensors().empty()) {
+    const auto* next =
+        std::find_if(std::begin(known), std::end(known), [&](auto p) { return all_begin_with(prefix + std::string(p)); });
+    if (next == std::end(known)) break;
+    prefix += *next;
+    if (const auto count = fitting(prefix); count > most) most = count, best = prefix;
+  }
+  return best;
+}
+
+class Complaints {
+ public:
+  void add(const char* kind, const std::string& what) { kinds_[kind].push_back(what); }
+  bool empty() const { return kinds_.empty(); }
+  bool only(const char* kind) const { return kinds_.size() == 1 && kinds_.contains(kind); }
+
+  // "; missing 2: a, b; unknown 1: c", long lists cut.
+  std::string text() const {
+    constexpr std::size_t longest = 300;
+    std::string text;
+    for (const auto& [kind, items] : kinds_) {
+      std::string list;
+      std::size_t shown = 0;
+      for (; shown < items.size() && list.size() < longest; ++shown) list += (shown > 0 ? ", " : "") + items[shown];
+      text += "; " + kind + (shown < items.size() ? " (" + std::to_string(items.size()) + ")" : "") + ": " + list +
+              (shown < items.size() ? ", …" : "");
+    }
+    return text;
+  }
+
+ private:
+  std::map<std::string, std::vector<std::string>> kinds_;
+};
+
+// The file's tensor for each that is wanted; null for those in `except`.
+std::vector<const TensorEntry*> match(const Safetensors& file, const std::vector<Wanted>& all,
+                                      std::span<const std::string> except, const std::string& prefix) {
+  std::vector<const TensorEntry*> found;
+  std::set<std::string> names;
+  Complaints complaints;
+  std::set<std::pair<std::int64_t, std::int64_t>> heads;  // first extents (in the file, wanted) where only those differ
+  for (const Wanted& w : all) {
+    names.insert(prefix + w.name);
+    found.push_back(nullptr);
+    if (std::find(except.begin(), except.end(), w.name) != except.end()) continue;
+    const TensorEntry* entry = found.back() = file.find(prefix + w.name);
+    const std::vector<std::int64_t> shape = w.shape_in_file();
+    if (!entry) {
+      complaints.add("missing", w.name);
+    } else if (entry->shape != shape) {
+      complaints.add("of another shape", w.name + " " + to_text(entry->shape) + " instead of " + to_text(shape));
+      const bool first_alone = entry->shape.size() == shape.size() && !shape.empty() &&
+                               std::equal(shape.begin() + 1, shape.end(), entry->shape.begin() + 1);
+      heads.emplace(first_alone ? entry->shape[0] : -1, shape.empty() ? 0 : shape[0]);
+    }
+  }
+  for (const TensorEntry& entry : file.tensors())
+    if (!names.contains(entry.name) && !is_ignored(entry)) complaints.add("unknown", escaped(entry.name));
+  if (complaints.empty()) return found;
+  if (complaints.only("of another shape") && heads.size() == 1 && heads.begin()->first > 0)
+    throw WeightsError(file.where() + ": has " + std::to_string(heads.begin()->first) + " outputs, this network " +
+                       std::to_string(heads.begin()->second) + complaints.text() + ". Give --outputs " +
+                       std::to_string(heads.begin()->first) + ", or let finetune train another head");
+  throw WeightsError(file.where() + ": these are not the weights of this network" + complaints.text());
+}
+
+void fill(const Tensor& to, const Wanted& w, const TensorEntry& entry, const std::string& where) {
+  std::vector<float> values = to_float32(entry, where);
+  if (w.filters) values = to_krsc(values, w.shape);
+  to.copy_from(std::span<const float>(values));
+}
 
 }  // namespace
 
@@ -52,14 +175,14 @@ void HostTensors::add(std::string name, const Tensor& tensor, bool filters_to_oi
 std::vector<TensorEntry> HostTensors::entries() const {
   std::vector<TensorEntry> entries;
   for (const Item& item : items_)
-    entries.push_back({item.name, DType::f32, item.shape, std::as_bytes(std::span(item.values))});
+    entries.push_back({item.name, ElementType::f32, item.shape, std::as_bytes(std::span(item.values))});
   return entries;
 }
 
 HostTensors host_weights(const ParameterStore& parameters) {
   HostTensors host;
   for (const Parameter* parameter : parameters.parameters())
-    host.add(parameter->path(), parameter->value(), is_filters(*parameter));
+    host.add(parameter->path(), parameter->value(), wanted("", *parameter).filters);
   for (const Buffer* buffer : parameters.buffers()) host.add(buffer->path(), buffer->value(), false);
   return host;
 }
@@ -67,56 +190,46 @@ HostTensors host_weights(const ParameterStore& parameters) {
 void save_weights(const std::filesystem::path& path, const ParameterStore& parameters, const Metadata& metadata) {
   const HostTensors host = host_weights(parameters);
   const std::vector<TensorEntry> entries = host.entries();
-  require_finite(entries, "not saving " + path.string());
+  require_finite(entries, "not saving " + shown(path));
   write_safetensors(path, entries, metadata);
 }
 
-void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to, bool oihw_to_filters) {
+void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to) {
   const TensorEntry& entry = file.at(name);
-  const std::vector<std::int64_t> expected = file_shape(to.shape(), oihw_to_filters);
-  if (entry.dtype != DType::f32 || entry.shape != expected)
-    throw WeightsError(file.where() + ": " + name + " is " + kernels::name_of(entry.dtype) + " " + to_text(entry.shape) +
-                       ", expected float32 " + to_text(expected));
-  std::vector<float> values(static_cast<std::size_t>(entry.count()));
-  std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
-  if (oihw_to_filters) values = to_krsc(values, to.shape());
-  to.copy_from(std::span<const float>(values));
+  const std::vector<std::int64_t> expected = file_shape(to.shape(), false);
+  if (entry.shape != expected)
+    throw WeightsError(file.where() + ": " + name + " has shape " + to_text(entry.shape) + ", expected " +
+                       to_text(expected));
+  fill(to, {name, to.shape(), false}, entry, file.where());
 }
 
-void load_weights(const Safetensors& file, ParameterStore& parameters, std::span<const std::string> except) {
-  std::set<std::string> expected;
-  std::string missing, misshapen, extra;
-  const auto kept = [&](const std::string& name) { return std::find(except.begin(), except.end(), name) != except.end(); };
-  const auto list = [](std::string& names, const std::string& name) { names += (names.empty() ? "" : ", ") + name; };
-  const auto check = [&](const std::string& name, const Shape& shape, bool filters) {
-    expected.insert(name);
-    if (kept(name)) return;
-    const TensorEntry* entry = file.find(name);
-    if (!entry)
-      list(missing, name);
-    else if (entry->dtype != DType::f32 || entry->shape != file_shape(shape, filters))
-      list(misshapen, name + " " + to_text(entry->shape) + " instead of " + to_text(file_shape(shape, filters)));
-  };
-  for (const Parameter* parameter : parameters.parameters())
-    check(parameter->path(), parameter->shape(), is_filters(*parameter));
-  for (const Buffer* buffer : parameters.buffers()) check(buffer->path(), buffer->shape(), false);
-  for (const TensorEntry& entry : file.tensors())
-    if (!expected.contains(entry.name) && !entry.name.ends_with("num_batches_tracked")) list(extra, entry.name);
+void require_weights_of(Module& network, const Safetensors& file, std::span<const std::string> except) {
+  const std::vector<Wanted> all = wanted_by(network);
+  match(file, all, except, foreign_prefix(file, all));
+}
 
-  if (!missing.empty() || !misshapen.empty() || !extra.empty()) {
-    const auto part = [](const char* what, const std::string& names) {
-      constexpr std::size_t limit = 300;
-      if (names.empty()) return std::string();
-      return std::string("; ") + what + ": " + (names.size() > limit ? names.substr(0, limit) + ", …" : names);
-    };
-    throw WeightsError(file.where() + ": these are not the weights of this network" + part("missing", missing) +
-                       part("of another shape", misshapen) + part("unknown", extra));
+std::vector<std::string> load_weights(const Safetensors& file, ParameterStore& parameters,
+                                      std::span<const std::string> except) {
+  const std::vector<Wanted> all = wanted_by(parameters);
+  const std::string prefix = foreign_prefix(file, all);
+  const std::vector<const TensorEntry*> found = match(file, all, except, prefix);
+  std::vector<Tensor> targets;
+  for (const Parameter* parameter : parameters.parameters()) targets.push_back(parameter->value());
+  for (const Buffer* buffer : parameters.buffers()) targets.push_back(buffer->value());
+  std::set<std::string_view> converted;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (!found[i]) continue;
+    fill(targets[i], all[i], *found[i], file.where());
+    if (found[i]->dtype != ElementType::f32) converted.insert(word_of(found[i]->dtype));
   }
-  for (const Parameter* parameter : parameters.parameters())
-    if (!kept(parameter->path())) read_tensor(file, parameter->path(), parameter->value(), is_filters(*parameter));
-  for (const Buffer* buffer : parameters.buffers())
-    if (!kept(buffer->path())) read_tensor(file, buffer->path(), buffer->value(), false);
   parameters.values_changed();
+
+  std::vector<std::string> notes;
+  if (!prefix.empty()) notes.push_back(file.where() + ": every name begins with '" + prefix + "', which is left out");
+  for (const std::string_view type : converted)
+    notes.push_back(file.where() + ": " + std::string(type) + " is converted to float32" +
+                    (type == "F64" ? ", rounded to 24 bits" : ""));
+  return notes;
 }
 
 }  // namespace tessera

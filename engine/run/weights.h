@@ -2,6 +2,9 @@
 //
 // A file holds every parameter and buffer under its dotted path, F32. Filters are O,I,H,W in files and K,R,S,C in memory;
 // everything else is the same in both. The metadata names the network. Nothing in a file depends on the time or the path.
+//
+// Files of other programs are read too: F16, BF16 and F64 are converted, and where every name begins with `module.`,
+// `_orig_mod.`, `model.` or `state_dict.` (or several of them) and the names fit without, it is left out.
 #pragma once
 
 #include <filesystem>
@@ -36,11 +39,17 @@ HostTensors host_weights(const ParameterStore& parameters);
 void save_weights(const std::filesystem::path& path, const ParameterStore& parameters, const Metadata& metadata);
 
 // Every parameter and buffer must be in the file, in its shape; `*.num_batches_tracked` is ignored, anything else that the
-// network has not is an error. WeightsError lists what is missing, extra and misshapen. Those named in `except` stay as they
-// are, whatever the file has of them.
-void load_weights(const Safetensors& file, ParameterStore& parameters, std::span<const std::string> except = {});
+// network has not is an error. WeightsError lists what is missing, unknown and misshapen, and nothing is loaded then;
+// NonFiniteError where a value is NaN or infinite. Those named in `except` stay as they are, whatever the file has of them.
+// Returns what was done to fit the file, a line each, for people.
+std::vector<std::string> load_weights(const Safetensors& file, ParameterStore& parameters,
+                                      std::span<const std::string> except = {});
 
-// The reverse of HostTensors::add for one tensor. WeightsError where dtype or shape differ.
-void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to, bool oihw_to_filters);
+// The same check from the network's shapes alone: made before a ParameterStore takes memory for a network whose size a
+// file has named, it keeps that memory within a small multiple of the file's own size.
+void require_weights_of(Module& network, const Safetensors& file, std::span<const std::string> except = {});
+
+// The values of one tensor of that name and shape.
+void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to);
 
 }  // namespace tessera

@@ -99,12 +99,6 @@ TEST_CASE("weights that do not fit are listed: missing, of another shape, unknow
   CHECK_THAT(error, Catch::Contains("unused.weight [25, 1] instead of [5, 5]"));
   CHECK_THAT(error, Catch::Contains("unknown: head.bias"));
   CHECK(to.store.values().to_host<float>() == before);
-
-  std::vector<double> wide(6, 1.0);
-  for (TensorEntry& entry : entries)
-    if (entry.name == "bn.weight") entry.dtype = DType::f64, entry.bytes = std::as_bytes(std::span(wide));
-  CHECK_THAT(error_of(encode_safetensors(entries, {}), to.store), Catch::Contains("bn.weight"));
-  CHECK(to.store.values().to_host<float>() == before);
 }
 
 TEST_CASE("the weights of another network of the catalogue are refused") {
@@ -116,15 +110,75 @@ TEST_CASE("the weights of another network of the catalogue are refused") {
   CHECK_THAT(error, Catch::Contains("not the weights of this network") && Catch::Contains("conv_unit.0.weight"));
 }
 
-TEST_CASE("num_batches_tracked is accepted and ignored") {
+TEST_CASE("num_batches_tracked is accepted and ignored, whatever its type and value") {
   const auto device = reference();
   Built from(device, 4), to(device, 5);
   const HostTensors host = host_weights(from.store);
+  const std::uint64_t batches = 0x7ff07f807f807c00;  // infinity as a number of any of the floating-point types
+  for (const ElementTypeRow& row : element_types) {
+    std::vector<TensorEntry> entries = host.entries();
+    entries.push_back({"bn.num_batches_tracked", row.type, {}, std::as_bytes(std::span(&batches, 1)).first(row.size)});
+    INFO(row.word);
+    CHECK(error_of(encode_safetensors(entries, {}), to.store).empty());
+    CHECK(to.store.values().to_host<float>() == from.store.values().to_host<float>());
+  }
+}
+
+TEST_CASE("what wrappers of other programs put before every name is left out, and said") {
+  const auto device = reference();
+  Built from(device, 4), to(device, 5);
+  const HostTensors host = host_weights(from.store);
+  const auto load = [&](const std::string& prefix, const std::string& of_one) {
+    std::vector<TensorEntry> entries = host.entries();
+    for (TensorEntry& entry : entries) entry.name = (&entry == &entries[3] ? of_one : prefix) + entry.name;
+    return load_weights(Safetensors::parse(encode_safetensors(entries, {}), "w"), to.store);
+  };
+  CHECK(load("", "").empty());
+  for (const std::string prefix :
+       {"module.", "_orig_mod.", "model.", "state_dict.", "module._orig_mod.", "state_dict.model."}) {
+    to.store.values().copy_from(
+        std::span<const float>(std::vector<float>(static_cast<std::size_t>(to.store.values().count()))));
+    const std::vector<std::string> notes = load(prefix, prefix);
+    REQUIRE(notes.size() == 1);
+    CHECK_THAT(notes[0], Catch::Contains("'" + prefix + "'"));
+    CHECK(to.store.values().to_host<float>() == from.store.values().to_host<float>());
+  }
+  CHECK_THROWS_AS(load("net.", "net."), WeightsError);
+  CHECK_THROWS_AS(load("module.", ""), WeightsError);  // not before every name
+}
+
+TEST_CASE("half and double weights are converted, and said") {
+  const auto device = reference();
+  Built from(device, 4), to(device, 5);
+  const HostTensors host = host_weights(from.store);
+  std::vector<std::vector<double>> wide;
   std::vector<TensorEntry> entries = host.entries();
-  const std::int64_t batches = 7;
-  entries.push_back({"bn.num_batches_tracked", DType::i64, {}, std::as_bytes(std::span(&batches, 1))});
-  CHECK(error_of(encode_safetensors(entries, {}), to.store).empty());
+  for (TensorEntry& entry : entries) {
+    std::vector<float> narrow(static_cast<std::size_t>(entry.count()));
+    std::memcpy(narrow.data(), entry.bytes.data(), entry.bytes.size());
+    wide.emplace_back(narrow.begin(), narrow.end());
+    entry.dtype = ElementType::f64, entry.bytes = std::as_bytes(std::span(wide.back()));
+  }
+  const auto notes = load_weights(Safetensors::parse(encode_safetensors(entries, {}), "w"), to.store);
+  REQUIRE(notes.size() == 1);
+  CHECK_THAT(notes[0], Catch::Contains("F64 is converted"));
   CHECK(to.store.values().to_host<float>() == from.store.values().to_host<float>());
+  wide[0][0] = std::nan("");
+  CHECK_THROWS_AS(load_weights(Safetensors::parse(encode_safetensors(entries, {}), "w"), to.store), NonFiniteError);
+}
+
+TEST_CASE("another number of outputs: the error says what to do") {
+  const auto device = reference();
+  const auto ten = require_network("lenet5_relu").make({}), hundred = require_network("lenet5_relu").make({.outputs = 100});
+  const ParameterStore from(*hundred, device, 1);
+  ParameterStore to(*ten, device, 1);
+  const Bytes file = encode_safetensors(host_weights(from).entries(), {});
+  const std::string error = error_of(file, to);
+  CHECK_THAT(error, Catch::Contains("has 100 outputs, this network 10") && Catch::Contains("--outputs 100") &&
+                        Catch::Contains("finetune"));
+  // The same from shapes alone, for a network that would not fit into any memory.
+  const auto huge = require_network("alexnet8").make({.outputs = std::int64_t{1} << 40});
+  CHECK_THROWS_AS(require_weights_of(*huge, Safetensors::parse(file, "w")), WeightsError);
 }
 
 TEST_CASE("NaN and infinity are never saved, and the old file stays") {

@@ -40,6 +40,27 @@ TEST_CASE("a cut last line is left out, everything else is checked", "[csv]") {
   CHECK(parse_csv("a,b\r\n1,2\r\n", "h.csv").rows[0] == CsvRow{"1", "2"});
 }
 
+TEST_CASE("a field may end in a carriage return, a line in carriage return and line end", "[csv]") {
+  const CsvTable table{{"a", "b\r"}, {{"1\r", "2\r"}, {"\r", "\r\n"}, {"x\ry", "z"}}};
+  const CsvTable back = parse_csv(to_csv(table), "test");
+  CHECK(back.columns == table.columns);
+  CHECK(back.rows == table.rows);
+  CHECK(parse_csv("a,b\r\n\"1\r\",\"2\r\"\r\n", "h.csv").rows[0] == CsvRow{"1\r", "2\r"});
+}
+
+TEST_CASE("a history that was deleted or changed meanwhile comes back whole", "[csv]") {
+  const TemporaryFolder folder;
+  const fs::path path = folder / "history.csv";
+  CsvWriter writer(path, {{"epoch", "loss"}, {}});
+  writer.append({"1", "0.5"});
+  fs::remove(path);
+  writer.append({"2", "0.25"});
+  CHECK(get(path) == "epoch,loss\n1,0.5\n2,0.25\n");
+  put(path, "epoch,loss\n1,0.");  // cut
+  writer.append({"3", "0.1"});
+  CHECK(get(path) == "epoch,loss\n1,0.5\n2,0.25\n3,0.1\n");
+}
+
 TEST_CASE("the writer begins with the rows given and appends", "[csv]") {
   const TemporaryFolder folder;
   const fs::path path = folder / "history.csv";

@@ -10,13 +10,23 @@
 
 using namespace tessera;
 using namespace tessera::test;
-using kernels::DType;
 
 namespace {
 
 template <class T>
+constexpr ElementType type_of = ElementType::u8;
+template <>
+constexpr ElementType type_of<float> = ElementType::f32;
+template <>
+constexpr ElementType type_of<double> = ElementType::f64;
+template <>
+constexpr ElementType type_of<std::int32_t> = ElementType::i32;
+template <>
+constexpr ElementType type_of<std::int64_t> = ElementType::i64;
+
+template <class T>
 TensorEntry tensor(const std::string& name, const std::vector<std::int64_t>& shape, const std::vector<T>& values) {
-  return {name, kernels::dtype_of<T>, shape, std::as_bytes(std::span(values))};
+  return {name, type_of<T>, shape, std::as_bytes(std::span(values))};
 }
 
 }  // namespace
@@ -35,7 +45,7 @@ TEST_CASE("tensors and metadata come back as they were written", "[safetensors]"
                                             tensor("bn.num", {}, count),
                                             tensor("empty", {0, 5}, none),
                                             tensor("ünïcode \"quoted\"", {1}, small),
-                                            {"half", DType::bf16, {1}, std::as_bytes(std::span(bytes).first(2))}};
+                                            {"half", ElementType::bf16, {1}, std::as_bytes(std::span(bytes).first(2))}};
   const Metadata metadata = {{"network", "lenet"}, {"format", "pt"}};
   write_safetensors(folder / "w", tensors, metadata);
   CHECK(get(folder / "w") == text_of(encode_safetensors(tensors, metadata)));
@@ -51,8 +61,7 @@ TEST_CASE("tensors and metadata come back as they were written", "[safetensors]"
       CHECK(got.dtype == expected.dtype);
       CHECK(got.shape == expected.shape);
       CHECK(text_of(got.bytes) == text_of(expected.bytes));
-      CHECK(static_cast<std::size_t>(got.bytes.data() - reader->tensors()[0].bytes.data()) % kernels::size_of(got.dtype) ==
-            0);
+      CHECK(static_cast<std::size_t>(got.bytes.data() - reader->tensors()[0].bytes.data()) % size_of(got.dtype) == 0);
     }
   }
   CHECK(file.find("nothing") == nullptr);
@@ -114,9 +123,13 @@ TEST_CASE("non-finite values are found and named", "[safetensors]") {
   const std::vector<TensorEntry> tensors = {tensor("i", {1}, integers),
                                             tensor("f", {10}, floats),
                                             tensor("d", {3}, doubles),
-                                            {"h", DType::bf16, {2}, std::as_bytes(std::span(halves))}};
+                                            {"h", ElementType::bf16, {2}, std::as_bytes(std::span(halves))}};
   const auto error = [&] { return error_of<NonFiniteError>([&] { require_finite(tensors, "checkpoint"); }); };
   CHECK(error().empty());
+  const std::vector<std::uint16_t> f16 = {0x7bff, 0x7c00};
+  const TensorEntry half{"s", ElementType::f16, {2}, std::as_bytes(std::span(f16))};
+  CHECK(error_of<NonFiniteError>([&] { require_finite(std::span(&half, 1), "w"); }).find("element 1 of 's'") !=
+        std::string::npos);
   halves[1] = 0xff80;
   CHECK(error().starts_with("checkpoint: element 1 of 'h' is NaN or infinite"));
   doubles[2] = std::numeric_limits<double>::infinity();

@@ -79,7 +79,8 @@ TEST_CASE("hostile safetensors files are refused for the right reason", "[safete
       {"number in metadata", file_of("{\"__metadata__\":{\"k\":1}}", ""), "a number stands"},
       {"object in metadata", file_of("{\"__metadata__\":{\"k\":{}}}", ""), "an object stands"},
       {"metadata a string", file_of("{\"__metadata__\":\"x\"}", ""), "a string stands"},
-      {"dtype F16", file_of("{" + entry("a", "F16", "[4]", 0, 8) + "}", eight), "has dtype 'F16', which is not read here"},
+      {"dtype F8", file_of("{" + entry("a", "F8_E4M3", "[8]", 0, 8) + "}", eight),
+       "has dtype 'F8_E4M3', which is not read here"},
       {"dtype unknown", file_of("{" + entry("a", "f32", "[2]", 0, 8) + "}", eight), "has dtype 'f32'"},
       {"dtype with escape sequence", file_of("{" + entry("a", "\\u001b[2J", "[2]", 0, 8) + "}", eight), "'\\x1b[2J'"},
       {"negative extent", file_of("{" + entry("a", "F32", "[-2]", 0, 8) + "}", eight), "a negative number"},
@@ -207,7 +208,7 @@ TEST_CASE("mutated headers never do more than throw a WeightsError", "[safetenso
       std::size_t bytes = 0;
       unsigned sum = 0;
       for (const TensorEntry& tensor : read.tensors()) {
-        REQUIRE(tensor.bytes.size() == static_cast<std::size_t>(tensor.count()) * kernels::size_of(tensor.dtype));
+        REQUIRE(tensor.bytes.size() == static_cast<std::size_t>(tensor.count()) * size_of(tensor.dtype));
         bytes += tensor.bytes.size();
         for (const std::byte b : tensor.bytes) sum += std::to_integer<unsigned>(b);
       }

@@ -25,7 +25,7 @@ Measured read_oracle(const fs::path& path) {
   const Safetensors file = Safetensors::read(path);
   Measured expected;
   for (const TensorEntry& entry : file.tensors()) {
-    REQUIRE(entry.dtype == DType::f64);
+    REQUIRE(entry.dtype == ElementType::f64);
     const std::string gradient = "gradient/", unused = "unused/", statistic = "statistics/";
     if (entry.name.starts_with(gradient)) expected.gradients[entry.name.substr(gradient.size())] = to_tensor(entry);
     if (entry.name.starts_with(unused)) expected.gradients[entry.name.substr(unused.size())] = {entry.shape, {}};

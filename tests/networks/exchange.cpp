@@ -12,7 +12,7 @@ namespace {
 
 std::vector<float> floats(const Safetensors& file, const std::string& name) {
   const TensorEntry& entry = file.at(name);
-  REQUIRE(entry.dtype == DType::f32);
+  REQUIRE(entry.dtype == ElementType::f32);
   std::vector<float> values(static_cast<std::size_t>(entry.count()));
   std::memcpy(values.data(), entry.bytes.data(), entry.bytes.size());
   return values;

@@ -1,4 +1,5 @@
 // One executable under many names.
+#include "engine/data/open.h"
 #include "tests/catch.h"
 #include "tests/programs/run.h"
 
@@ -27,6 +28,12 @@ TEST_CASE("a verb of tessera and the link of its name are the same program") {
   fs::create_symlink(fs::path(TESSERA_BIN) / "summary", folder / "other");
   CHECK_THAT(run((folder / "summary").string(), {"lenet5_relu"}).out, Contains("62,006"));
   CHECK_THAT(run((folder / "other").string(), {"summary", "lenet5_relu"}).out, Contains("62,006"));
+}
+
+TEST_CASE("help names every form of DATA") {
+  for (const char* program : {"train_lenet5_relu", "evaluate", "finetune", "show"})
+    for (const tessera::DatasetFormat& format : tessera::dataset_formats())
+      CHECK_THAT(run(program, {"--help"}).out, Contains(format.looks_like));
 }
 
 TEST_CASE("a mistyped verb or network: exit code 2 and what may have been meant") {

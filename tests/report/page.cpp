@@ -8,6 +8,7 @@
 #include "engine/report/html.h"
 #include "engine/report/mistakes.h"
 #include "engine/report/report.h"
+#include "engine/report/text.h"
 #include "tests/catch.h"
 
 using namespace tessera;
@@ -125,6 +126,19 @@ TEST_CASE("foreign text stays text") {
   CHECK(nesting_error(html) == "");
 }
 
+TEST_CASE("names of classes stay apart from the text around them, and short") {
+  CHECK(name_html("cat") == "<bdi>cat</bdi>");
+  CHECK(name_html("a\xe2\x80\xae"
+                  "b") ==
+        "<bdi>a\xEF\xBF\xBD"
+        "b</bdi>");  // no override gets out
+  const std::string name(180, 'x');
+  CHECK(name_html(name) == "<bdi title=\"" + name + "\">" + std::string(23, 'x') + "…</bdi>");
+  CHECK(shortened("日本日本日本日本日本日本日本日本日本日本日本日本") == "日本日本日本日本日本日本日本日本日本日本日本日本");
+  CHECK(shortened("日本日本日本日本日本日本日本日本日本日本日本日本日") ==
+        "日本日本日本日本日本日本日本日本日本日本日本日…");
+}
+
 TEST_CASE("many classes are listed, few are drawn as a matrix") {
   std::vector<std::string> names;
   for (int i = 0; i < 100; ++i) names.push_back("class" + std::to_string(i));
@@ -135,7 +149,7 @@ TEST_CASE("many classes are listed, few are drawn as a matrix") {
   data.confusion->add(logits, std::vector<std::int32_t>{3});
   const std::string html = report_html(data);
   CHECK(html.find("class=\"matrix\"") == std::string::npos);
-  CHECK_THAT(html, Contains("class3 → class7") && Contains("class3 for class7 (1)"));
+  CHECK_THAT(html, Contains("<bdi>class3</bdi> → <bdi>class7</bdi>") && Contains("class3 for class7 (1)"));
   CHECK_THAT(report_html(example(1)), Contains("class=\"matrix\"") && Contains("horse taken for ship: 1 of 2"));
 }
 

@@ -1,0 +1,85 @@
+// One fuzzed reader; which one is chosen at compile time (-DTESSERA_FUZZ_READER=name), so that each has a corpus and a
+// coverage of its own. An input must end in a result or in an Error; anything else (a crash, a sanitizer's report, another
+// exception, more memory or time than allowed) stops the fuzzer.
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "engine/core/foreign_text.h"
+#include "engine/data/cifar_binary.h"
+#include "engine/data/cifar_python.h"
+#include "engine/files/csv.h"
+#include "engine/files/floats.h"
+#include "engine/files/gzip.h"
+#include "engine/files/manifest.h"
+#include "engine/files/safetensors.h"
+#include "engine/files/tar.h"
+#include "engine/image/decode.h"
+#include "engine/report/html.h"
+#include "engine/run/config.h"
+#include "models/saved_network.h"
+
+namespace {
+
+using namespace tessera;
+
+Bytes copy_of(ByteSpan input) { return {input.begin(), input.end()}; }
+
+void safetensors(ByteSpan input) {
+  const Safetensors file = Safetensors::parse(copy_of(input), "fuzz");
+  for (const TensorEntry& tensor : file.tensors()) try {
+      to_float32(tensor, "fuzz");
+    } catch (const Error&) {}
+}
+
+// The whole way from a file's metadata to a network with its values.
+void network(ByteSpan input) {
+  static const std::shared_ptr<Device> device = Device::open({.device = "reference", .options = {.threads = 1}});
+  const Safetensors file = Safetensors::parse(copy_of(input), "fuzz");
+  load_network(file, config_of(file, ""), device);
+}
+
+void manifest(ByteSpan input) {
+  const Manifest read = parse_manifest(std::string(text_of(input)), "fuzz");
+  parse_manifest(to_json(read), "again");  // what was read can be written, and read again
+}
+
+void config(ByteSpan input) {
+  const RunConfig read = parse_run_config(std::string(text_of(input)), "fuzz");
+  parse_run_config(to_json(read), "again");
+}
+
+void csv(ByteSpan input) {
+  const CsvTable table = parse_csv(text_of(input), "fuzz");
+  const CsvTable again = parse_csv(to_csv(table), "again");
+  if (again.columns != table.columns || again.rows != table.rows) __builtin_trap();
+}
+
+void image(ByteSpan input) { decode_image(input, "fuzz"); }
+void cifar_binary(ByteSpan input) { parse_cifar_binary(input, "fuzz"); }
+void cifar_python(ByteSpan input) { parse_cifar_python(input, "fuzz"); }
+void names(ByteSpan input) { parse_cifar_python_names(input, "fuzz"); }
+void gzip(ByteSpan input) { gunzip(input, std::uint64_t{1} << 26, "fuzz", ExitCode::data); }
+
+void tar(ByteSpan input) {
+  TarGzReader archive(input, "fuzz");
+  while (const std::optional<TarMember> member = archive.next())
+    if (member->size < (1u << 20)) archive.read();
+}
+
+void text(ByteSpan input) {
+  for (const Keep keep : {Keep::nothing, Keep::lines})
+    for (const char c : escaped(text_of(input), keep))
+      if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) __builtin_trap();
+  printable(text_of(input));
+  escape_html(text_of(input));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    TESSERA_FUZZ_READER(std::as_bytes(std::span(data, size)));
+  } catch (const Error&) {}
+  return 0;
+}
