@@ -6,7 +6,9 @@ std::span<const Backend* const> backends() {
   static const Backend* const all[] = {
     &cpu_backend(),
     &reference_backend(),
+#if defined(TESSERA_WITH_EMULATED)
     &emulated_backend(),
+#endif
 #if defined(TESSERA_WITH_CUDA)
     &cuda_backend(),
 #endif

@@ -11,7 +11,7 @@ namespace tessera::kernels {
 // Each backend's table, defined in kernels/<name>/.
 const Backend& reference_backend();
 const Backend& cpu_backend();
-const Backend& emulated_backend();
+const Backend& emulated_backend();  // unless TESSERA_EMULATED=OFF
 const Backend& cuda_backend();    // only in builds with CUDA
 const Backend& vendor_backend();  // only in builds with CUDA and the headers of cuDNN and cuBLAS
 

@@ -12,7 +12,7 @@ class DeviceError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// The device (or the host) has not the memory asked for.
+// The device (or the host) does not have the memory that was asked for.
 class OutOfMemory : public DeviceError {
  public:
   using DeviceError::DeviceError;

@@ -16,13 +16,13 @@ constexpr Linear::Options hidden{.activation = Activation::relu, .init = tf_kera
 
 struct AlexNet8 : Network {
   explicit AlexNet8(const NetworkOptions& options)
-      : drop1(options.dropout.value_or(0.5), 0),
-        drop2(options.dropout.value_or(0.5), 1),
+      : drop1(options.dropout.value_or(0.5)),
+        drop2(options.dropout.value_or(0.5)),
         f3(2048, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
   void visit(Visitor& v) override {
     v("c1", c1), v("b1", b1), v("c2", c2), v("b2", b2), v("c3", c3), v("c4", c4), v("c5", c5);
-    v("f1", f1), v("f2", f2), v("f3", f3);
+    v("pool", pool), v("flatten", flatten), v("f1", f1), v("drop1", drop1), v("f2", f2), v("drop2", drop2), v("f3", f3);
   }
 
   Variable forward(const Context& context, const Variable& x) override {

@@ -11,11 +11,14 @@ namespace {
 
 struct Baseline : Network {
   explicit Baseline(const NetworkOptions& options)
-      : drop1(options.dropout.value_or(0.2), 0),
-        drop2(options.dropout.value_or(0.2), 1),
+      : drop1(options.dropout.value_or(0.2)),
+        drop2(options.dropout.value_or(0.2)),
         f2(128, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
-  void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("f1", f1), v("f2", f2); }
+  void visit(Visitor& v) override {
+    v("c1", c1), v("b1", b1), v("pool", pool), v("drop1", drop1), v("flatten", flatten);
+    v("f1", f1), v("drop2", drop2), v("f2", f2);
+  }
 
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = conv_norm(context, c1, b1, x, Activation::relu);

@@ -18,6 +18,7 @@ struct NetworkEntry {
   Recipe recipe;
   bool has_dropout = false;          // knows NetworkOptions::dropout
   bool has_residual_option = false;  // knows NetworkOptions::residual
+  bool any_image_size = false;       // ends in a global pool: knows NetworkOptions::image_size
   std::optional<Recipe> fast = {};   // to a high accuracy in few epochs on a GPU
 
   // The recipe of that name: tutorial (its own) or fast. UsageError where the network has none of it.

@@ -34,6 +34,7 @@ struct InceptionBlock : Module {
         c4_2(in, branch, 1, stride) {}
   void visit(Visitor& v) override {
     v("c1", c1), v("c2_1", c2_1), v("c2_2", c2_2), v("c3_1", c3_1), v("c3_2", c3_2), v("c4_2", c4_2);
+    v("pool", pool), v("concat", concat);
   }
   Variable operator()(const Context& context, const Variable& x) const {
     return concat(context, {c1(context, x), c2_2(context, c2_1(context, x)), c3_2(context, c3_1(context, x)),
@@ -54,7 +55,7 @@ struct Inception10 : Network {
       }
   }
 
-  void visit(Visitor& v) override { v("c1", c1), v("blocks", blocks), v("f1", f1); }
+  void visit(Visitor& v) override { v("c1", c1), v("blocks", blocks), v("pool", pool), v("f1", f1); }
 
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = c1(context, x);
@@ -79,7 +80,8 @@ NetworkEntry describe_inception10() {
                      .batch_size = 1024,
                      .epochs = 5,
                      .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss}};
+                     .best = BestRule::lowest_validation_loss},
+          .any_image_size = true};
 }
 
 }  // namespace tessera

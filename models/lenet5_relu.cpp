@@ -10,10 +10,10 @@ namespace tessera {
 namespace {
 
 struct LeNet5Relu : Network {
-  explicit LeNet5Relu(const NetworkOptions& options) : fc3(84, options.outputs.value_or(10), {}) {}
+  explicit LeNet5Relu(const NetworkOptions& options) : fc3(84, options.outputs.value_or(10)) {}
 
   void visit(Visitor& v) override {
-    v("conv_unit.0", conv1), v("conv_unit.2", conv2);
+    v("conv_unit.0", conv1), v("conv_unit.2", conv2), v("pool", pool), v("flatten", flatten);
     v("fc_unit.0", fc1), v("fc_unit.2", fc2), v("fc_unit.4", fc3);
   }
 
@@ -24,8 +24,8 @@ struct LeNet5Relu : Network {
     return fc3(context, y);
   }
 
-  Conv2d conv1{3, 6, 5, {}};
-  Conv2d conv2{6, 16, 5, {}};
+  Conv2d conv1{3, 6, 5};
+  Conv2d conv2{6, 16, 5};
   MaxPool pool;
   Flatten flatten;
   Linear fc1{16 * 5 * 5, 120, {.activation = Activation::relu}};

@@ -11,7 +11,9 @@ namespace {
 struct LeNet5Sigmoid : Network {
   explicit LeNet5Sigmoid(const NetworkOptions& options) : f3(84, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
-  void visit(Visitor& v) override { v("c1", c1), v("c2", c2), v("f1", f1), v("f2", f2), v("f3", f3); }
+  void visit(Visitor& v) override {
+    v("c1", c1), v("c2", c2), v("pool", pool), v("flatten", flatten), v("f1", f1), v("f2", f2), v("f3", f3);
+  }
 
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = pool(context, c1(context, x));

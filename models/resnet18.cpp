@@ -19,7 +19,7 @@ constexpr ResidualNames names{
 struct ResNet18 : Network {
   explicit ResNet18(const NetworkOptions& options) : f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
-  void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("f1", f1); }
+  void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("pool", pool), v("f1", f1); }
 
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = conv_norm(context, c1, b1, x, Activation::relu);
@@ -50,6 +50,7 @@ NetworkEntry describe_resnet18() {
                      .epochs = 5,
                      .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
+          .any_image_size = true,
           // Linear up and down, Nesterov, smoothed labels, pad-4 crops and flips, batch 512: after the recipes that reach 94
           // % in 15 to 30 epochs (He et al. 2018, "Bag of tricks"; Page 2018, "How to train your ResNet").
           .fast = Recipe{

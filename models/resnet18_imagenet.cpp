@@ -15,10 +15,10 @@ struct ResNet18ImageNet : Network {
       : fc(512, options.outputs.value_or(1000), {.init = paddle_init}) {}
 
   void visit(Visitor& v) override {
-    v("conv1", conv1), v("bn1", bn1);
+    v("conv1", conv1), v("bn1", bn1), v("pool", pool);
     for (std::size_t i = 0; i < units.size(); ++i)
       v("layer" + std::to_string(i / 2 + 1) + "." + std::to_string(i % 2), units[i]);
-    v("fc", fc);
+    v("average", average), v("fc", fc);
   }
 
   Variable forward(const Context& context, const Variable& x) override {
@@ -28,7 +28,7 @@ struct ResNet18ImageNet : Network {
   }
 
   Conv2d conv1{3, 64, 7, {.stride = 2, .padding = Padding::all(3), .bias = false, .init = paddle_init}};
-  BatchNorm bn1{64, {}};
+  BatchNorm bn1{64};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::all(1)}};
   std::vector<ResidualUnit> units = residual_stages({2, 2, 2, 2}, {.padding = Padding::all(1), .init = paddle_init});
   GlobalAveragePool average;
@@ -52,7 +52,8 @@ NetworkEntry describe_resnet18_imagenet() {
                      .test_best = true,
                      .loss_average = LossAverage::by_batches,
                      .log_every_steps = 3000,
-                     .seed = 100}};
+                     .seed = 100},
+          .any_image_size = true};
 }
 
 }  // namespace tessera

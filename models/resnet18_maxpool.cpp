@@ -16,10 +16,10 @@ struct ResNet18MaxPool : Network {
   explicit ResNet18MaxPool(const NetworkOptions& options) : fc(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
   void visit(Visitor& v) override {
-    v("conv", conv), v("bn", bn);
+    v("conv", conv), v("bn", bn), v("pool", pool);
     for (std::size_t i = 0; i < units.size(); ++i)
       v("res_block" + std::to_string(i / 2 + 1) + "." + std::to_string(i % 2), units[i]);
-    v("fc", fc);
+    v("average", average), v("fc", fc);
   }
 
   Variable forward(const Context& context, const Variable& x) override {
@@ -48,7 +48,8 @@ NetworkEntry describe_resnet18_maxpool() {
                      .batch_size = 100,
                      .epochs = 100,
                      .optimizer = Sgd::Options{.learning_rate = 0.005, .momentum = 0.9},
-                     .top5 = true}};
+                     .top5 = true},
+          .any_image_size = true};
 }
 
 }  // namespace tessera

@@ -19,10 +19,10 @@ struct ResNet18Nndl : Network {
         linear(512, options.outputs.value_or(10), {.init = paddle_init}) {}
 
   void visit(Visitor& v) override {
-    v("net.0.0", conv), v("net.0.1", bn);
+    v("net.0.0", conv), v("net.0.1", bn), v("pool", pool);
     for (std::size_t i = 0; i < units.size(); ++i)
       v("net." + std::to_string(i / 2 + 1) + "." + std::to_string(i % 2), units[i]);
-    v("net.7", linear);
+    v("average", average), v("net.7", linear);
   }
 
   Variable forward(const Context& context, const Variable& x) override {
@@ -32,7 +32,7 @@ struct ResNet18Nndl : Network {
   }
 
   Conv2d conv{3, 64, 7, {.stride = 2, .padding = Padding::all(3), .init = paddle_init}};
-  BatchNorm bn{64, {}};
+  BatchNorm bn{64};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::all(1)}};
   std::vector<ResidualUnit> units;
   GlobalAveragePool average;
@@ -57,7 +57,8 @@ NetworkEntry describe_resnet18_nndl() {
                      .loss_average = LossAverage::by_batches,
                      .log_every_steps = 3000,
                      .seed = 100},
-          .has_residual_option = true};
+          .has_residual_option = true,
+          .any_image_size = true};
 }
 
 }  // namespace tessera

@@ -19,7 +19,9 @@ struct ResNet34 : Network {
   explicit ResNet34(const NetworkOptions& options)
       : fc(512, options.outputs.value_or(default_outputs), {.init = keras3_init}) {}
 
-  void visit(Visitor& v) override { v("conv", conv), v("bn", bn), v("units", units), v("fc", fc); }
+  void visit(Visitor& v) override {
+    v("conv", conv), v("bn", bn), v("pool", pool), v("units", units), v("average", average), v("fc", fc);
+  }
 
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = pool(context, conv_norm(context, conv, bn, x, Activation::relu));
@@ -46,7 +48,8 @@ NetworkEntry describe_resnet34_transfer() {
                      .classes = {0, 1, 2, 3, 4, 5, 6, 9},
                      .batch_size = 32,
                      .epochs = 10,
-                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3}}};
+                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3}},
+          .any_image_size = true};
 }
 
 NetworkEntry describe_resnet34_transfer_binary() {
@@ -58,7 +61,8 @@ NetworkEntry describe_resnet34_transfer_binary() {
                      .classes = {7, 8},
                      .batch_size = 32,
                      .epochs = 10,
-                     .optimizer = Sgd::Options{.learning_rate = 0.01}}};
+                     .optimizer = Sgd::Options{.learning_rate = 0.01}},
+          .any_image_size = true};
 }
 
 }  // namespace tessera

@@ -20,10 +20,11 @@ ResidualUnit::Options unit(bool project) {
 }
 
 struct ResNetMini : Network {
-  explicit ResNetMini(const NetworkOptions& options) : outlayer(32 * 32 * 32, options.outputs.value_or(10), {}) {}
+  explicit ResNetMini(const NetworkOptions& options) : outlayer(32 * 32 * 32, options.outputs.value_or(10)) {}
 
   void visit(Visitor& v) override {
-    v("conv1.0", conv1), v("conv1.1", bn1), v("blk1", blk1), v("blk2", blk2), v("outlayer", outlayer);
+    v("conv1.0", conv1), v("conv1.1", bn1), v("blk1", blk1), v("blk2", blk2), v("flatten", flatten);
+    v("outlayer", outlayer);
   }
 
   Variable forward(const Context& context, const Variable& x) override {
@@ -33,7 +34,7 @@ struct ResNetMini : Network {
   }
 
   Conv2d conv1{3, 16, 3, {.padding = Padding::all(1)}};
-  BatchNorm bn1{16, {}};
+  BatchNorm bn1{16};
   ResidualUnit blk1{16, 16, unit(false)};
   ResidualUnit blk2{16, 32, unit(true)};
   Flatten flatten;

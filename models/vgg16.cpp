@@ -25,7 +25,7 @@ struct Vgg16 : Network {
         norms.emplace_back(stage.channels, BatchNorm::Options{.epsilon = 1e-3, .momentum = 0.01});
         in = stage.channels;
       }
-    for (std::uint32_t i = 0; i < 7; ++i) dropouts.emplace_back(options.dropout.value_or(0.2), i);
+    dropouts.assign(7, Dropout(options.dropout.value_or(0.2)));
   }
 
   void visit(Visitor& v) override {
@@ -33,7 +33,7 @@ struct Vgg16 : Network {
       const std::string number = std::to_string(i + 1);
       v("c" + number, convs[i]), v("b" + number, norms[i]);
     }
-    v("f1", f1), v("f2", f2), v("f3", f3);
+    v("dropouts", dropouts), v("pool", pool), v("flatten", flatten), v("f1", f1), v("f2", f2), v("f3", f3);
   }
 
   Variable forward(const Context& context, const Variable& x) override {

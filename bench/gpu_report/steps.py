@@ -2,12 +2,12 @@
 import contextlib
 import json
 import os
-import queue
 import statistics
 import subprocess
 import tempfile
-import threading
 import time
+
+from peer import Peer
 
 from .kernels import spread
 from .session import TimeUp, json_lines
@@ -19,43 +19,26 @@ COMPILED = "PyTorch, compiled"
 NOT_TRACED = {"seconds": None, "share": None, "filled": None, "launches": None, "traced_seconds": None, "why": "no time was left"}
 
 
-class Peer:
-    """A program that times steps when it is told to. Its lines are read by a thread, so that waiting can end."""
+class SessionPeer(Peer):
+    """One that the session starts and stops, within the time that the session has left."""
 
     def __init__(self, session, name, command):
         self.session, self.name, self.command = session, name, command
         self.errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
         session.log("$ " + " ".join(command) + "   (peer)")
-        self.process = session.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True)
-        self.lines = queue.Queue()
-        threading.Thread(target=self.read, daemon=True).start()
+        super().__init__(session.start(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, text=True))
 
-    def read(self):
-        for line in self.process.stdout:
-            self.lines.put(line.strip())
-        self.lines.put(None)
+    def expect(self, limit=120):
+        return super().expect(max(0.1, min(limit, self.session.left())))
 
-    def expect(self, limit):
-        """The next line; RuntimeError where the peer ends or `limit` seconds pass."""
-        try:
-            line = self.lines.get(timeout=max(0.1, min(limit, self.session.left())))
-        except queue.Empty:
-            raise RuntimeError("gave no answer in time") from None
-        if line is None:
-            self.errors.seek(0)
-            words = [text.strip() for text in self.errors.read().splitlines() if text.strip()]
-            self.session.log("\n".join(words[-20:]) or "no words")
-            raise RuntimeError(words[-1][:160] if words else "ended without a word")
-        return line
-
-    def ready(self, limit):
-        while self.expect(limit) != "ready":
-            pass
+    def last_words(self):
+        self.errors.seek(0)
+        words = [text.strip() for text in self.errors.read().splitlines() if text.strip()]
+        self.session.log("\n".join(words[-20:]) or "no words")
+        return words[-1][:160] if words else super().last_words()
 
     def ask(self, words, limit=120):
-        self.process.stdin.write(f"{words}\n")
-        self.process.stdin.flush()
-        return self.expect(limit)
+        return super().ask(words, limit)
 
     def close(self):
         self.session.stop(self.process)
@@ -96,7 +79,7 @@ def warm_caches(session):
     for row in options.step_rows + options.small_rows:
         command = contestants(options, row).get(COMPILED)
         if command and not options.long and not options.dry_run:
-            peers.append(Peer(session, COMPILED, command))
+            peers.append(SessionPeer(session, COMPILED, command))
     return peers
 
 
@@ -113,13 +96,13 @@ def measure(session, row, measured):
         # One after the other, since each looks for its fastest kernels as it warms up. Only compiling takes nothing from the GPU
         # for long, and in a short run it must begin at once.
         if COMPILED in commands and not options.long:
-            peers[COMPILED] = Peer(session, COMPILED, commands[COMPILED])
+            peers[COMPILED] = SessionPeer(session, COMPILED, commands[COMPILED])
         for entry in entries:
             name = entry["name"]
             # Whoever is not the last leaves half of the time to those who follow.
             seconds = (ready_by - time.monotonic()) * (1 if entry is entries[-1] else 0.5)
             with failing(entry):
-                peers[name] = peers.get(name) or Peer(session, name, commands[name])
+                peers[name] = peers.get(name) or SessionPeer(session, name, commands[name])
                 peers[name].ready(seconds)
                 # Long enough a group to be timed, and never one step alone on a GPU.
                 entry["group"] = max(1, min(2000, int(options.group_seconds / float(peers[name].ask(options.first_group)))))

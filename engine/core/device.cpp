@@ -22,7 +22,8 @@ const Backend& require_backend(const std::string& name) {
   if (const Backend* backend = kernels::find_backend(name)) return *backend;
   throw DeviceError("device '" + name + "': this build has no such backend" +
                     (name == "cuda" ? " (built without CUDA: install the CUDA toolkit and build again, or use --device cpu)"
-                                    : "; use auto, cpu, cuda, cuda:N or emulated"));
+                     : name == "emulated" ? " (configured with TESSERA_EMULATED=OFF: configure without that and build again)"
+                                          : "; use auto, cpu, cuda, cuda:N or emulated"));
 }
 
 Choice choose_device(const std::string& device) {

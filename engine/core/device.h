@@ -67,7 +67,7 @@ class Device : public std::enable_shared_from_this<Device> {
  public:
   // Opens what was asked for. `auto` takes the first CUDA device, else the CPU; choice() says which and why.
   // Throws kernels::DeviceError where anything else cannot be had: there is no silent fallback.
-  static std::shared_ptr<Device> open(const DeviceRequest& request);
+  static std::shared_ptr<Device> open(const DeviceRequest& request = {});
   // The same on a table of the caller's, device 0: what a program asks of its kernels can be watched so.
   static std::shared_ptr<Device> open(const DeviceRequest& request, const Backend& backend);
 

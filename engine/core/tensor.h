@@ -24,6 +24,10 @@ class Tensor {
     t.copy_from(values);
     return t;
   }
+  template <class T>
+  static Tensor from(const std::shared_ptr<Device>& device, Shape shape, const std::vector<T>& values) {
+    return from(device, shape, std::span<const T>(values));
+  }
 
   explicit operator bool() const { return storage_ != nullptr; }
   const Shape& shape() const { return shape_; }

@@ -25,9 +25,9 @@ double Conv2d::flops(const Tensor& output) const {
 }
 
 Linear::Linear(std::int64_t in, std::int64_t out, const Options& o)
-    : options(o),
-      weight({out, in}, o.init.linear_weight, {static_cast<double>(in), static_cast<double>(out)}),
-      bias({out}, o.init.linear_bias, {static_cast<double>(in), static_cast<double>(out)}) {}
+    : options(o), weight({out, in}, o.init.linear_weight, {static_cast<double>(in), static_cast<double>(out)}) {
+  if (o.bias) bias = Parameter({out}, o.init.linear_bias, {static_cast<double>(in), static_cast<double>(out)});
+}
 
 Variable Linear::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return linear(x, weight.in(context), bias.in(context), options.activation); });
@@ -81,8 +81,13 @@ Variable Dropout::operator()(const Context& context, const Variable& x) const {
     context.done(*this, "dropout", x.value());
     return x;
   }
-  Variable y = at(
-      *this, [&] { return dropout(x, {.probability = probability, .seed = context.seed, .layer = layer}, context.state); });
+  if (!number)
+    throw Error(ExitCode::failure,
+                "a dropout layer is not named by its network's visit(): it would share its masks with others");
+  if (!context.state) throw Error(ExitCode::failure, "layer " + path() + ": dropout in training needs Context::state");
+  Variable y = at(*this, [&] {
+    return dropout(x, {.probability = probability, .seed = context.seed, .layer = *number}, context.state);
+  });
   context.done(*this, "dropout", y.value());
   return y;
 }

@@ -3,6 +3,8 @@
 // A layer adds to the op's error where it happened: its path in the network.
 #pragma once
 
+#include <optional>
+
 #include "engine/nn/module.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/concat.h"
@@ -23,6 +25,8 @@ struct Conv2d : Module {
     InitFamily init = pytorch_init;
   };
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel, const Options& options);
+  Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel)
+      : Conv2d(in_channels, out_channels, kernel, Options()) {}
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
   Variable operator()(const Context& context, const Variable& x) const;
   Conv2dOptions op_options() const {
@@ -34,13 +38,15 @@ struct Conv2d : Module {
   Parameter weight, bias;
 };
 
-// Fully connected. weight: [out,in], bias: [out].
+// Fully connected. weight: [out,in], bias: [out] or none.
 struct Linear : Module {
   struct Options {
+    bool bias = true;
     Activation activation = Activation::none;
     InitFamily init = pytorch_init;
   };
   Linear(std::int64_t in, std::int64_t out, const Options& options);
+  Linear(std::int64_t in, std::int64_t out) : Linear(in, out, Options()) {}
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
   Variable operator()(const Context& context, const Variable& x) const;
 
@@ -61,6 +67,7 @@ struct BatchNorm : Module {
     Statistics statistics = Statistics::batch;
   };
   BatchNorm(std::int64_t channels, const Options& options);
+  explicit BatchNorm(std::int64_t channels) : BatchNorm(channels, Options()) {}
   void visit(Visitor& v) override {
     v("weight", weight), v("bias", bias), v("running_mean", running_mean), v("running_var", running_var);
   }
@@ -87,7 +94,7 @@ struct BatchNorm : Module {
   Buffer running_mean, running_var;
 };
 
-// Layers without parameters.
+// Layers without parameters. visit() of a network names them too, so that their errors say where.
 struct MaxPool : Module {
   explicit MaxPool(const Pool2dOptions& pool = {}) : options(pool) {}
   void visit(Visitor&) override {}
@@ -110,13 +117,14 @@ struct Concat : Module {
   Variable operator()(const Context& context, std::initializer_list<Variable> parts) const;
 };
 
-// Active in training only. `layer` tells its draws from those of the network's other dropouts: 0, 1, 2, … in order.
+// Active in training only. Each dropout of a network draws masks of its own: they are numbered 0, 1, 2, … in the order of
+// visit() when a ParameterStore gathers the network. Error in training where visit() does not name it.
 struct Dropout : Module {
-  Dropout(double p, std::uint32_t number) : probability(p), layer(number) {}
+  explicit Dropout(double p) : probability(p) {}
   void visit(Visitor&) override {}
   Variable operator()(const Context& context, const Variable& x) const;
   double probability;
-  std::uint32_t layer;
+  std::optional<std::uint32_t> number = {};
 };
 
 }  // namespace tessera

@@ -10,14 +10,16 @@ namespace tessera {
 
 // What a caller may change about a network of the catalogue.
 struct NetworkOptions {
-  std::optional<std::int64_t> outputs = {};  // size of the head
-  std::optional<double> dropout = {};        // of every dropout layer it has
-  bool residual = true;                      // false: without the residual adds, where the network knows that variant
+  std::optional<std::int64_t> outputs = {};     // size of the head
+  std::optional<double> dropout = {};           // of every dropout layer it has
+  std::optional<std::int64_t> image_size = {};  // rows and columns of an image
+  bool residual = true;                         // false: without the residual adds, where the network knows that variant
 
   template <class F>
   void fields(F& f) {
     f("outputs", outputs, {.least = 1, .most = 1e6});
     f("dropout", dropout, {.least = 0, .most = 0.999});
+    f("image_size", image_size, {.least = 1, .most = 4096});
     f("residual", residual);
   }
 };
@@ -32,8 +34,10 @@ class Network : public Module {
   // logits: [N,outputs] float32 or float64, labels: [N] int32 → [1].
   virtual Variable loss(const Context& context, const Variable& logits, const Tensor& labels);
 
-  // Shape of one input: height, width, channels.
-  virtual Shape input() const { return {32, 32, 3}; }
+  // Shape of one input: height, width, channels. A network whose layers take others (one with a global pool) may be set to
+  // another size before its first batch.
+  virtual Shape input() const { return input_; }
+  void set_input(const Shape& shape) { input_ = shape; }
 
   // The layer whose outputs are the network's; a new task replaces it. By default the layer that visit() names last, of
   // those with parameters. Error where there is none.
@@ -41,6 +45,9 @@ class Network : public Module {
 
   // The number of outputs: the head's. 1 means a sigmoid output, for two classes.
   std::int64_t outputs();
+
+ private:
+  Shape input_{32, 32, 3};
 };
 
 }  // namespace tessera

@@ -2,6 +2,8 @@
 
 #include <unordered_set>
 
+#include "engine/nn/layers.h"
+
 namespace tessera {
 namespace {
 
@@ -10,6 +12,9 @@ constexpr std::int64_t alignment = 64;  // elements: 256 bytes of float32
 std::int64_t aligned(std::int64_t count) { return (count + alignment - 1) / alignment * alignment; }
 
 struct Gatherer : Visitor {
+  void on_module(const std::string&, Module& module) override {
+    if (auto* dropout = dynamic_cast<Dropout*>(&module)) dropout->number = dropouts++;
+  }
   void on_parameter(const std::string& path, Parameter& parameter) override {
     if (!parameter) return;
     require_new(path);
@@ -25,6 +30,7 @@ struct Gatherer : Visitor {
   std::vector<std::pair<std::string, Parameter*>> found;
   std::vector<std::pair<std::string, Buffer*>> buffers;
   std::unordered_set<std::string> names;
+  std::uint32_t dropouts = 0;
 };
 
 void upload(const Tensor& to, const std::vector<float>& values) {
@@ -39,7 +45,8 @@ void upload(const Tensor& to, const std::vector<float>& values) {
 }  // namespace
 
 ParameterStore::ParameterStore(Module& network, const std::shared_ptr<Device>& device, std::uint64_t seed, DType dtype)
-    : device_(device) {
+    : device_(device), step_state_(device) {
+  step_state_.write({});
   Gatherer all;
   network.visit(all);
 
@@ -95,14 +102,15 @@ std::int64_t ParameterStore::non_trainable_count() const {
   return count;
 }
 
-void ParameterStore::clear_gradients() {
-  for (Parameter* parameter : parameters_) parameter->node_->clear();
+void ParameterStore::clear_gradients(const std::vector<bool>& chosen) {
+  for (std::size_t i = 0; i < parameters_.size(); ++i)
+    if (chosen.empty() || chosen[i]) parameters_[i]->node_->clear();
 }
 
-std::vector<ParameterStore::Range> ParameterStore::ranges_with_gradient() const {
+std::vector<ParameterStore::Range> ParameterStore::ranges_with_gradient(const std::vector<bool>& chosen) const {
   std::vector<Range> ranges;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    if (!parameters_[i]->node_->filled()) continue;
+    if (!parameters_[i]->node_->filled() || !(chosen.empty() || chosen[i])) continue;
     const std::int64_t first = offsets_[i], end = offsets_[i + 1];
     if (!ranges.empty() && ranges.back().first + ranges.back().count == first)
       ranges.back().count = end - ranges.back().first;

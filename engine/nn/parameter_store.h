@@ -7,6 +7,7 @@
 
 #include <vector>
 
+#include "engine/core/step_state.h"
 #include "engine/nn/module.h"
 
 namespace tessera {
@@ -28,15 +29,20 @@ class ParameterStore {
   std::int64_t trainable_count() const;      // elements of parameters that train
   std::int64_t non_trainable_count() const;  // elements of the others and of buffers
 
-  void clear_gradients();
+  // `chosen`: of these alone, by parameters()' order; empty: of all.
+  void clear_gradients(const std::vector<bool>& chosen = {});
   // The ranges of the flat buffers whose parameters received a gradient since the last clear, neighbours joined. Those
   // without one (unused or frozen) must not be touched by an optimiser.
   struct Range {
     std::int64_t first, count;
   };
-  std::vector<Range> ranges_with_gradient() const;
+  std::vector<Range> ranges_with_gradient(const std::vector<bool>& chosen = {}) const;
 
   const std::shared_ptr<Device>& device() const { return device_; }
+
+  // The step that a loop of one's own is at (nn/model.h, Optimizer::step), in device memory: dropout draws by it.
+  const kernels::StepState* step_state() const { return step_state_.device_pointer(); }
+  void set_step_state(const kernels::StepState& state) { step_state_.write(state); }
 
  private:
   std::shared_ptr<Device> device_;
@@ -44,6 +50,7 @@ class ParameterStore {
   std::vector<Buffer*> buffers_;
   std::vector<std::int64_t> offsets_;  // of parameters, plus the end
   Tensor values_, gradients_, rounded_, buffer_values_;
+  StepStateBuffer step_state_;
 };
 
 }  // namespace tessera

@@ -31,6 +31,7 @@ struct ResidualUnit : Module {
     ResidualNames names = {};
   };
   ResidualUnit(std::int64_t in_channels, std::int64_t out_channels, const Options& options);
+  ResidualUnit(std::int64_t in_channels, std::int64_t out_channels) : ResidualUnit(in_channels, out_channels, Options()) {}
   void visit(Visitor& v) override;
   Variable operator()(const Context& context, const Variable& x) const;
 

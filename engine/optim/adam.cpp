@@ -2,22 +2,19 @@
 
 namespace tessera {
 
-AdamRule::AdamRule(ParameterStore& parameters, const kernels::AdamParams& params)
-    : params_(params),
-      parameters_(parameters),
-      moment1_(Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype())),
-      moment2_(Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype())) {}
-
-void AdamRule::step(const kernels::StepState* state, const kernels::StepGuard* guard) {
-  Device& device = *parameters_.device();
-  for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
-    const Shape range{count};
-    device.run(&Backend::adam_step, params_, state, guard, parameters_.gradients().slice(first, range),
-               parameters_.values().slice(first, range), moment1_.slice(first, range), moment2_.slice(first, range),
-               parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
-  }
+AdamRule::AdamRule(ParameterStore& parameters, double rate, const kernels::AdamParams& params)
+    : Optimizer(parameters, rate), params_(params) {
+  remember("moment1");
+  remember("moment2");
 }
 
-std::map<std::string, Tensor> AdamRule::memory() const { return {{"moment1", moment1_}, {"moment2", moment2_}}; }
+void AdamRule::update(const kernels::StepState* state, const kernels::StepGuard* guard) {
+  params_.group = group_;
+  for_each_part([&](const auto& part) {
+    parameters_.device()->run(&Backend::adam_step, params_, state, guard, part(parameters_.gradients()),
+                              part(parameters_.values()), part(memory_.at("moment1")), part(memory_.at("moment2")),
+                              part(parameters_.rounded()));
+  });
+}
 
 }  // namespace tessera

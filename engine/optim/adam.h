@@ -14,16 +14,13 @@ using kernels::AdamForm;
 // One pass of the slot adam_step over the parameters; the rules below are its parameters.
 class AdamRule : public Optimizer {
  public:
-  void step(const kernels::StepState* state, const kernels::StepGuard* guard) override;
-  std::map<std::string, Tensor> memory() const override;
+  void update(const kernels::StepState* state, const kernels::StepGuard* guard) override;
 
  protected:
-  AdamRule(ParameterStore& parameters, const kernels::AdamParams& params);
+  AdamRule(ParameterStore& parameters, double rate, const kernels::AdamParams& params);
 
  private:
   kernels::AdamParams params_;
-  ParameterStore& parameters_;
-  Tensor moment1_, moment2_;
 };
 
 template <AdamForm form>
@@ -46,8 +43,9 @@ class AdamOf : public AdamRule {
     }
   };
   AdamOf(ParameterStore& parameters, const Options& o)
-      : AdamRule(parameters,
+      : AdamRule(parameters, o.learning_rate,
                  {.beta1 = o.beta1, .beta2 = o.beta2, .epsilon = o.epsilon, .weight_decay = o.weight_decay, .form = form}) {}
+  explicit AdamOf(ParameterStore& parameters) : AdamOf(parameters, Options()) {}
 };
 
 using Adam = AdamOf<AdamForm::pytorch>;

@@ -20,14 +20,79 @@ double* find(OptimizerOptions& options, std::string_view name) {
   return finder.found;
 }
 
-}  // namespace
-
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& parameters) {
+std::unique_ptr<Optimizer> make_one(const OptimizerOptions& options, ParameterStore& parameters) {
   return std::visit(
       [&]<class Options>(const Options& o) -> std::unique_ptr<Optimizer> {
         return std::make_unique<typename Options::Rule>(parameters, o);
       },
       options);
+}
+
+bool matches(std::string_view pattern, std::string_view text) {
+  const std::size_t star = pattern.find('*');
+  if (star == std::string_view::npos) return pattern == text;
+  if (!text.starts_with(pattern.substr(0, star))) return false;
+  text.remove_prefix(star);
+  pattern.remove_prefix(star + 1);
+  for (std::size_t skip = 0; skip <= text.size(); ++skip)
+    if (matches(pattern, text.substr(skip))) return true;
+  return false;
+}
+
+// The number of the group that a parameter belongs to: 0 for the rest.
+int group_of(const Parameter& parameter, std::span<const ParameterGroup> groups) {
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    if (matches(groups[i].pattern, parameter.path())) return static_cast<int>(i) + 1;
+  return 0;
+}
+
+}  // namespace
+
+// One optimiser for each group; what two of them remember under one name is one tensor, since their parameters are disjoint.
+class GroupedOptimizer : public Optimizer {
+ public:
+  GroupedOptimizer(const OptimizerOptions& rest, ParameterStore& parameters, std::span<const ParameterGroup> groups)
+      : Optimizer(parameters, learning_rate_of(rest)) {
+    add(rest, groups, 0);
+    for (const ParameterGroup& group : groups) add(group.optimizer, groups, static_cast<int>(parts_.size()));
+  }
+  void update(const kernels::StepState* state, const kernels::StepGuard* guard) override {
+    for (const auto& part : parts_) part->update(state, guard);
+  }
+
+ private:
+  void add(const OptimizerOptions& options, std::span<const ParameterGroup> groups, int number) {
+    std::unique_ptr<Optimizer> part = make_one(options, parameters_);
+    part->only([&](const Parameter& parameter) { return group_of(parameter, groups) == number; }, number);
+    for (auto& [name, tensor] : part->memory_) tensor = memory_.try_emplace(name, tensor).first->second;
+    parts_.push_back(std::move(part));
+  }
+
+  std::vector<std::unique_ptr<Optimizer>> parts_;
+};
+
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, ParameterStore& parameters,
+                                          std::span<const ParameterGroup> groups) {
+  if (groups.empty()) return make_one(rest, parameters);
+  if (groups.size() >= kernels::max_groups)
+    throw UsageError("an optimiser has at most " + std::to_string(kernels::max_groups - 1) + " groups of parameters, not " +
+                     std::to_string(groups.size()));
+  std::vector<bool> used(groups.size() + 1);
+  for (const Parameter* parameter : parameters.parameters())
+    used[static_cast<std::size_t>(group_of(*parameter, groups))] = true;
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    if (!used[i + 1])
+      throw UsageError("no parameter belongs to the group '" + groups[i].pattern +
+                       "': none is called so, or they all match " + "an earlier group");
+  return std::make_unique<GroupedOptimizer>(rest, parameters, groups);
+}
+
+void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,
+                        std::span<const ParameterGroup> groups, std::int64_t step, std::int64_t steps) {
+  state.learning_rate[0] = learning_rate_at(schedule, learning_rate_of(rest), step, steps);
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    state.learning_rate[i + 1] =
+        learning_rate_at(groups[i].schedule.value_or(schedule), learning_rate_of(groups[i].optimizer), step, steps);
 }
 
 double learning_rate_of(const OptimizerOptions& options) {

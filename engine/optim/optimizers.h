@@ -1,18 +1,42 @@
-// The optimisers there are: a row each. What a recipe says of its optimiser is the options of one of them.
+// The optimisers there are: a row each. What a recipe says of its optimiser is the options of one of them, and those of
+// groups of parameters that follow options of their own.
 #pragma once
 
+#include <array>
+#include <span>
 #include <variant>
 
 #include "engine/optim/adam.h"
+#include "engine/optim/adamw.h"
+#include "engine/optim/schedule.h"
 #include "engine/optim/sgd.h"
 
 namespace tessera {
 
-using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options>;
+using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options>;
 
-std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& options, ParameterStore& parameters);
+struct ParameterGroup {
+  std::string pattern;  // of parameters' paths, * for any text: "head.*", "*.bias"
+  OptimizerOptions optimizer = {};
+  std::optional<Schedule> schedule = {};  // of its learning rate; none: the recipe's
+  template <class F>
+  void fields(F& f) {
+    f("pattern", pattern, {.help = "Of parameters' paths, * for any text"});
+    f("optimizer", optimizer);
+    f("schedule", schedule);
+  }
+};
 
-// Of whichever optimiser it is: its learning rate.
+// The optimiser of a whole network. A parameter belongs to the first group whose pattern its path matches, and what matches
+// none follows `rest`. Groups of one kind share the tensors of memory(). UsageError: more than kernels::max_groups − 1
+// groups, a group that nothing belongs to.
+std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, ParameterStore& parameters,
+                                          std::span<const ParameterGroup> groups = {});
+
+// The learning rates of step number `step` (from 0) of `steps`, as StepState holds them: of the rest, then of each group.
+void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,
+                        std::span<const ParameterGroup> groups, std::int64_t step, std::int64_t steps);
+
 double learning_rate_of(const OptimizerOptions& options);
 
 // A field by its name, for a command line: sets it where the optimiser has one of that name (true), else changes nothing.

@@ -4,7 +4,9 @@
 // number `step` (from 0) of `steps` has. Adding one is a struct here and its name in the list at the end.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <variant>
 
 #include "engine/core/fields.h"
@@ -34,7 +36,25 @@ struct OneCycle {
   double share(double step, double steps) const;
 };
 
-using Schedule = std::variant<ConstantRate, OneCycle>;
+// Up in a straight line, then half a cosine down (Loshchilov & Hutter 2017): PyTorch's CosineAnnealingLR over the steps
+// behind the warm-up, with T_max = that number and eta_min = last·peak.
+struct CosineDecay {
+  static constexpr const char* kind = "cosine";
+  double warmup = 0;
+  double last = 0;
+  template <class F>
+  void fields(F& f) {
+    f("warmup", warmup, {.help = "Share of the steps until the peak", .least = 0, .most = 1});
+    f("last", last, {.help = "Share of the peak at the end", .least = 0});
+  }
+  double share(double step, double steps) const {
+    const double rise = warmup * steps;
+    if (step < rise) return (step + 1) / (rise + 1);
+    return last + (1 - last) * (1 + std::cos(std::numbers::pi * (step - rise) / (steps - rise))) / 2;
+  }
+};
+
+using Schedule = std::variant<ConstantRate, OneCycle, CosineDecay>;
 
 // The rate of step number `step` (from 0) of `steps`; beyond the end that of the last step.
 double learning_rate_at(const Schedule& schedule, double peak, std::int64_t step, std::int64_t steps);

@@ -3,24 +3,18 @@
 namespace tessera {
 
 Sgd::Sgd(ParameterStore& parameters, const Options& o)
-    : params_{.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov}, parameters_(parameters) {
-  if (o.momentum != 0)
-    velocity_ = Tensor::zeros(parameters.device(), parameters.values().shape(), parameters.values().dtype());
+    : Optimizer(parameters, o.learning_rate),
+      params_{.momentum = o.momentum, .weight_decay = o.weight_decay, .nesterov = o.nesterov} {
+  if (o.momentum != 0) remember("velocity");
 }
 
-void Sgd::step(const kernels::StepState* state, const kernels::StepGuard* guard) {
-  Device& device = *parameters_.device();
-  for (const auto& [first, count] : parameters_.ranges_with_gradient()) {
-    const Shape range{count};
-    device.run(&Backend::sgd_step, params_, state, guard, parameters_.gradients().slice(first, range),
-               parameters_.values().slice(first, range), velocity_ ? velocity_.slice(first, range).view() : kernels::View{},
-               parameters_.rounded() ? parameters_.rounded().slice(first, range).view() : kernels::View{});
-  }
-}
-
-std::map<std::string, Tensor> Sgd::memory() const {
-  if (!velocity_) return {};
-  return {{"velocity", velocity_}};
+void Sgd::update(const kernels::StepState* state, const kernels::StepGuard* guard) {
+  params_.group = group_;
+  const Tensor velocity = params_.momentum != 0 ? memory_.at("velocity") : Tensor();
+  for_each_part([&](const auto& part) {
+    parameters_.device()->run(&Backend::sgd_step, params_, state, guard, part(parameters_.gradients()),
+                              part(parameters_.values()), part(velocity), part(parameters_.rounded()));
+  });
 }
 
 }  // namespace tessera

@@ -27,13 +27,11 @@ class Sgd : public Optimizer {
     }
   };
   Sgd(ParameterStore& parameters, const Options& options);
-  void step(const kernels::StepState* state, const kernels::StepGuard* guard) override;
-  std::map<std::string, Tensor> memory() const override;
+  explicit Sgd(ParameterStore& parameters) : Sgd(parameters, Options()) {}
+  void update(const kernels::StepState* state, const kernels::StepGuard* guard) override;
 
  private:
   kernels::SgdParams params_;
-  ParameterStore& parameters_;
-  Tensor velocity_;  // none without momentum
 };
 
 }  // namespace tessera

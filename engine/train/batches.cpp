@@ -18,20 +18,6 @@ DeviceImages DeviceImages::upload(const ImageSet& set, const std::shared_ptr<Dev
   return d;
 }
 
-StepStateBuffer::StepStateBuffer(const std::shared_ptr<Device>& device)
-    : ring_(ring_size), memory_(Tensor::empty(device, {sizeof(kernels::StepState)}, DType::u8)) {}
-
-void StepStateBuffer::write(const kernels::StepState& state) {
-  Device& device = memory_.on();
-  if (next_ == ring_size) {
-    device.synchronize();
-    next_ = 0;
-  }
-  ring_[next_] = state;
-  device.backend().runtime.copy(device.stream().native, memory_.data(), &ring_[next_++], sizeof state,
-                                kernels::Copy::host_to_device);
-}
-
 ImageBatches::ImageBatches(DeviceImages images, const kernels::GatherParams& gather)
     : images_(std::move(images)), gather_(gather) {
   std::vector<std::int32_t> in_order(static_cast<std::size_t>(images_.count));

@@ -4,7 +4,7 @@
 #include <map>
 #include <span>
 
-#include "engine/core/tensor.h"
+#include "engine/core/step_state.h"
 #include "engine/data/dataset.h"
 #include "engine/train/recipe.h"
 
@@ -21,21 +21,6 @@ struct DeviceImages {
 struct Batch {
   Tensor x;  // [n,…] of the device's activation type; images [n,H,W,C]
   Tensor y;  // [n] int32 labels, or [n,…] float32 targets
-};
-
-// The step state in device memory, written without waiting for the device. What changes from step to step is read from
-// there by the kernels.
-class StepStateBuffer {
- public:
-  explicit StepStateBuffer(const std::shared_ptr<Device>& device);
-  void write(const kernels::StepState& state);
-  const kernels::StepState* device_pointer() const { return static_cast<const kernels::StepState*>(memory_.data()); }
-
- private:
-  static constexpr std::size_t ring_size = 64;  // host copies that the device may still be reading
-  std::vector<kernels::StepState> ring_;
-  std::size_t next_ = 0;
-  Tensor memory_;
 };
 
 // Draws batches of its samples in a given order. For data of another kind, derive from it.

@@ -45,7 +45,7 @@ void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
   loss_value = loss.value();
   backward(loss, one_);
   device.run(&Backend::check_finite, parameters_.gradients(), guard);
-  optimizer_.step(on_device, guard);
+  optimizer_.update(on_device, guard);
 }
 
 double TrainStep::batch_loss() const { return loss_ ? loss_.to_host<float>().at(0) : 0; }

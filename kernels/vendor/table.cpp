@@ -7,12 +7,23 @@
 namespace tessera::kernels {
 namespace {
 
+// A library that opens may still not work here, as with too old a driver: handles are made once, to see. Throws DeviceError.
+bool try_handles() {
+  cudnnHandle_t cudnn = nullptr;
+  vendor::cudnn().check(vendor::cudnn().cudnnCreate(&cudnn), "creating a handle");
+  (void)vendor::cudnn().cudnnDestroy(cudnn);
+  cublasHandle_t cublas = nullptr;
+  vendor::cublas().check(vendor::cublas().cublasCreate_v2(&cublas), "creating a handle");
+  (void)vendor::cublas().cublasDestroy_v2(cublas);
+  return true;
+}
+
 int device_count(std::string* why) {
   const int count = cuda_backend().runtime.device_count(why);
   if (count == 0) return 0;
   try {
-    (void)vendor::cudnn();
-    (void)vendor::cublas();
+    static const bool works = try_handles();
+    (void)works;
   } catch (const DeviceError& error) {
     if (why) *why = error.what();
     return 0;

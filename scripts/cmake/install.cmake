@@ -1,4 +1,4 @@
-# What `cmake --install` lays down: static libraries, headers, programs, and the package that find_package(Tessera) reads.
+# What `cmake --install` lays down: libraries, headers, programs, and the package that find_package(Tessera) reads.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -10,9 +10,13 @@ foreach(storey kernels engine models)
   set_target_properties(tessera_${storey} PROPERTIES EXPORT_NAME ${storey})
   target_compile_features(tessera_${storey} PUBLIC cxx_std_20)
   target_include_directories(tessera_${storey} PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
+  # With BUILD_SHARED_LIBS: found beside one another wherever the whole installation is moved.
+  set_target_properties(tessera_${storey} PROPERTIES INSTALL_RPATH $ORIGIN VERSION ${PROJECT_VERSION}
+                        SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")
 endforeach()
 install(TARGETS tessera_kernels tessera_engine tessera_models EXPORT TesseraTargets
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 
 file(GLOB kernel_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h ${PROJECT_SOURCE_DIR}/kernels/*.def)  # the contract; a backend's own headers stay here
 file(GLOB model_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/*.h)
@@ -22,6 +26,7 @@ install(FILES ${model_headers} DESTINATION ${include_dir}/models)
 
 if(TESSERA_APPS AND CLI11_FOUND)
   # The other names are words that shells and other programs own: `tessera export`, not `export`.
+  set_target_properties(tessera PROPERTIES INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
   install(TARGETS tessera RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   get_target_property(trainings tessera TESSERA_TRAININGS)
   list(TRANSFORM trainings PREPEND $<TARGET_FILE_DIR:tessera>/)

@@ -132,6 +132,7 @@ void add_unaligned(std::vector<SlotCase>& all) {
                                "batch_norm_fold/64 bias",
                                "batch_norm_backward/128x64 relu dx dresidual dgamma dbeta",
                                "check_finite/n=1025 NaN last",
+                               "sgd_step/plain n=1025 with a copy",
                                "sgd_step/nesterov and decay n=1025 with a copy",
                                "adam_step/pytorch n=1025 with a copy",
                                "gather_batch/5 of 9 8x8x3 pad4 flip"};

@@ -1,6 +1,7 @@
 // Devices for the tests of this folder.
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -26,8 +27,19 @@ inline std::vector<std::string> fast_backends() {
   return names;
 }
 
+// TESSERA_DEVICE: where the tests that need one device, no matter which, are to run ("cuda").
+inline std::string chosen_device(const std::string& otherwise) {
+  const char* const name = std::getenv("TESSERA_DEVICE");
+  return name ? name : otherwise;
+}
+
 // Where training is tested: the CPU, or in a build without it the reference.
-inline std::shared_ptr<Device> training_device() { return open(kernels::find_backend("cpu") ? "cpu" : "reference"); }
+inline std::shared_ptr<Device> training_device() {
+  return open(chosen_device(kernels::find_backend("cpu") ? "cpu" : "reference"));
+}
+
+// Where what only GPUs do is tested: recordings, TF32.
+inline std::string test_gpu() { return chosen_device("emulated"); }
 
 // Host values of either float type.
 inline Tensor upload(const std::shared_ptr<Device>& device, const Shape& shape, const std::vector<double>& values,

@@ -133,7 +133,7 @@ TEST_CASE("initial values depend on seed and name alone: the same on every backe
       v("fc", fc);
     }
     bool with;
-    Linear more{7, 9, {}}, fc{8, 4, {}};
+    Linear more{7, 9}, fc{8, 4};
   } one(false), two(true);
   const auto device = reference();
   const ParameterStore a(one, device, 3), b(two, device, 3);
@@ -144,7 +144,7 @@ TEST_CASE("initial values depend on seed and name alone: the same on every backe
 TEST_CASE("two members of one name are an error") {
   struct Twice : Module {
     void visit(Visitor& v) override { v("fc", a), v("fc", b); }
-    Linear a{2, 2, {}}, b{2, 2, {}};
+    Linear a{2, 2}, b{2, 2};
   } twice;
   CHECK_THROWS_WITH(ParameterStore(twice, reference(), 1), Catch::Contains("fc.weight"));
 }

@@ -22,7 +22,7 @@ struct AllConvolutional : Network {
     return pool(context, out(context, body(context, x)));
   }
   Shape input() const override { return {6, 10, 2}; }
-  Conv2d body{2, 4, 3, {}}, out{4, 7, 1, {}};
+  Conv2d body{2, 4, 3}, out{4, 7, 1};
   GlobalAveragePool pool;
 };
 

@@ -28,12 +28,12 @@ struct NarrowResNet : Network {
   }
 
   Conv2d conv{3, 4, 3, {.padding = Padding::all(1), .bias = false}};
-  BatchNorm norm{4, {}};
-  ResidualUnit same{4, 4, {}};
+  BatchNorm norm{4};
+  ResidualUnit same{4, 4};
   ResidualUnit halved{4, 8, {.stride = 2, .project = true}};
   ResidualUnit last{8, 8, {.activation = Activation::none, .padding = Padding::all(1)}};
   GlobalAveragePool pool;
-  Linear head{8, 10, {}};
+  Linear head{8, 10};
 };
 
 struct Images {
@@ -132,7 +132,7 @@ double relative_error(const Gradients& got, const Gradients& expected) {
 TEST_CASE("gradients of whole networks: the emulated GPU in float32 against the reference in float64") {
   for (const Case& c : cases()) {
     INFO(c.name);
-    const Gradients expected = exact(c), got = gradients(c, "emulated", DType::f32, Precision::fp32);
+    const Gradients expected = exact(c), got = gradients(c, test_gpu(), DType::f32, Precision::fp32);
     CHECK(std::abs(got.loss - expected.loss) < 1e-5 * expected.loss);
     for (const auto& [path, e] : expected.of) {
       INFO("gradient of " << path);
@@ -156,7 +156,7 @@ TEST_CASE("gradients of whole networks: the emulated GPU in bf16 against the ref
   for (const Case& c : cases()) {
     INFO(c.name);
     const bool smooth = c.bias != 0;
-    const Gradients expected = exact(c), got = gradients(c, "emulated", DType::f32, Precision::bf16);
+    const Gradients expected = exact(c), got = gradients(c, test_gpu(), DType::f32, Precision::bf16);
     CHECK(std::abs(got.loss - expected.loss) < 5e-3 * expected.loss);
     const double error = relative_error(got, expected);
     CHECK(error < (smooth ? 2e-2 : 0.25));

@@ -18,7 +18,7 @@ constexpr double learning_rate = 0.01;
 
 struct Three : Module {
   void visit(Visitor& v) override { v("first", first), v("unused", unused), v("last", last); }
-  Linear first{9, 11, {}}, unused{4, 4, {}}, last{16, 8, {}};
+  Linear first{9, 11}, unused{4, 4}, last{16, 8};
 };
 
 // Gradient of element i at step t (from 1): magnitudes 1, ½, … 2^-31, so that it shows where ε stands.
@@ -28,22 +28,25 @@ double gradient(int t, std::size_t i) {
 }
 
 // One element's way, in double, straight from the published update rules.
-std::vector<double> expected_path(const OptimizerOptions& options, double w, std::size_t i) {
+std::vector<double> expected_path(const OptimizerOptions& options, double w, std::size_t i, double rate = learning_rate) {
   std::vector<double> path;
   double velocity = 0, m = 0, v = 0;
   for (int t = 1; t <= steps; ++t) {
-    const double g = gradient(t, i) + field_of(options, "weight_decay").value() * w;
+    const double decay = field_of(options, "weight_decay").value();
+    const bool decoupled = std::holds_alternative<AdamW::Options>(options);
+    if (decoupled) w -= rate * decay * w;  // PyTorch: before the step, by the rate
+    const double g = gradient(t, i) + (decoupled ? 0 : decay * w);
     if (const auto* sgd = std::get_if<Sgd::Options>(&options)) {
       velocity = sgd->momentum * velocity + g;  // PyTorch: v ← μ·v + g;  w ← w − lr·v, Nesterov w ← w − lr·(g + μ·v)
-      w -= learning_rate * (sgd->nesterov ? g + sgd->momentum * velocity : velocity);
+      w -= rate * (sgd->nesterov ? g + sgd->momentum * velocity : velocity);
     } else {
       m = 0.9 * m + 0.1 * g;
       v = 0.999 * v + 0.001 * g * g;
       const double c1 = 1 - std::pow(0.9, t), c2 = 1 - std::pow(0.999, t);
       if (std::holds_alternative<AdamKeras::Options>(options))
-        w -= learning_rate * std::sqrt(c2) / c1 * m / (std::sqrt(v) + 1e-7);
+        w -= rate * std::sqrt(c2) / c1 * m / (std::sqrt(v) + 1e-7);
       else
-        w -= learning_rate / c1 * m / (std::sqrt(v) / std::sqrt(c2) + 1e-8);
+        w -= rate / c1 * m / (std::sqrt(v) / std::sqrt(c2) + 1e-8);
     }
     path.push_back(w);
   }
@@ -66,21 +69,22 @@ void set(const Tensor& to, const std::vector<double>& values) {
 }
 
 struct Trainee {
-  Trainee(const OptimizerOptions& config, const std::shared_ptr<Device>& device, DType dtype)
-      : store(network, device, 1, dtype), optimizer(make_optimizer(config, store)), state(device) {
+  Trainee(const OptimizerOptions& config, const std::shared_ptr<Device>& device, DType dtype,
+          std::span<const ParameterGroup> groups = {})
+      : store(network, device, 1, dtype), optimizer(make_optimizer(config, store, groups)), state(device) {
     for (const Parameter* p : store.parameters()) set(p->value(), per_element(*p, start_value));
   }
 
   // Step t, from 1. The gradients of the layer `unused` stay away.
-  void step(int t, const kernels::StepGuard* guard = nullptr) {
+  void step(int t, const kernels::StepGuard* guard = nullptr, double group1 = 0, double group2 = 0) {
     store.clear_gradients();
     for (const Parameter* p : store.parameters())
       if (!p->path().starts_with("unused")) {
         const auto values = per_element(*p, [t](std::size_t i) { return gradient(t, i); });
         p->node()->pass(upload(p->value().device(), p->shape(), values, p->value().dtype()));
       }
-    state.write({.step = t - 1, .learning_rate = {learning_rate}});
-    optimizer->step(state.device_pointer(), guard);
+    state.write({.step = t - 1, .learning_rate = {learning_rate, group1, group2}});
+    optimizer->update(state.device_pointer(), guard);
   }
 
   Three network;
@@ -104,6 +108,8 @@ const Named configs[] = {
     {"adam, Keras' form, weight decay", AdamKeras::Options{.weight_decay = 0.05}},
     {"adam", Adam::Options{}},
     {"adam, weight decay", Adam::Options{.weight_decay = 0.05}},
+    {"adamw", AdamW::Options{}},
+    {"adamw, strong weight decay", AdamW::Options{.weight_decay = 0.5}},
 };
 
 // Each element at each step, relative to the largest value on its way: half of them start from zero.
@@ -223,4 +229,41 @@ TEST_CASE("options of an optimiser are found by their words") {
   CHECK(field_of(options, "weight_decay") == 0.5);
   CHECK(!set_field(options, "momentum", 0.9));
   CHECK(!field_of(options, "momentum"));
+}
+
+TEST_CASE("groups of parameters follow rules and rates of their own") {
+  const OptimizerOptions rest = Adam::Options{};
+  const std::vector<ParameterGroup> groups = {{.pattern = "*.bias", .optimizer = Sgd::Options{.momentum = 0.9}},
+                                              {.pattern = "la*t.*", .optimizer = AdamW::Options{.weight_decay = 0.5}}};
+  Trainee trainee(rest, reference(), DType::f64, groups);
+  for (int t = 1; t <= steps; ++t) trainee.step(t, nullptr, 2 * learning_rate, learning_rate / 2);
+  const auto check = [&](const Parameter& p, const OptimizerOptions& options, double rate) {
+    INFO(p.path());
+    const std::vector<double> values = download(p.value());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      CHECK(values[i] == Approx(expected_path(options, start_value(i), i, rate).back()).epsilon(1e-9).margin(1e-12));
+  };
+  check(trainee.network.first.weight, rest, learning_rate);
+  check(trainee.network.first.bias, groups[0].optimizer, 2 * learning_rate);
+  check(trainee.network.last.bias, groups[0].optimizer, 2 * learning_rate);  // the first group that matches
+  check(trainee.network.last.weight, groups[1].optimizer, learning_rate / 2);
+
+  std::string names;  // one tensor for both groups of Adam's kind
+  for (const auto& [name, tensor] : trainee.optimizer->memory()) names += name + " ";
+  CHECK(names == "moment1 moment2 velocity ");
+
+  CHECK_THROWS_WITH(make_optimizer(rest, trainee.store, std::vector<ParameterGroup>{{.pattern = "lost.*"}}),
+                    Catch::Contains("lost.*"));
+  CHECK_THROWS_AS(make_optimizer(rest, trainee.store, std::vector<ParameterGroup>(8, {.pattern = "first.*"})), UsageError);
+}
+
+TEST_CASE("rates of groups: their own, by their own schedule or the recipe's") {
+  const std::vector<ParameterGroup> groups = {
+      {.pattern = "a", .optimizer = Sgd::Options{.learning_rate = 0.8}},
+      {.pattern = "b", .optimizer = Sgd::Options{.learning_rate = 0.5}, .schedule = ConstantRate{}}};
+  kernels::StepState state;
+  set_learning_rates(state, Adam::Options{.learning_rate = 0.2}, CosineDecay{}, groups, 5, 10);
+  CHECK(state.learning_rate[0] == Approx(0.1));
+  CHECK(state.learning_rate[1] == Approx(0.4));
+  CHECK(state.learning_rate[2] == 0.5);
 }

@@ -92,7 +92,7 @@ TEST_CASE("what was put into the parameters by hand reaches the copies") {
 TEST_CASE("TF32 follows float32 where there are tensor cores, and is refused elsewhere") {
   CHECK_THROWS_WITH(Device::open({.device = "cpu", .precision = Precision::tf32}),
                     Catch::Contains("tf32") && Catch::Contains("cpu"));
-  const Run exact = train("emulated", Precision::fp32, nesterov), run = train("emulated", Precision::tf32, nesterov);
+  const Run exact = train(test_gpu(), Precision::fp32, nesterov), run = train(test_gpu(), Precision::tf32, nesterov);
   for (std::size_t i = 0; i < run.losses.size(); ++i)
     CHECK(std::abs(run.losses[i] - exact.losses[i]) < 0.01 * exact.losses.front());
   CHECK(run.losses != exact.losses);

@@ -16,8 +16,8 @@ namespace {
 constexpr std::int64_t image_count = 20, batch_size = 8;  // the last batch has 4
 
 struct Trainee {
-  explicit Trainee(Precision precision = Precision::fp32)
-      : device(Device::open({.device = "emulated", .precision = precision})),
+  explicit Trainee(Precision precision = Precision::fp32, const std::string& name = test_gpu())
+      : device(Device::open({.device = name, .precision = precision})),
         network({.dropout = 0.3}),
         store(network, device, 6),
         optimizer(make_optimizer(Adam::Options{.learning_rate = 1e-2}, store)),
@@ -78,7 +78,7 @@ TEST_CASE("recorded steps give the bits of steps that are not") {
 
 TEST_CASE("a replayed step allocates nothing and waits for nothing") {
   using kernels::emulated::counters;
-  Trainee trainee;
+  Trainee trainee(Precision::fp32, "emulated");
   trainee.train(2);  // both batch sizes are warm and recorded
   const auto before = counters();
   const std::size_t fresh = trainee.device->fresh_allocations();
@@ -118,7 +118,7 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
     CHECK(e.samples == 45);
     return std::pair(e, logits);
   };
-  const auto [emulated, emulated_logits] = run("emulated");
+  const auto [emulated, emulated_logits] = run(test_gpu());
   const auto [cpu, cpu_logits] = run("cpu");
   CHECK(emulated.loss == Approx(cpu.loss).epsilon(1e-5));
   CHECK(emulated.accuracy == cpu.accuracy);
@@ -130,7 +130,7 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
 TEST_CASE("memory that is short elsewhere is never taken from a recorded step") {
   for (const bool pooled : {true, false}) {
     INFO((pooled ? "pooled memory" : "every tensor an allocation of its own"));
-    const std::shared_ptr<Device> device = Device::open({.device = "emulated", .pool_memory = pooled});
+    const std::shared_ptr<Device> device = Device::open({.device = test_gpu(), .pool_memory = pooled});
     const std::shared_ptr<MemoryPool> pool = device->new_pool();
     const Tensor y = Tensor::zeros(device, {64}, DType::f32);
     RecordedWork work(device, pool);
@@ -156,7 +156,7 @@ TEST_CASE("memory that is short elsewhere is never taken from a recorded step") 
 #endif
 
 TEST_CASE("what cannot be recorded is an error, and the device works on") {
-  const std::shared_ptr<Device> device = open("emulated");
+  const std::shared_ptr<Device> device = open(test_gpu());
   const Tensor x = Tensor::zeros(device, {8}, DType::f32);
   const auto record = [&](const std::function<void()>& second_run) {
     RecordedWork work(device, device->new_pool());

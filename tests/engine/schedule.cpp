@@ -27,3 +27,15 @@ TEST_CASE("one cycle rises and falls as PyTorch's OneCycleLR does") {
   CHECK(learning_rate_at(to_zero, 0.4, 50, 10) == Approx(0).margin(1e-12));  // beyond the end
   CHECK(learning_rate_at(to_zero, 0.4, 0, 1) == 0.4);                        // a run of one step has no slopes
 }
+
+// numpy: 0.05 + 0.15·(1 + cos(π·t/8)), PyTorch's CosineAnnealingLR(T_max = 8, eta_min = 0.05) from 0.35.
+TEST_CASE("a cosine falls as PyTorch's CosineAnnealingLR does, behind a warm-up in a straight line") {
+  const Schedule cosine = CosineDecay{.last = 0.05 / 0.35};
+  const double expected[] = {0.35, 0.3385819299, 0.3060660172, 0.2574025149, 0.2, 0.1425974851, 0.0939339828, 0.0614180701};
+  for (std::int64_t i = 0; i < 8; ++i) CHECK(learning_rate_at(cosine, 0.35, i, 8) == Approx(expected[i]).margin(1e-9));
+  const Schedule warm = CosineDecay{.warmup = 0.2};
+  CHECK(learning_rate_at(warm, 0.3, 0, 10) == Approx(0.1));  // 1/3, 2/3, then the peak
+  CHECK(learning_rate_at(warm, 0.3, 1, 10) == Approx(0.2));
+  CHECK(learning_rate_at(warm, 0.3, 2, 10) == Approx(0.3));
+  CHECK(learning_rate_at(warm, 0.3, 6, 10) == Approx(0.15));
+}

@@ -20,13 +20,13 @@ struct TinyNetwork : Network {
   explicit TinyNetwork(const Options& o)
       : options(o),
         conv(3, 6, 3, {.padding = Padding::keras_same()}),
-        bn(6, {}),
-        drop(o.dropout, 0),
-        fc(6 * 4 * 4, o.outputs, {}),
-        unused(5, 5, {}) {}
+        bn(6),
+        drop(o.dropout),
+        fc(6 * 4 * 4, o.outputs),
+        unused(5, 5) {}
   TinyNetwork() : TinyNetwork(Options()) {}
 
-  void visit(Visitor& v) override { v("conv", conv), v("bn", bn), v("unused", unused), v("fc", fc); }
+  void visit(Visitor& v) override { v("conv", conv), v("bn", bn), v("drop", drop), v("unused", unused), v("fc", fc); }
 
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = conv(context, x);

@@ -65,6 +65,26 @@ TEST_CASE("the size of the head is an option") {
   }
 }
 
+TEST_CASE("networks that end in a global pool take images of any size, the others say which do") {
+  const auto device = Device::open({.device = "cpu", .options = {.threads = 2}});
+  int any = 0;
+  for (const NetworkEntry& entry : catalogue()) {
+    INFO(entry.id);
+    if (!entry.any_image_size) {
+      CHECK(entry.make({})->input() == Shape{32, 32, 3});
+      CHECK_THROWS_WITH(entry.make({.image_size = 48}), Catch::Contains(entry.id) && Catch::Contains("resnet18_imagenet"));
+      continue;
+    }
+    ++any;
+    const auto network = entry.make({.image_size = 48}), usual = entry.make({});
+    CHECK(network->input() == Shape{48, 48, 3});
+    const ParameterStore store(*network, device, 1), same(*usual, device, 1);
+    CHECK(store.trainable_count() == same.trainable_count());
+    CHECK(network->forward({}, Tensor::zeros(device, {1, 48, 48, 3}, DType::f32)).shape() == Shape{1, network->outputs()});
+  }
+  CHECK(any == 7);
+}
+
 TEST_CASE("an unknown network is an error that lists those there are") {
   CHECK(find_network("lenet6") == nullptr);
   try {
