@@ -16,6 +16,7 @@
 #include <system_error>
 
 #include "apps/command_line.h"
+#include "apps/emergency.h"
 #include "engine/core/error.h"
 #include "engine/data/open.h"
 #include "kernels/errors.h"
@@ -59,6 +60,7 @@ int finish(int code) {
 
 int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept {
   open_standard_streams();
+  let_allocations_fail();
   try {
     return finish(body(argc, argv));
   } catch (const Error& error) {

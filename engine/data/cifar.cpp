@@ -126,9 +126,10 @@ class Collection {
 std::vector<std::pair<CifarFile, fs::path>> files_in(const fs::path& folder, Version version) {
   std::vector<std::pair<CifarFile, fs::path>> files;
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
-    if (const auto file = cifar_file(entry.path().filename().string()); file && file->version == version)
-      files.emplace_back(*file, entry.path());
+  if (!fs::is_directory(folder, ignored)) return files;
+  for (const fs::path& path : list_folder(folder, ExitCode::data))
+    if (const auto file = cifar_file(path.filename().string()); file && file->version == version)
+      files.emplace_back(*file, path);
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
     return std::pair(a.first.role, a.first.number) < std::pair(b.first.role, b.first.number);
   });

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/core/error.h"
+#include "engine/files/io.h"
 #include "engine/image/decode.h"
 #include "engine/image/resize.h"
 
@@ -16,13 +17,8 @@ constexpr std::size_t most_classes = 10'000, longest_class_name = 200;
 
 // What a folder holds, in byte order of names, without hidden entries.
 std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error))
-    if (!entry->path().filename().string().starts_with('.')) paths.push_back(entry->path());
-  if (error) throw DataError(folder.string() + ": cannot be listed: " + error.message());
-  std::sort(paths.begin(), paths.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  std::vector<fs::path> paths = list_folder(folder, ExitCode::data);
+  std::erase_if(paths, [](const fs::path& path) { return path.filename().string().starts_with('.'); });
   return paths;
 }
 
