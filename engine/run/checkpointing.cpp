@@ -128,7 +128,8 @@ void CheckpointWriter::on_step(const Fit& fit) {
 void CheckpointWriter::write(const Fit& fit) {
   if (!digests_) digests_ = data_();
   HostTensors memory;
-  for_each_memory(parameters_, fit.optimizer(), [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
+  for_each_memory(parameters_, fit.optimizer(),
+                  [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
   const FitState state = fit.state();
   const std::string text = state_json(state, *digests_);
   Checkpoint checkpoint{.step = state.step, .config = config_, .files = {}};

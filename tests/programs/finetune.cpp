@@ -163,9 +163,9 @@ TEST_CASE("finetune --resume after SIGTERM and kill -9, in either phase, ends wi
   make_cifar(folder / "data", 1000, 50);
   const std::string weights = pretrain(folder), data = (folder / "data").string();
   const auto arguments = [&](const std::string& name) {
-    return std::vector<std::string>{weights,    data,         "--classes", "horse,ship", "--epochs-frozen", "30",
-                                    "--epochs", "30",         "--batch-size", "2",       "--seed",          "5",
-                                    "--out",    (folder / name).string()};
+    return std::vector<std::string>{
+        weights, data,     "--classes", "horse,ship", "--epochs-frozen",       "30", "--epochs", "30", "--batch-size",
+        "2",     "--seed", "5",         "--out",      (folder / name).string()};
   };
   const Outcome whole = run("finetune", arguments("whole"));
   INFO(whole.err);

@@ -142,8 +142,8 @@ TEST_CASE("a full disk at save: exit code 4, and the last good checkpoint loads"
 TEST_CASE("resume with another batch size trains the epochs asked for and says what changes") {
   Folder folder;
   make_cifar(folder / "data", 100, 40);
-  REQUIRE(run("train_lenet5_relu", {(folder / "data").string(), "--epochs", "2", "--batch-size", "4", "--out",
-                                    (folder / "run").string()})
+  REQUIRE(run("train_lenet5_relu",
+              {(folder / "data").string(), "--epochs", "2", "--batch-size", "4", "--out", (folder / "run").string()})
               .code == 0);
   const Outcome more =
       run("train_lenet5_relu", {"--resume", (folder / "run").string(), "--epochs", "5", "--batch-size", "64"});
@@ -218,9 +218,8 @@ TEST_CASE("a file size limit: what was saved before is whole, and the exit code 
   Folder folder;
   make_cifar(folder / "data", 60, 20);
   const std::string tessera = std::string(TESSERA_BIN) + "/train_lenet5_relu " + (folder / "data").string();
-  const int status = std::system(("bash -c 'ulimit -f 100; " + tessera + " --epochs 1 --out " +
-                                  (folder / "run").string() + " 2>/dev/null'")
-                                     .c_str());
+  const int status = std::system(
+      ("bash -c 'ulimit -f 100; " + tessera + " --epochs 1 --out " + (folder / "run").string() + " 2>/dev/null'").c_str());
   CHECK(WEXITSTATUS(status) == 153);
   CHECK_FALSE(fs::exists(folder / "run" / "last.safetensors"));
 }
@@ -228,14 +227,15 @@ TEST_CASE("a file size limit: what was saved before is whole, and the exit code 
 TEST_CASE("a run that ends with a loss that is not finite before ten steps is no success") {
   Folder folder;
   make_cifar(folder / "data", 16, 8);
-  const Outcome outcome = run("train_lenet5_relu", {(folder / "data").string(), "--optimizer", "sgd", "--lr", "1e30",
-                                                    "--batch-size", "8", "--epochs", "2", "--out",
-                                                    (folder / "run").string()});
+  const Outcome outcome =
+      run("train_lenet5_relu", {(folder / "data").string(), "--optimizer", "sgd", "--lr", "1e30", "--batch-size", "8",
+                                "--epochs", "2", "--out", (folder / "run").string()});
   INFO(outcome.err);
   CHECK(outcome.code == 6);
 }
 
-TEST_CASE("history.csv: deleted, it comes back whole; in the way of a row, it does not keep the checkpoint from being saved") {
+TEST_CASE(
+    "history.csv: deleted, it comes back whole; in the way of a row, it does not keep the checkpoint from being saved") {
   Folder folder;
   make_cifar(folder / "data", 2000, 20);
   const fs::path out = folder / "run";
@@ -267,7 +267,8 @@ TEST_CASE("runs that start in the same second each get a folder of their own") {
   make_cifar(folder / "data", 20, 10);
   const std::string one = std::string(TESSERA_BIN) + "/train_lenet5_relu " + (folder / "data").string() + " --epochs 1";
   std::string all = "cd " + folder.path().string() + " && ";
-  for (int i = 0; i < 4; ++i) all += "(" + one + " 2>err" + std::to_string(i) + " >out; echo $? > code" + std::to_string(i) + ") & ";
+  for (int i = 0; i < 4; ++i)
+    all += "(" + one + " 2>err" + std::to_string(i) + " >out; echo $? > code" + std::to_string(i) + ") & ";
   REQUIRE(std::system(("bash -c '" + all + " wait'").c_str()) == 0);
   for (int i = 0; i < 4; ++i) {
     INFO(read_text(folder / ("err" + std::to_string(i))));
