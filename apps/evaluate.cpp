@@ -1,12 +1,12 @@
 // evaluate WEIGHTS DATA: loss, top-1, top-5, per-class accuracy and confusion matrix of saved weights.
 #include <CLI/CLI.hpp>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "engine/files/npy.h"
 #include "engine/report/confusion.h"
 #include "engine/run/run.h"
@@ -30,6 +30,7 @@ const ImageSet& choose(const Split& split, const std::string& name) {
 int tessera::evaluate_main(int argc, char** argv) {
   CLI::App app("Measures saved weights on a data set.");
   ComputeOptions options;
+  DataOptions data_options;
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
@@ -39,6 +40,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       ->default_str("the file's");
   app.add_option("--logits", logits_file,
                  "Write the outputs before softmax: float32 [images, outputs]; -: to standard output");
+  add_data_options(app, data_options);
   add_network_options(app, options);
   RunConfig defaults;
   defaults.recipe.batch_size = 0;  // the recipe's: where losses are averaged by batches, its size matters
@@ -56,11 +58,15 @@ int tessera::evaluate_main(int argc, char** argv) {
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
-      Dataset dataset = open_dataset(data, {.seed = config.recipe.seed, .stop = signals.stop()});
-      for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
       for (const std::string& note : saved.notes) console.note(note);
-      const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
+      OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = signals.stop()};
+      data_options.apply(open);
+      Dataset dataset = open_data(data, open, console);
+      const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs(),
+                                    {.known_classes = class_names_of(file), .training = false});
+      for (const std::string& line : split.cuts) console.note("data     " + line);
+      for (const std::string& note : split.notes) console.warn(note);
       console.note("device   " + device->choice());
 
       const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),

@@ -3,12 +3,12 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/training.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "models/saved_network.h"
 
 namespace {
@@ -105,6 +105,7 @@ int tessera::finetune_main(int argc, char** argv) {
   RunConfig defaults;
   defaults.recipe = transfer_recipe();
   FinetuneOptions options;
+  DataOptions data_options;
   OutputOptions output;
   std::string weights, data, network_id, out, resume;
   app.add_option("WEIGHTS", weights, "A .safetensors file (not with --resume)");
@@ -113,6 +114,7 @@ int tessera::finetune_main(int argc, char** argv) {
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   add_network_options(app, options.compute);
+  add_data_options(app, data_options);
   app.add_option("--out", out, "Run folder")->default_str("runs/finetune-<network>-<time>/");
   app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
       ->excludes("--out")
@@ -143,7 +145,8 @@ int tessera::finetune_main(int argc, char** argv) {
         config = config_for(options, std::move(config));
       }
       options.apply(app, config, !resume.empty());
-      Dataset dataset = open_dataset(config.data, {.seed = config.recipe.seed, .stop = signals.stop()});
+      data_options.apply(config);
+      Dataset dataset = open_for(config, signals, console);
       if (resume.empty()) config.recipe.classes = labels_of(dataset, options.classes);
       return run_and_report(request, std::move(dataset), console, signals, "finetune-" + config.network, app.get_name());
     } catch (const Interrupted&) {

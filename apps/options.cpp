@@ -31,6 +31,7 @@ void ComputeOptions::apply(RunConfig& config) const {
   take(seed, config.recipe.seed);
   take(batch_size, config.recipe.batch_size);
   if (outputs) config.network_options.outputs = outputs;
+  if (image_size) config.network_options.image_size = image_size;
   if (normalize) config.recipe.normalization = Normalization::parse(*normalize).value();
   if (conv) config.direct_convolution = *conv == "direct";
   if (deterministic) config.deterministic = true;
@@ -72,6 +73,10 @@ void add_network_options(CLI::App& app, ComputeOptions& o) {
   add(app, "--outputs", o.outputs, "Size of the head", "the network's")
       ->check(number<std::int64_t>({.least = 1, .most = 1 << 20}))
       ->group(group);
+  add(app, "--image-size", o.image_size, "Rows and columns of an image, for networks that end in a global pool",
+      "the network's")
+      ->check(number<std::int64_t>({.least = 1, .most = 4096}))
+      ->group(group);
   app.add_flag("--no-residual", o.no_residual, "Without the residual adds (resnet18_nndl)")->group(group);
 }
 
@@ -81,6 +86,7 @@ void TrainOptions::apply(RunConfig& config) const {
   take(epochs, recipe.epochs);
   if (optimizer) {
     const double rate = learning_rate_of(recipe.optimizer);
+    recipe.groups.clear();  // one rule for all parameters
     recipe.optimizer = Kinds<OptimizerOptions>::make(*optimizer).value();
     set_field(recipe.optimizer, "learning_rate", rate);
   }

@@ -1,12 +1,12 @@
 // train_<network> DATA: trains one network of the catalogue with its own recipe.
 #include <CLI/CLI.hpp>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/training.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "models/catalogue.h"
 
 namespace {
@@ -23,6 +23,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
 
   CLI::App app(std::string("Trains ") + entry.description + " (recipe " + entry.recipe.id + ").");
   TrainOptions options;
+  DataOptions data_options;
   OutputOptions output;
   std::string data, out, resume, recipe = "tutorial";
   app.add_option("DATA", data, data_help());
@@ -32,6 +33,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
           ->capture_default_str();
   add_train_options(app, options, config);
   add_network_options(app, options.compute);
+  add_data_options(app, data_options);
   add_compute_options(app, options.compute, config);
   app.add_option("--out", out, "Run folder")->default_str("runs/<network>-<time>/");
   app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
@@ -55,9 +57,10 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
         request.config.recipe = entry.recipe_called(recipe);
       }
       options.apply(request.config);
+      data_options.apply(request.config);
       if (!data.empty()) request.config.data = remembered_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
-      Dataset dataset = open_dataset(request.config.data, {.seed = request.config.recipe.seed, .stop = signals.stop()});
+      Dataset dataset = open_for(request.config, signals, console);
       return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name());
     } catch (const Interrupted&) {
       return signals.exit_code();  // while loading

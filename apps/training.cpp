@@ -2,6 +2,7 @@
 
 #include <ctime>
 
+#include "apps/data.h"
 #include "models/catalogue.h"
 
 namespace tessera {
@@ -23,6 +24,17 @@ fs::path new_run_folder(const std::string& name) {
 std::string remembered_path(const std::string& given) {
   std::error_code ignored;
   return fs::exists(given, ignored) ? fs::absolute(given, ignored).string() : given;
+}
+
+Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console) {
+  const std::unique_ptr<Network> network = require_network(config.network).make(config.network_options);
+  return open_data(config.data,
+                   {.seed = config.recipe.seed,
+                    .image_size = network->input()[0],
+                    .labels = config.labels,
+                    .skip_damaged = config.skip_damaged,
+                    .stop = signals.stop()},
+                   console);
 }
 
 int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,

@@ -1,5 +1,6 @@
 #include "models/saved_network.h"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -45,6 +46,11 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
   }
   config.network_options.residual = metadata_of("residual") != "false";
   if (!config.network_options.residual && !entry.has_residual_option) throw malformed("residual", "false");
+  if (const std::string size = metadata_of("image_size"); !size.empty()) {
+    const std::optional<std::int64_t> number = whole_number(size, 4096);
+    if (!number || *number == 0 || !entry.any_image_size) throw malformed("image_size", size);
+    config.network_options.image_size = number;
+  }
   if (const std::string text = metadata_of("normalization"); !text.empty()) {
     const std::optional<Normalization> normalization = Normalization::parse(text);
     if (!normalization) throw malformed("normalization", text);
@@ -60,6 +66,15 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
     }
   }
   return config;
+}
+
+std::vector<std::string> class_names_of(const Safetensors& file) {
+  std::vector<std::string> names;
+  const auto found = file.metadata().find("classes");
+  if (found == file.metadata().end()) return names;
+  std::istringstream list(found->second);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  return names;
 }
 
 SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device) {

@@ -77,7 +77,7 @@ class Device : public std::enable_shared_from_this<Device> {
 
   const Backend& backend() const { return stream_.backend; }
   kernels::Stream& stream() { return stream_; }
-  // Issues a kernel: device.run(&Backend::add, a, b, y).
+  // Issues a kernel: device.run(&Backend::convert, x, {y, false}).
   template <kernels::SlotName name, class... Operands>
   void run(kernels::Slot<name, void(kernels::Stream&, Operands...)> Backend::*slot,
            std::type_identity_t<Operands>... operands) {

@@ -29,6 +29,8 @@ struct RunConfig {
   std::string network;
   NetworkOptions network_options;
   std::string data;
+  std::string labels = {};    // of data that has several kinds; empty: the usual ones
+  bool skip_damaged = false;  // damaged images are left out
   Recipe recipe;
   std::vector<Phase> phases = {};  // fine-tuning has two; empty: one of the recipe's epochs and learning rate
 
@@ -49,6 +51,8 @@ struct RunConfig {
     f("network", network);
     network_options.fields(f);
     f("data", data);
+    f("labels", labels);
+    f("skip_damaged", skip_damaged);
     f("recipe", recipe);
     f("phases", phases);
     f("device", device);

@@ -181,7 +181,7 @@ std::string evaluation_json(const Evaluation& e) { return to_json(e).dump(); }
 std::string evaluation_json(const Evaluation& e, const Confusion& confusion) {
   Json json = to_json(e), classes = Json::object(), matrix = Json::array();
   for (std::size_t i = 0; i < confusion.classes().size(); ++i) {
-    classes[confusion.classes()[i]] = confusion.accuracy(i);
+    classes[confusion.classes()[i]] = confusion.total(i) > 0 ? Json(confusion.accuracy(i)) : Json(nullptr);
     Json row = Json::array();
     for (std::size_t j = 0; j < confusion.columns(); ++j) row.push_back(confusion.count(i, j));
     matrix.push_back(row);

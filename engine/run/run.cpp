@@ -86,12 +86,14 @@ Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const s
   std::string names, labels;
   for (const std::string& name : classes) names += (names.empty() ? "" : ",") + name;
   for (const std::int32_t label : config.recipe.classes) labels += (labels.empty() ? "" : ",") + std::to_string(label);
-  return {{"network", config.network},
-          {"outputs", std::to_string(outputs)},
-          {"residual", config.network_options.residual ? "true" : "false"},
-          {"normalization", config.recipe.normalization.text()},
-          {"classes", names},
-          {"labels", labels}};
+  Metadata metadata = {{"network", config.network},
+                       {"outputs", std::to_string(outputs)},
+                       {"residual", config.network_options.residual ? "true" : "false"},
+                       {"normalization", config.recipe.normalization.text()},
+                       {"classes", names},
+                       {"labels", labels}};
+  if (config.network_options.image_size) metadata["image_size"] = std::to_string(*config.network_options.image_size);
+  return metadata;
 }
 
 std::string test_line(const Evaluation& test) {
@@ -106,6 +108,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   const std::string config_json = to_json(config);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs());
+  for (const std::string& line : split.cuts) console.note("data     " + line);
   for (const std::string& note : split.notes) console.warn(note);
 
   ParameterStore parameters(network, device, recipe.seed);
@@ -125,7 +128,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   if (!request.resumed) load_initial();
 
   CheckpointStore checkpoints(request.folder);
-  if (!request.resumed && (!checkpoints.steps().empty() || std::filesystem::exists(request.folder / "last.safetensors")))
+  if (!request.resumed &&
+      (!checkpoints.steps().empty() || std::filesystem::exists(checkpoints.run_folder() / "last.safetensors")))
     throw UsageError(request.folder.string() + " already holds a run: go on with --resume " + request.folder.string() +
                      ", or give another --out");
   std::optional<Checkpoint> checkpoint;

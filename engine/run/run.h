@@ -45,7 +45,7 @@ RunConfig read_run_config(const std::filesystem::path& folder);
 // The device that a configuration asks for. DeviceError where it, its precision or its kernels cannot be had.
 std::shared_ptr<Device> open_device(const RunConfig& config);
 
-// What a weights file says of itself: network, outputs, residual, normalization, classes (names), and labels: which labels
+// What a weights file says of itself: network, outputs, residual, image_size (where it is not the usual one), normalization, classes (names), and labels: which labels
 // of the data set those classes are, where they are not all of them.
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes);
 

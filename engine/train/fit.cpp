@@ -24,7 +24,7 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       validation_(validation),
       recipe_(recipe),
       limits_(limits),
-      optimizer_(make_optimizer(recipe.optimizer, parameters)),
+      optimizer_(make_optimizer(recipe.optimizer, parameters, recipe.groups)),
       state_(std::move(state)),
       step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing) {}
 
@@ -45,8 +45,10 @@ std::int64_t Fit::total_steps() const {
   return limits_.max_steps ? std::min(steps, *limits_.max_steps) : steps;
 }
 
+std::int64_t Fit::schedule_steps() const { return recipe_.epochs * steps_per_epoch(); }
+
 double Fit::learning_rate(std::int64_t ahead) const {
-  const std::int64_t steps = recipe_.epochs * steps_per_epoch();  // the schedule's, whatever max_steps says
+  const std::int64_t steps = schedule_steps();
   return learning_rate_at(recipe_.schedule, learning_rate_of(recipe_.optimizer), steps - steps_left() + ahead, steps);
 }
 
@@ -120,8 +122,10 @@ bool Fit::train_epoch() {
 
 void Fit::one_step(std::int64_t size) {
   const double start = now();
-  step_.run({.step = state_.step, .epoch = state_.epoch, .position = state_.position, .learning_rate = {learning_rate(0)}},
-            size);
+  kernels::StepState step{.step = state_.step, .epoch = state_.epoch, .position = state_.position};
+  const std::int64_t steps = schedule_steps();
+  set_learning_rates(step, recipe_.optimizer, recipe_.schedule, recipe_.groups, steps - steps_left(), steps);
+  step_.run(step, size);
   state_.position += size;
   ++state_.step;
   // On the CPU the step is over; a GPU is asked now and then only, so that it never waits for us.

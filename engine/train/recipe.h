@@ -50,7 +50,7 @@ inline std::span<const Word<LossAverage>> words(LossAverage) {
 }
 
 struct Recipe {
-  std::string id;
+  std::string id = {};
   Normalization normalization = {};
   Validation validation = Validation::test_set;
   std::vector<std::int32_t> classes = {};  // train on these labels only, renumbered from 0; empty: all
@@ -59,6 +59,7 @@ struct Recipe {
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch; else also at the last step
   OptimizerOptions optimizer = {};
   Schedule schedule = {};  // of the optimiser's learning rate
+  std::vector<ParameterGroup> groups = {};  // parameters that follow an optimiser of their own
   double label_smoothing = 0;
   BestRule best = BestRule::last;
   bool test_best = false;  // the closing test uses the best weights, else the last
@@ -82,6 +83,7 @@ struct Recipe {
     f("evaluate_every_steps", evaluate_every_steps, {.least = 0, .most = 1e15});
     f("optimizer", optimizer);
     f("schedule", schedule);
+    f("groups", groups);
     f("label_smoothing", label_smoothing, {.help = "share of the target spread over all classes", .least = 0, .most = 1});
     f("best", best);
     f("test_best", test_best);

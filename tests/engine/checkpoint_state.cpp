@@ -100,7 +100,10 @@ TEST_CASE("a checkpoint's state reads back; each field that cannot be is named, 
   for (const auto& [key, value] : good.items()) {
     Json without = good;
     without.erase(key);
-    CHECK_THAT(refusal(without), Contains(key == "data" ? "" : key + " is missing"));
+    if (key == "data")
+      CHECK(refusal(without).empty());
+    else
+      CHECK_THAT(refusal(without), Contains(key + " is missing"));
   }
   CHECK_THAT(refusal(Json::array()), Contains("not a JSON object"));
   Json diverged = good;  // a run may have ended so

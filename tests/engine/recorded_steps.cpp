@@ -137,7 +137,7 @@ TEST_CASE("memory that is short elsewhere is never taken from a recorded step") 
     const auto step = [&] {
       const Tensor one = Tensor::empty(device, {64}, DType::f32);  // free again, and still the recording's
       device->run(&Backend::activation_forward, kernels::Activation::sigmoid, y, one);
-      device->run(&Backend::add, one, one, y);
+      device->run(&Backend::arithmetic, kernels::Arithmetic::add, one, one, {y, false});
     };
     for (int i = 0; i < 2; ++i) work.run(step);
     REQUIRE(work.recorded());
