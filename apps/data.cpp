@@ -52,6 +52,11 @@ void DataOptions::apply(OpenOptions& options) const {
   if (skip_damaged) options.skip_damaged = true;
 }
 
+void DataOptions::apply(RunConfig& config) const {
+  if (!labels.empty()) config.labels = labels;
+  if (skip_damaged) config.skip_damaged = true;
+}
+
 void add_data_options(CLI::App& app, DataOptions& o) {
   const char* group = "Data";
   app.add_option("--labels", o.labels, "Which of a data set's kinds of labels (CIFAR-100: fine, coarse)")

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "engine/data/open.h"
+#include "engine/run/config.h"
 #include "engine/run/console.h"
 
 namespace CLI {
@@ -21,6 +22,7 @@ struct DataOptions {
   bool skip_damaged = false;
 
   void apply(OpenOptions& options) const;
+  void apply(RunConfig& config) const;
 };
 void add_data_options(CLI::App& app, DataOptions& options);  // --labels, --skip-damaged
 

@@ -48,7 +48,7 @@ int tessera::evaluate_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     std::optional<Output> logits_output;
     const std::string inputs[] = {weights, data};
     if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
@@ -60,7 +60,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       const std::shared_ptr<Device> device = open_device(config);
       const SavedNetwork saved = load_network(file, config, device);
       for (const std::string& note : saved.notes) console.note(note);
-      OpenOptions open{.seed = config.seed, .image_size = saved.network->input()[0], .stop = stop.flag()};
+      OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = signals.stop()};
       data_options.apply(open);
       Dataset dataset = open_data(data, open, console);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs(),
@@ -69,26 +69,26 @@ int tessera::evaluate_main(int argc, char** argv) {
       for (const std::string& note : split.notes) console.warn(note);
       console.note("device   " + device->choice());
 
-      const BatchSource images(DeviceImages::upload(choose(split, split_name), device),
-                               gather_params(config.recipe.normalization, false, 0));
+      const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),
+                                gather_params(config.recipe.normalization, false, 0));
       Confusion confusion(split.classes);
       std::vector<float> logits;
       const Evaluation result = evaluate(*saved.network, images,
                                          {.batch_size = config.recipe.batch_size,
                                           .average = config.recipe.loss_average,
-                                          .stop = stop.flag(),
+                                          .stop = signals.stop(),
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
                                             if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                           }});
-      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, stop.flag());
+      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

@@ -141,15 +141,8 @@ std::vector<double> probabilities(std::span<const float> logits) {
 
 std::vector<float> logits_of(SavedNetwork& saved, const RunConfig& config, const ImageSet& images,
                              const std::shared_ptr<Device>& device, const std::atomic<bool>* stop) {
-  const BatchSource source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
-  std::vector<float> logits;
-  evaluate(*saved.network, source,
-           {.batch_size = std::min(config.recipe.batch_size, images.count),
-            .stop = stop,
-            .on_batch = [&](const Tensor& z, const Tensor&) {
-              const std::vector<float> values = z.to_host<float>();
-              logits.insert(logits.end(), values.begin(), values.end());
-            }});
+  const ImageBatches source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
+  const std::vector<float> logits = predict(*saved.network, source, std::min(config.recipe.batch_size, images.count), stop);
   for (const float z : logits)
     if (!std::isfinite(z)) throw NonFiniteError("the network's outputs are not finite: these weights are of no use");
   return logits;
@@ -217,7 +210,7 @@ int tessera::predict_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
     try {
       if (index >= 0 && paths.size() != 1) throw UsageError("--index goes with one data set");
@@ -235,22 +228,22 @@ int tessera::predict_main(int argc, char** argv) {
       const std::vector<std::string> names = output_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
       const auto answer = [&](const Subjects& subjects) {
         if (subjects.images.count == 0) return;
-        const std::vector<float> logits = logits_of(saved, config, subjects.images, device, stop.flag());
+        const std::vector<float> logits = logits_of(saved, config, subjects.images, device, signals.stop());
         for (std::size_t n = 0; n < subjects.names.size(); ++n)
           report(subjects, n, std::span(logits).subspan(n * outputs, outputs), names, top, console);
       };
       if (index >= 0) {
-        OpenOptions open{.seed = config.seed, .image_size = side, .stop = stop.flag()};
+        OpenOptions open{.seed = config.recipe.seed, .image_size = side, .stop = signals.stop()};
         data_options.apply(open);
         answer(pick_test_image(open_data(paths[0], open, console), index));
         return 0;
       }
-      Photos photos(paths, side, console, stop.flag());
+      Photos photos(paths, side, console, signals.stop());
       while (!photos.done()) answer(photos.read(config.recipe.batch_size));
       photos.finish();
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

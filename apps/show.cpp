@@ -127,7 +127,7 @@ ImageSet thumbnails(const ImageSet& set, std::int64_t count) {
 // The first images as training would see them in its first epoch, were they drawn in file order.
 ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) {
   const std::shared_ptr<Device> device = Device::open({.device = "cpu"});
-  const BatchSource source(DeviceImages::upload(set, device), gather_params(Normalization::none, true, seed));
+  const ImageBatches source(DeviceImages::upload(set, device), gather_params(Normalization::none, true, seed));
   StepStateBuffer state(device);
   state.write({});
   const std::vector<float> pixels = source.draw(count, state.device_pointer()).x.to_host<float>();
@@ -146,7 +146,7 @@ int tessera::show_main(int argc, char** argv) {
   DataOptions data_options;
   bool augment = false;
   RunConfig defaults;
-  std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
+  std::uint64_t& seed = defaults.recipe.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, data_help())->required();
   app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
   app.add_option("--split", split, "Which images")->check(one_of({"train", "test"}))->capture_default_str();
@@ -168,13 +168,13 @@ int tessera::show_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     std::optional<Output> picture_output;
     const std::string inputs[] = {data_path};
     if (index < 0) picture_output.emplace(out, ExitCode::failure, inputs);
     const Console console(output.verbosity(), picture_output && picture_output->is_standard_output());
     try {
-      OpenOptions open{.seed = seed, .image_size = image_size, .default_size = usual_image_size, .stop = stop.flag()};
+      OpenOptions open{.seed = seed, .image_size = image_size, .default_size = usual_image_size, .stop = signals.stop()};
       data_options.apply(open);
       const Dataset data = open_data(data_path, open, console);
       const ImageSet& set = split == "train" ? data.train : data.test;
@@ -188,7 +188,7 @@ int tessera::show_main(int argc, char** argv) {
                                 std::to_string(shown - 1) + (augment ? ", augmented" : "");
       const Picture picture =
           image_grid(thumbnails(augment ? augmented(set, shown, seed) : set, shown), 0, shown, data.classes, title);
-      picture_output->write(encode_png(picture.width, picture.height, picture.rgb), stop.flag());
+      picture_output->write(encode_png(picture.width, picture.height, picture.rgb), signals.stop());
 
       console.note(data.description);
       console.result(shapes_line("train", data.train));
@@ -201,7 +201,7 @@ int tessera::show_main(int argc, char** argv) {
                               {"picture", out}}));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

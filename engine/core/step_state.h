@@ -11,6 +11,9 @@ namespace tessera {
 class StepStateBuffer {
  public:
   explicit StepStateBuffer(const std::shared_ptr<Device>& device);
+  ~StepStateBuffer();  // waits: the device may still have to read what was written
+  StepStateBuffer(const StepStateBuffer&) = delete;
+  StepStateBuffer& operator=(const StepStateBuffer&) = delete;
   void write(const kernels::StepState& state);
   const kernels::StepState* device_pointer() const { return static_cast<const kernels::StepState*>(memory_.data()); }
 

@@ -189,11 +189,12 @@ using Files = std::vector<std::pair<CifarFile, fs::path>>;
 Files files_in(const fs::path& folder, Version version) {
   Files files;
   std::error_code ignored;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
-    const auto file = cifar_file(entry.path().filename().string());
+  if (!fs::is_directory(folder, ignored)) return files;
+  for (const fs::path& path : list_folder(folder, ExitCode::data)) {
+    const auto file = cifar_file(path.filename().string());
     // A folder train/ is one of images; data_batch_1/ can only be a mistake, which reading it will name.
-    if (file && file->version == version && !(file->set->train_files == 1 && entry.is_directory(ignored)))
-      files.emplace_back(*file, entry.path());
+    if (file && file->version == version && !(file->set->train_files == 1 && fs::is_directory(path, ignored)))
+      files.emplace_back(*file, path);
   }
   std::sort(files.begin(), files.end(), [](const auto& a, const auto& b) {
     return std::tuple(a.first.set, a.first.role, a.first.number, a.second) <

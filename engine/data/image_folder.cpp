@@ -6,6 +6,7 @@
 
 #include "engine/core/error.h"
 #include "engine/data/normal_form.h"
+#include "engine/files/io.h"
 #include "engine/image/decode.h"
 
 namespace tessera {
@@ -23,13 +24,8 @@ constexpr const char *train_folders[] = {"train", "training"}, *test_folders[] =
 
 // What a folder holds, in byte order of names, without hidden entries.
 std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> paths;
-  std::error_code error;
-  for (auto entry = fs::directory_iterator(folder, error); !error && entry != fs::directory_iterator();
-       entry.increment(error))
-    if (!entry->path().filename().string().starts_with('.')) paths.push_back(entry->path());
-  if (error) throw DataError(folder.string() + ": cannot be listed: " + error.message());
-  std::sort(paths.begin(), paths.end(), [](const auto& a, const auto& b) { return a.native() < b.native(); });
+  std::vector<fs::path> paths = list_folder(folder, ExitCode::data);
+  std::erase_if(paths, [](const fs::path& path) { return path.filename().string().starts_with('.'); });
   return paths;
 }
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "engine/files/manifest.h"
+#include "engine/files/remove.h"
 #include "engine/files/sha256.h"
 
 namespace tessera {
@@ -33,12 +34,6 @@ std::int64_t step_of(const std::string& name) {
 }
 
 std::string digest_line(const std::string& manifest) { return sha256_hex(bytes_of(manifest)) + "  manifest.json\n"; }
-
-// Removal of what nobody needs any more: a failure leaves it to the next start.
-void remove_quietly(const fs::path& path) {
-  std::error_code ignored;
-  fs::remove_all(path, ignored);
-}
 
 std::string manifest_of(const Checkpoint& checkpoint) {
   Manifest manifest{.step = checkpoint.step, .config = checkpoint.config, .files = {}};

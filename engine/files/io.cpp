@@ -1,5 +1,6 @@
 #include "engine/files/io.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -8,8 +9,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
+#include <new>
 #include <system_error>
 #include <utility>
+
+#include "engine/files/remove.h"
 
 namespace tessera {
 
@@ -196,12 +201,25 @@ std::string temporary_name(std::string_view name) {
   return std::string(temporary_prefix) + std::string(name.substr(0, longest)) + "-" + std::to_string(::getpid());
 }
 
+// Not std::filesystem's iterators: theirs take memory in functions that are noexcept, and end the process where there is
+// none.
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder, ExitCode on_error) {
+  DIR* opened = ::opendir(folder.c_str());
+  while (!opened && errno == EINTR) opened = ::opendir(folder.c_str());
+  const std::unique_ptr<DIR, int (*)(DIR*)> open(opened, ::closedir);
   std::vector<std::filesystem::path> entries;
-  std::error_code error;
-  auto entry = std::filesystem::directory_iterator(folder, error);
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) entries.push_back(entry->path());
-  if (error) fail(on_error, shown(folder) + ": cannot be listed: " + error.message());
+  int error = open ? 0 : errno;
+  while (open) {
+    errno = 0;
+    const dirent* entry = ::readdir(open.get());
+    if (!entry) {
+      error = errno;
+      break;
+    }
+    if (const std::string_view name = entry->d_name; name != "." && name != "..") entries.push_back(folder / name);
+  }
+  if (error == ENOMEM) throw std::bad_alloc();
+  if (error != 0) fail(on_error, shown(folder) + ": cannot be listed: " + reason(error));
   std::sort(entries.begin(), entries.end());
   return entries;
 }
@@ -211,8 +229,7 @@ void remove_left_over(const std::filesystem::path& folder) {
     if (!path.filename().string().starts_with(temporary_prefix)) continue;
     const int descriptor = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (descriptor < 0) continue;
-    std::error_code ignored;
-    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) std::filesystem::remove_all(path, ignored);
+    if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) remove_quietly(path);
     ::close(descriptor);
   }
 }
@@ -256,14 +273,14 @@ void write_file_atomically(const std::filesystem::path& path, std::span<const By
   const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   const std::filesystem::path temporary = folder / temporary_name(path.filename().string());
   std::error_code ignored;
-  std::filesystem::remove_all(temporary, ignored);  // of a dead process that had our number
+  remove_quietly(temporary);  // of a dead process that had our number
   try {
     write_new_file(temporary, parts, on_error, calls);
     if (const auto old = std::filesystem::status(path, ignored); std::filesystem::is_regular_file(old))
       std::filesystem::permissions(temporary, old.permissions(), ignored);  // what was private stays so
     rename_path(temporary, path, on_error, calls);
   } catch (...) {
-    std::filesystem::remove(temporary, ignored);
+    remove_quietly(temporary);
     throw;
   }
   sync_folder(folder, on_error, calls);

@@ -46,11 +46,11 @@ std::string lines(const std::vector<std::string>& names) {
   return text;
 }
 
-const std::vector<Pair> train_pairs = {{11, 19}, {15, 29}, {4, 0}}, test_pairs = {{19, 99}};
+const std::vector<Pair> train_labels = {{11, 19}, {15, 29}, {4, 0}}, test_labels = {{19, 99}};
 
 void put_binary(const TemporaryFolder& folder) {
-  put(folder / "train.bin", records(train_pairs));
-  put(folder / "test.bin", records(test_pairs));
+  put(folder / "train.bin", records(train_labels));
+  put(folder / "test.bin", records(test_labels));
   put(folder / "fine_label_names.txt", lines(names("fine ", 100)));
   put(folder / "coarse_label_names.txt", lines(names("coarse ", 20)));
 }
@@ -67,17 +67,17 @@ std::string pickled_names() {
 TEST_CASE("CIFAR-100 has fine labels, and coarse ones when asked, in all four forms", "[cifar100]") {
   const TemporaryFolder binary, python, archives;
   put_binary(binary);
-  put(python / "train", pickled(train_pairs));
-  put(python / "test", pickled(test_pairs));
+  put(python / "train", pickled(train_labels));
+  put(python / "test", pickled(test_labels));
   put(python / "meta", pickled_names());
   put(archives / "binary.tar.gz",
-      gzip(tar({{.name = "cifar-100-binary/train.bin", .content = records(train_pairs)},
+      gzip(tar({{.name = "cifar-100-binary/train.bin", .content = records(train_labels)},
                 {.name = "cifar-100-binary/fine_label_names.txt", .content = lines(names("fine ", 100))},
                 {.name = "cifar-100-binary/coarse_label_names.txt", .content = lines(names("coarse ", 20))},
-                {.name = "cifar-100-binary/test.bin", .content = records(test_pairs)}})));
+                {.name = "cifar-100-binary/test.bin", .content = records(test_labels)}})));
   put(archives / "python.tar.gz", gzip(tar({{.name = "cifar-100-python/meta", .content = pickled_names()},
-                                            {.name = "cifar-100-python/test", .content = pickled(test_pairs)},
-                                            {.name = "cifar-100-python/train", .content = pickled(train_pairs)}})));
+                                            {.name = "cifar-100-python/test", .content = pickled(test_labels)},
+                                            {.name = "cifar-100-python/train", .content = pickled(train_labels)}})));
   for (const fs::path& path : {binary.path(), python.path(), archives / "binary.tar.gz", archives / "python.tar.gz"}) {
     INFO(path);
     const Dataset fine = open_dataset(path.string());

@@ -150,7 +150,8 @@ std::uint64_t count_of(const Subject& subject, const std::string& call) {
 
 }  // namespace
 
-TEST_CASE("every allocation fails once, or that one and all after it: exit code 5", "[allocations]") {
+TEST_CASE("every allocation fails once, or that one and all after it: exit code 5, or the undisturbed result",
+          "[allocations]") {
   campaign("allocations", [](const Subject& subject) {
     const std::string out_of_memory = std::to_string(ENOMEM);
     const std::uint64_t end = std::min(count_of(subject, "allocate"), most_allocations);
