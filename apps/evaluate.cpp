@@ -1,12 +1,12 @@
 // evaluate WEIGHTS DATA: loss, top-1, top-5, per-class accuracy and confusion matrix of saved weights.
 #include <CLI/CLI.hpp>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "engine/files/npy.h"
 #include "engine/report/confusion.h"
 #include "engine/run/run.h"
@@ -30,6 +30,7 @@ const ImageSet& choose(const Split& split, const std::string& name) {
 int tessera::evaluate_main(int argc, char** argv) {
   CLI::App app("Measures saved weights on a data set.");
   ComputeOptions options;
+  DataOptions data_options;
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
@@ -39,6 +40,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       ->default_str("the file's");
   app.add_option("--logits", logits_file,
                  "Write the outputs before softmax: float32 [images, outputs]; -: to standard output");
+  add_data_options(app, data_options);
   add_network_options(app, options);
   RunConfig defaults;
   defaults.recipe.batch_size = 0;  // the recipe's: where losses are averaged by batches, its size matters
@@ -46,7 +48,7 @@ int tessera::evaluate_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     std::optional<Output> logits_output;
     const std::string inputs[] = {weights, data};
     if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
@@ -56,33 +58,37 @@ int tessera::evaluate_main(int argc, char** argv) {
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);
-      Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
-      for (const std::string& warning : dataset.warnings) console.warn(warning);
       const SavedNetwork saved = load_network(file, config, device);
       for (const std::string& note : saved.notes) console.note(note);
-      const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs());
+      OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = signals.stop()};
+      data_options.apply(open);
+      Dataset dataset = open_data(data, open, console);
+      const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs(),
+                                    {.known_classes = class_names_of(file), .training = false});
+      for (const std::string& line : split.cuts) console.note("data     " + line);
+      for (const std::string& note : split.notes) console.warn(note);
       console.note("device   " + device->choice());
 
-      const BatchSource images(DeviceImages::upload(choose(split, split_name), device),
-                               gather_params(config.recipe.normalization, false, 0));
+      const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),
+                                gather_params(config.recipe.normalization, false, 0));
       Confusion confusion(split.classes);
       std::vector<float> logits;
       const Evaluation result = evaluate(*saved.network, images,
                                          {.batch_size = config.recipe.batch_size,
                                           .average = config.recipe.loss_average,
-                                          .stop = stop.flag(),
+                                          .stop = signals.stop(),
                                           .on_batch = [&](const Tensor& z, const Tensor& labels) {
                                             const std::vector<float> values = z.to_host<float>();
                                             confusion.add(values, labels.to_host<std::int32_t>());
                                             if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                           }});
-      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, stop.flag());
+      if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

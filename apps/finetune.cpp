@@ -3,19 +3,17 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
-#include "apps/signals.h"
+#include "apps/training.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
-#include "engine/run/finetune.h"
 #include "models/saved_network.h"
 
 namespace {
 
 using namespace tessera;
-namespace fs = std::filesystem;
 
 // The tutorial's transfer: frozen for five epochs (R000b), then ten epochs of everything (R000c).
 Recipe transfer_recipe() {
@@ -34,14 +32,27 @@ struct FinetuneOptions {
   std::int64_t epochs_frozen = 5, epochs = 10;
   double lr_frozen = 0.01, lr = 0.01;
   std::optional<std::int64_t> limit_train, limit_test;
+
+  // Into the run's two phases; of a resumed run, what was given alone.
+  void apply(const CLI::App& app, RunConfig& config, bool resumed) const {
+    const auto given = [&](const char* option) { return !resumed || app.count(option) > 0; };
+    Phase &frozen = config.phases[0], &all = config.phases[1];
+    if (given("--epochs-frozen")) frozen.epochs = epochs_frozen;
+    if (given("--epochs")) all.epochs = epochs;
+    if (given("--lr")) all.learning_rate = lr;
+    if (given("--lr-frozen")) frozen.learning_rate = lr_frozen;
+    config.recipe.epochs = frozen.epochs + all.epochs;
+    if (limit_train) config.limit_train = limit_train;
+    if (limit_test) config.limit_test = limit_test;
+    compute.apply(config);
+  }
 };
 
 void add_finetune_options(CLI::App& app, FinetuneOptions& o, const RunConfig& defaults) {
   app.add_option("--classes", o.classes,
                  "Names of the classes to tell apart, the first is label 0; two classes share one sigmoid output")
       ->delimiter(',')
-      ->allow_extra_args(false)  // what follows behind a blank is WEIGHTS
-      ->required();
+      ->allow_extra_args(false);  // what follows behind a blank is WEIGHTS
   const char* group = "Training";
   app.add_option("--epochs-frozen", o.epochs_frozen, "Epochs of the new head alone; 0: none")
       ->capture_default_str()
@@ -70,23 +81,21 @@ void add_finetune_options(CLI::App& app, FinetuneOptions& o, const RunConfig& de
   add_compute_options(app, o.compute, defaults);
 }
 
-// The configuration of the run: the file's network with another head, the transfer's recipe, the file's normalisation.
-FinetuneRequest request_for(const FinetuneOptions& o, RunConfig config, const Dataset& dataset) {
+// The configuration of a new run: the file's network with another head, the transfer's recipe, the file's normalisation.
+RunConfig config_for(const FinetuneOptions& o, RunConfig config) {
   std::vector<std::string> sorted = o.classes;
   std::sort(sorted.begin(), sorted.end());
   if (o.classes.size() < 2 || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
     throw UsageError("--classes: give two or more different names");
   if (o.epochs_frozen + o.epochs == 0) throw UsageError("--epochs-frozen and --epochs are both 0: nothing would be trained");
-  const Normalization normalization = config.recipe.normalization;
-  config.recipe = transfer_recipe();
-  config.recipe.normalization = normalization;
-  config.recipe.epochs = o.epochs;
-  set_field(config.recipe.optimizer, "learning_rate", o.lr);
-  config.recipe.classes = labels_of(dataset, o.classes);
+  Recipe recipe = transfer_recipe();
+  recipe.normalization = config.recipe.normalization;
+  recipe.seed = config.recipe.seed;
+  config.recipe = recipe;
   config.network_options.outputs = o.classes.size() == 2 ? 1 : static_cast<std::int64_t>(o.classes.size());
-  config.limit_train = o.limit_train, config.limit_test = o.limit_test;
-  o.compute.apply(config);
-  return {.config = config, .frozen_epochs = o.epochs_frozen, .frozen_learning_rate = o.lr_frozen, .folder = {}};
+  config.new_head = true;
+  config.phases = {{.frozen = true, .validate = false}, {}};
+  return config;
 }
 
 }  // namespace
@@ -96,46 +105,52 @@ int tessera::finetune_main(int argc, char** argv) {
   RunConfig defaults;
   defaults.recipe = transfer_recipe();
   FinetuneOptions options;
+  DataOptions data_options;
   OutputOptions output;
-  std::string weights, data, network_id, out;
-  app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
-  app.add_option("DATA", data, data_help())->required();
+  std::string weights, data, network_id, out, resume;
+  app.add_option("WEIGHTS", weights, "A .safetensors file (not with --resume)");
+  app.add_option("DATA", data, data_help());
   add_finetune_options(app, options, defaults);
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   add_network_options(app, options.compute);
+  add_data_options(app, data_options);
   app.add_option("--out", out, "Run folder")->default_str("runs/finetune-<network>-<time>/");
+  app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
+      ->excludes("--out")
+      ->excludes("--classes")
+      ->excludes("--network");
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
-    fs::path folder;
+    RunRequest request{.config = {}, .folder = resume.empty() ? out : resume};
+    RunConfig& config = request.config;
     try {
-      const Safetensors file = Safetensors::read(weights);
-      RunConfig config = config_of(file, network_id);
-      config.weights = weights;
-      config.data = data;
-      Dataset dataset = open_dataset(data, {.seed = config.seed, .stop = stop.flag()});
-      FinetuneRequest request = request_for(options, std::move(config), dataset);
-      folder = request.folder = out.empty() ? new_run_folder("finetune-" + request.config.network) : fs::path(out);
-      if (fs::exists(folder / "config.json")) throw UsageError(folder.string() + " already holds a run: give another --out");
-      request.stop = stop.flag();
-
-      const std::shared_ptr<Device> device = open_device(request.config);
-      const std::unique_ptr<Network> network = require_network(request.config.network).make(request.config.network_options);
-      const RunResult result = run_finetuning(request, *network, file, std::move(dataset), device, console);
-      if (result.end == FitEnd::stopped) throw Interrupted("training stopped");
-      console.result("results in " + folder.string());
-      if (result.test) {
-        console.result(test_line(*result.test));
-        console.object(evaluation_json(*result.test));
+      if (!resume.empty()) {
+        if (!data.empty()) throw UsageError("WEIGHTS start a new run; with --resume give DATA alone, or nothing");
+        config = read_run_config(request.folder);
+        if (!config.new_head || config.phases.size() != 2)
+          throw UsageError(resume + " is not a fine-tuning run: use train_" + config.network + " --resume " + resume);
+        request.resumed = config;
+        request.new_data = !weights.empty();
+        if (request.new_data) config.data = remembered_path(weights);  // the only word given
+      } else {
+        if (data.empty()) throw UsageError("give WEIGHTS and DATA; see " + app.get_name() + " --help");
+        if (options.classes.empty()) throw UsageError("--classes is required: the classes to tell apart");
+        config = config_of(Safetensors::read(weights), network_id);
+        config.weights = remembered_path(weights);
+        config.data = remembered_path(data);
+        config = config_for(options, std::move(config));
       }
-      return 0;
+      options.apply(app, config, !resume.empty());
+      data_options.apply(config);
+      Dataset dataset = open_for(config, signals, console);
+      if (resume.empty()) config.recipe.classes = labels_of(dataset, options.classes);
+      return run_and_report(request, std::move(dataset), console, signals, "finetune-" + config.network, app.get_name());
     } catch (const Interrupted&) {
-      console.note(fs::exists(folder / "last.safetensors") ? "stopped; what was learned so far is in " + folder.string()
-                                                           : std::string("stopped"));
-      return stop.exit_code();
+      return signals.exit_code();  // while loading
     }
   });
 }

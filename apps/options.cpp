@@ -1,5 +1,6 @@
 #include "apps/options.h"
 
+#include "apps/training.h"
 #include "apps/values.h"
 #include "engine/files/csv.h"
 
@@ -25,12 +26,13 @@ void take(const std::optional<T>& given, T& field) {
 void ComputeOptions::apply(RunConfig& config) const {
   take(device, config.device);
   take(kernels, config.kernels);
-  take(precision, config.precision);
+  if (precision) config.recipe.precision = from_word<Precision>(*precision).value();
   take(threads, config.threads);
-  take(seed, config.seed);
+  take(seed, config.recipe.seed);
   take(batch_size, config.recipe.batch_size);
   if (outputs) config.network_options.outputs = outputs;
-  if (normalize) config.recipe.normalization = normalization_of(*normalize);
+  if (image_size) config.network_options.image_size = image_size;
+  if (normalize) config.recipe.normalization = Normalization::parse(*normalize).value();
   if (conv) config.direct_convolution = *conv == "direct";
   if (deterministic) config.deterministic = true;
   if (no_residual) config.network_options.residual = false;
@@ -42,8 +44,10 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
   add(app, "--kernels", o.kernels, "With cuda: own kernels, or vendor (cuDNN and cuBLAS)", d.kernels)
       ->check(one_of({"auto", "own", "vendor"}))
       ->group(group);
-  add(app, "--precision", o.precision, "Arithmetic", d.precision)->check(one_of({"fp32", "tf32", "bf16"}))->group(group);
-  add(app, "--threads", o.threads, "CPU threads; 0: all", std::to_string(d.threads))
+  add(app, "--precision", o.precision, "Arithmetic", to_word(d.recipe.precision))
+      ->check(one_of({"fp32", "tf32", "bf16"}))
+      ->group(group);
+  add(app, "--threads", o.threads, "CPU threads; 0: as many as the process may use", std::to_string(d.threads))
       ->check(number<int>({.least = 0, .most = 1024}))
       ->group(group);
   add(app, "--conv", o.conv, "direct: no algorithm that gives up accuracy for speed",
@@ -52,14 +56,14 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
       ->group(group);
   app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
       ->group(group);
-  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.seed))
+  add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))
       ->check(number<std::uint64_t>())
       ->group(group);
   add(app, "--batch-size", o.batch_size, "Images per step",
       d.recipe.batch_size > 0 ? std::to_string(d.recipe.batch_size) : "the recipe's")
       ->check(number<std::int64_t>({.least = 1, .most = 1 << 24}))
       ->group(group);
-  add(app, "--normalize", o.normalize, "Of pixels, after /255", to_word(d.recipe.normalization))
+  add(app, "--normalize", o.normalize, "Of pixels, after /255", d.recipe.normalization.text())
       ->check(one_of({"none", "cifar10"}))
       ->group(group);
 }
@@ -68,6 +72,10 @@ void add_network_options(CLI::App& app, ComputeOptions& o) {
   const char* group = "Network";
   add(app, "--outputs", o.outputs, "Size of the head", "the network's")
       ->check(number<std::int64_t>({.least = 1, .most = 1 << 20}))
+      ->group(group);
+  add(app, "--image-size", o.image_size, "Rows and columns of an image, for networks that end in a global pool",
+      "the network's")
+      ->check(number<std::int64_t>({.least = 1, .most = 4096}))
       ->group(group);
   app.add_flag("--no-residual", o.no_residual, "Without the residual adds (resnet18_nndl)")->group(group);
 }
@@ -78,6 +86,7 @@ void TrainOptions::apply(RunConfig& config) const {
   take(epochs, recipe.epochs);
   if (optimizer) {
     const double rate = learning_rate_of(recipe.optimizer);
+    recipe.groups.clear();  // one rule for all parameters
     recipe.optimizer = Kinds<OptimizerOptions>::make(*optimizer).value();
     set_field(recipe.optimizer, "learning_rate", rate);
   }
@@ -95,7 +104,7 @@ void TrainOptions::apply(RunConfig& config) const {
   if (limit_train) config.limit_train = limit_train;
   if (limit_test) config.limit_test = limit_test;
   if (dropout) config.network_options.dropout = dropout;
-  take(weights, config.weights);
+  if (weights) config.weights = remembered_path(*weights);
 }
 
 void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {

@@ -17,7 +17,7 @@ struct ComputeOptions {
   std::optional<std::string> device, kernels, precision, conv, normalize;
   std::optional<int> threads;
   std::optional<std::uint64_t> seed;
-  std::optional<std::int64_t> batch_size, outputs;
+  std::optional<std::int64_t> batch_size, outputs, image_size;
   bool deterministic = false, no_residual = false;
 
   void apply(RunConfig& config) const;
@@ -25,7 +25,7 @@ struct ComputeOptions {
 
 // `defaults` supplies the values that --help shows.
 void add_compute_options(CLI::App& app, ComputeOptions& options, const RunConfig& defaults);
-void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs, --no-residual
+void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs, --image-size, --no-residual
 
 struct TrainOptions {
   ComputeOptions compute;

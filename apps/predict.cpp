@@ -6,14 +6,14 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
+#include "engine/data/image_folder.h"
 #include "engine/image/decode.h"
-#include "engine/image/resize.h"
 #include "engine/report/text.h"
 #include "engine/run/run.h"
 #include "models/saved_network.h"
@@ -24,29 +24,11 @@ using namespace tessera;
 using Json = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
-constexpr std::int64_t side = 32, channels = 3;
-
 // What is predicted on: images, and for people what each of them is.
 struct Subjects {
-  ImageSet images{.count = 0, .height = side, .width = side, .channels = channels};
+  ImageSet images = {};
   std::vector<std::string> names = {}, true_classes = {};  // the latter empty for photos
 };
-
-Subjects read_photos(const std::vector<std::string>& paths, const std::atomic<bool>* stop) {
-  Subjects subjects;
-  for (const std::string& path : paths) {
-    if (stop->load()) throw Interrupted("stopped while reading photos");
-    std::error_code ignored;
-    if (path == "synthetic" || fs::is_directory(path, ignored))
-      throw UsageError(path + " is a data set: say which image of its test set by --index N");
-    const Image photo = resize_bicubic(read_image(path), side, side);
-    subjects.images.pixels.insert(subjects.images.pixels.end(), photo.pixels.begin(), photo.pixels.end());
-    subjects.images.labels.push_back(0);  // not known, and not used
-    ++subjects.images.count;
-    subjects.names.push_back(path);
-  }
-  return subjects;
-}
 
 Subjects pick_test_image(const Dataset& data, std::int64_t index) {
   const std::int64_t places[] = {index};
@@ -56,16 +38,88 @@ Subjects pick_test_image(const Dataset& data, std::int64_t index) {
   return subjects;
 }
 
-// Names of the outputs: the file's own, numbers beyond them.
-std::vector<std::string> class_names(const Safetensors& file, std::int64_t classes) {
-  std::vector<std::string> names;
-  if (const auto found = file.metadata().find("classes"); found != file.metadata().end() && !found->second.empty()) {
-    std::istringstream list(found->second);
-    for (std::string name; std::getline(list, name, ',');) {
-      const std::string quoted = printable(name);  // a name is foreign text
-      names.push_back(quoted.substr(1, quoted.size() - 2));
+// Reads photos a few at a time. A bad one is reported and does not keep the others from being answered.
+class Photos {
+ public:
+  Photos(const std::vector<std::string>& given, std::int64_t side, const Console& console, const std::atomic<bool>* stop)
+      : side_(side), console_(console), stop_(stop) {
+    std::error_code ignored;
+    for (const std::string& path : given)
+      if (path == "synthetic" || (fs::is_directory(path, ignored) && format_of(path) != nullptr))
+        throw UsageError(path + " is a data set: say which image of its test set by --index N");
+    alone_ = given.size() == 1 && !fs::is_directory(given[0], ignored);
+    for (const std::string& path : given) attempt(path, [&] { gather(path); });
+  }
+
+  bool done() const { return next_ == paths_.size(); }
+
+  Subjects read(std::int64_t most) {
+    Subjects subjects{.images{.height = side_, .width = side_, .channels = 3}};
+    for (; next_ < paths_.size() && subjects.images.count < most; ++next_)
+      attempt(paths_[next_], [&] { append(paths_[next_], subjects); });
+    return subjects;
+  }
+
+  // DataError where a photo was bad.
+  void finish() const {
+    if (failed_.empty()) return;
+    throw DataError(alone_ ? failed_[0]
+                           : std::to_string(failed_.size()) + " of " + std::to_string(answered_ + failed_.size()) +
+                                 " could not be read; they are named above");
+  }
+
+ private:
+  void gather(const std::string& path) {
+    std::error_code ignored;
+    const fs::file_status status = fs::status(path, ignored);
+    if (fs::is_other(status)) throw DataError(path + ": is neither a file nor a folder");
+    if (!fs::is_directory(status)) {
+      paths_.push_back(path);
+      return;
+    }
+    const ImageFiles files = image_files(path, {.stop = stop_});
+    if (files.images.empty()) throw DataError(path + ": a folder without photos; .png, .jpg and .jpeg are read");
+    if (files.others > 0)
+      console_.warn(path + ": " + std::to_string(files.others) + " files that are neither .png nor .jpg were left out");
+    for (const fs::path& image : files.images) paths_.push_back(image.string());
+  }
+
+  void append(const std::string& path, Subjects& subjects) {
+    const ResizedImage photo = read_resized(path, side_, side_, stop_);
+    if (!photo.keeps_aspect() && !std::exchange(told_of_aspect_, true))
+      console_.note("photos are resized to " + std::to_string(side_) + "x" + std::to_string(side_) +
+                    ", which changes their aspect ratio");
+    subjects.images.pixels.insert(subjects.images.pixels.end(), photo.image.pixels.begin(), photo.image.pixels.end());
+    subjects.images.labels.push_back(0);  // not known, and not used
+    ++subjects.images.count;
+    subjects.names.push_back(path);
+    ++answered_;
+  }
+
+  template <class Action>
+  void attempt(const std::string& path, const Action& action) {
+    if (stop_->load()) throw Interrupted("stopped while reading photos");
+    try {
+      action();
+    } catch (const DataError& error) {
+      failed_.push_back(error.what());
+      if (!alone_) console_.warn(error.what());  // else finish() throws it
+      console_.object(Json{{"image", path}, {"error", error.what()}}.dump(-1, ' ', false, Json::error_handler_t::replace));
     }
   }
+
+  std::int64_t side_;
+  const Console& console_;
+  const std::atomic<bool>* stop_;
+  std::vector<std::string> paths_, failed_;
+  std::size_t next_ = 0, answered_ = 0;
+  bool alone_ = false;  // one photo is all there is
+  bool told_of_aspect_ = false;
+};
+
+// Names of the outputs: the file's own, numbers beyond them.
+std::vector<std::string> output_names(const Safetensors& file, std::int64_t classes) {
+  std::vector<std::string> names = class_names_of(file);
   for (auto i = static_cast<std::int64_t>(names.size()); i < classes; ++i) names.push_back(std::to_string(i));
   names.resize(static_cast<std::size_t>(classes));
   return names;
@@ -87,15 +141,8 @@ std::vector<double> probabilities(std::span<const float> logits) {
 
 std::vector<float> logits_of(SavedNetwork& saved, const RunConfig& config, const ImageSet& images,
                              const std::shared_ptr<Device>& device, const std::atomic<bool>* stop) {
-  const BatchSource source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
-  std::vector<float> logits;
-  evaluate(*saved.network, source,
-           {.batch_size = std::min(config.recipe.batch_size, images.count),
-            .stop = stop,
-            .on_batch = [&](const Tensor& z, const Tensor&) {
-              const std::vector<float> values = z.to_host<float>();
-              logits.insert(logits.end(), values.begin(), values.end());
-            }});
+  const ImageBatches source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
+  const std::vector<float> logits = predict(*saved.network, source, std::min(config.recipe.batch_size, images.count), stop);
   for (const float z : logits)
     if (!std::isfinite(z)) throw NonFiniteError("the network's outputs are not finite: these weights are of no use");
   return logits;
@@ -139,12 +186,14 @@ void report(const Subjects& subjects, std::size_t n, std::span<const float> logi
 int tessera::predict_main(int argc, char** argv) {
   CLI::App app("Says what photos show, or an image of a data set's test set (--index).");
   ComputeOptions options;
+  DataOptions data_options;
   OutputOptions output;
   std::string weights, network_id;
   std::vector<std::string> paths;
   std::int64_t top = 5, index = -1;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
-  app.add_option("IMAGE", paths, "PNG or JPEG photos of any size; with --index: a data set")->required();
+  app.add_option("IMAGE", paths, "PNG or JPEG photos of any size, and folders of them; with --index: a data set")
+      ->required();
   app.add_option("--index", index, "Predict this image of the test set")
       ->check(number<std::int64_t>({.least = 0}))
       ->default_str("none");
@@ -153,6 +202,7 @@ int tessera::predict_main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
+  add_data_options(app, data_options);
   add_network_options(app, options);
   RunConfig defaults;
   defaults.recipe.batch_size = 128;
@@ -160,7 +210,7 @@ int tessera::predict_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     const Console console(output.verbosity());
     try {
       if (index >= 0 && paths.size() != 1) throw UsageError("--index goes with one data set");
@@ -169,27 +219,31 @@ int tessera::predict_main(int argc, char** argv) {
       config.recipe.batch_size = defaults.recipe.batch_size;
       options.apply(config);
 
-      Subjects subjects;
-      if (index >= 0) {
-        const Dataset data = open_dataset(paths[0], {.seed = config.seed, .stop = stop.flag()});
-        for (const std::string& warning : data.warnings) console.warn(warning);
-        subjects = pick_test_image(data, index);
-      } else {
-        subjects = read_photos(paths, stop.flag());
-      }
       const std::shared_ptr<Device> device = open_device(config);
       SavedNetwork saved = load_network(file, config, device);
       for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
-
-      const std::vector<float> logits = logits_of(saved, config, subjects.images, device, stop.flag());
+      const std::int64_t side = saved.network->input()[0];
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());
-      const std::vector<std::string> names = class_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
-      for (std::size_t n = 0; n < subjects.names.size(); ++n)
-        report(subjects, n, std::span(logits).subspan(n * outputs, outputs), names, top, console);
+      const std::vector<std::string> names = output_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
+      const auto answer = [&](const Subjects& subjects) {
+        if (subjects.images.count == 0) return;
+        const std::vector<float> logits = logits_of(saved, config, subjects.images, device, signals.stop());
+        for (std::size_t n = 0; n < subjects.names.size(); ++n)
+          report(subjects, n, std::span(logits).subspan(n * outputs, outputs), names, top, console);
+      };
+      if (index >= 0) {
+        OpenOptions open{.seed = config.recipe.seed, .image_size = side, .stop = signals.stop()};
+        data_options.apply(open);
+        answer(pick_test_image(open_data(paths[0], open, console), index));
+        return 0;
+      }
+      Photos photos(paths, side, console, signals.stop());
+      while (!photos.done()) answer(photos.read(config.recipe.batch_size));
+      photos.finish();
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

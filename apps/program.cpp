@@ -8,7 +8,6 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
-#include <ctime>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -110,16 +109,6 @@ std::string data_help() {
   std::string text = "One of:";
   for (const DatasetFormat& format : dataset_formats()) text += std::string("\n") + format.looks_like;
   return text;
-}
-
-std::filesystem::path new_run_folder(const std::string& name) {
-  const std::time_t now = std::time(nullptr);
-  char stamp[32];
-  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
-  const std::string base = "runs/" + name + "-" + stamp;
-  std::filesystem::path folder = base;
-  for (int i = 2; std::filesystem::exists(folder); ++i) folder = base + "-" + std::to_string(i);
-  return folder;
 }
 
 }  // namespace tessera

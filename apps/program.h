@@ -1,7 +1,6 @@
 // What all programs share: their frame (help, version, exit codes) and the way they report a failure.
 #pragma once
 
-#include <filesystem>
 #include <functional>
 #include <string>
 
@@ -30,8 +29,5 @@ void add_output_options(CLI::App& app, OutputOptions& options);
 
 // What DATA may be, for --help: every form that open_dataset() reads.
 std::string data_help();
-
-// "runs/<name>-<time>", or with a number behind it where that exists already.
-std::filesystem::path new_run_folder(const std::string& name);
 
 }  // namespace tessera

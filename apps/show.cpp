@@ -4,12 +4,13 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "apps/data.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
-#include "engine/data/open.h"
 #include "engine/files/output.h"
+#include "engine/image/resize.h"
 #include "engine/report/image_grid.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
@@ -22,6 +23,7 @@ using namespace tessera;
 using Json = nlohmann::ordered_json;
 
 constexpr int most_in_grid = 1024;
+constexpr double largest_in_grid = 160;  // pixels along a side
 
 std::string shapes_line(const char* name, const ImageSet& set) {
   const std::string count = std::to_string(set.count);
@@ -103,10 +105,29 @@ void show_image(const Dataset& data, const ImageSet& set, const std::string& spl
                           {"values", values_json(set, index)}}));
 }
 
+// The first images, no larger than a picture of many can show them.
+ImageSet thumbnails(const ImageSet& set, std::int64_t count) {
+  const double shrink = std::min(1.0, largest_in_grid / static_cast<double>(std::max(set.height, set.width)));
+  const auto scaled = [&](std::int64_t extent) {
+    return std::max<std::int64_t>(1, std::llround(shrink * static_cast<double>(extent)));
+  };
+  ImageSet small = slice(set, 0, count);
+  if (shrink == 1) return small;
+  small.height = scaled(set.height), small.width = scaled(set.width);
+  small.pixels.clear();
+  for (std::int64_t n = 0; n < count; ++n) {
+    const auto from = set.image(n);
+    const Image image = resize_bicubic({.height = set.height, .width = set.width, .pixels = {from.begin(), from.end()}},
+                                       small.height, small.width);
+    small.pixels.insert(small.pixels.end(), image.pixels.begin(), image.pixels.end());
+  }
+  return small;
+}
+
 // The first images as training would see them in its first epoch, were they drawn in file order.
 ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) {
   const std::shared_ptr<Device> device = Device::open({.device = "cpu"});
-  const BatchSource source(DeviceImages::upload(set, device), gather_params(Normalization::none, true, seed));
+  const ImageBatches source(DeviceImages::upload(set, device), gather_params(Normalization::none, true, seed));
   StepStateBuffer state(device);
   state.write({});
   const std::vector<float> pixels = source.draw(count, state.device_pointer()).x.to_host<float>();
@@ -121,10 +142,11 @@ int tessera::show_main(int argc, char** argv) {
   CLI::App app("Shows what a data set holds.");
   OutputOptions output;
   std::string data_path, out = "show.png", split = "train";
-  std::int64_t count = 25, index = -1;
+  std::int64_t count = 25, index = -1, image_size = 0;
+  DataOptions data_options;
   bool augment = false;
   RunConfig defaults;
-  std::uint64_t& seed = defaults.seed;  // as training has it, so that the same images are generated
+  std::uint64_t& seed = defaults.recipe.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, data_help())->required();
   app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
   app.add_option("--split", split, "Which images")->check(one_of({"train", "test"}))->capture_default_str();
@@ -138,27 +160,35 @@ int tessera::show_main(int argc, char** argv) {
   app.add_option("--seed", seed, "Of synthetic data and augmentation")
       ->check(number<std::uint64_t>())
       ->capture_default_str();
+  app.add_option("--image-size", image_size, "Bring images to this many pixels a side")
+      ->check(number<std::int64_t>({.least = 1, .most = 4096}))
+      ->default_str("their own size; 32 where they have several, and for small grey images")
+      ->group("Data");
+  add_data_options(app, data_options);
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&]() -> int {
-    StopOnSignal stop;
+    SignalFlags signals;
     std::optional<Output> picture_output;
     const std::string inputs[] = {data_path};
     if (index < 0) picture_output.emplace(out, ExitCode::failure, inputs);
     const Console console(output.verbosity(), picture_output && picture_output->is_standard_output());
     try {
-      const Dataset data = open_dataset(data_path, {.seed = seed, .stop = stop.flag()});
-      for (const std::string& warning : data.warnings) console.warn(warning);
+      OpenOptions open{.seed = seed, .image_size = image_size, .default_size = usual_image_size, .stop = signals.stop()};
+      data_options.apply(open);
+      const Dataset data = open_data(data_path, open, console);
       const ImageSet& set = split == "train" ? data.train : data.test;
       if (index >= 0) {
         show_image(data, set, split, index, console);
         return 0;
       }
+      if (set.count == 0) throw DataError(data.description + ": no images for --split " + split);
       const std::int64_t shown = std::min(count, set.count);
       const std::string title = (split == "train" ? "training images 0 to " : "test images 0 to ") +
                                 std::to_string(shown - 1) + (augment ? ", augmented" : "");
-      const Picture picture = image_grid(augment ? augmented(set, shown, seed) : set, 0, shown, data.classes, title);
-      picture_output->write(encode_png(picture.width, picture.height, picture.rgb), stop.flag());
+      const Picture picture =
+          image_grid(thumbnails(augment ? augmented(set, shown, seed) : set, shown), 0, shown, data.classes, title);
+      picture_output->write(encode_png(picture.width, picture.height, picture.rgb), signals.stop());
 
       console.note(data.description);
       console.result(shapes_line("train", data.train));
@@ -171,7 +201,7 @@ int tessera::show_main(int argc, char** argv) {
                               {"picture", out}}));
       return 0;
     } catch (const Interrupted&) {
-      return stop.exit_code();
+      return signals.exit_code();
     }
   });
 }

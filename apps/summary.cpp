@@ -35,7 +35,7 @@ int tessera::summary_main(int argc, char** argv) {
       config.network = what;
       options.apply(config);
       shown.network = require_network(what).make(config.network_options);
-      shown.parameters = std::make_unique<ParameterStore>(*shown.network, device, config.seed);
+      shown.parameters = std::make_unique<ParameterStore>(*shown.network, device, config.recipe.seed);
     }
     const ModelTable table = model_table(*shown.network, *shown.parameters);
     console.result(table.text());

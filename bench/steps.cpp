@@ -70,7 +70,7 @@ nlohmann::ordered_json busy(const NetworkEntry& network, const RunConfig& config
 
 int main(int argc, char** argv) {
   CLI::App app("Times whole steps.", "bench_steps");
-  std::string network, mode = "train", conv = "auto";
+  std::string network, mode = "train", conv = "auto", precision = "fp32";
   RunConfig config;
   config.device = "cpu";
   config.kernels = "own";
@@ -83,7 +83,7 @@ int main(int argc, char** argv) {
   app.add_option("--batch-size", options.batch, "Images per step")->capture_default_str();
   app.add_option("--device", config.device, "As of the programs")->capture_default_str();
   app.add_option("--kernels", config.kernels, "With cuda: own or vendor (cuDNN and cuBLAS)")->capture_default_str();
-  app.add_option("--precision", config.precision, "Arithmetic")
+  app.add_option("--precision", precision, "Arithmetic")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->capture_default_str();
   app.add_option("--conv", conv, "auto or direct")->check(CLI::IsMember({"auto", "direct"}))->capture_default_str();
@@ -99,6 +99,7 @@ int main(int argc, char** argv) {
 
   try {
     config.direct_convolution = conv == "direct";
+    config.recipe.precision = from_word<Precision>(precision).value();
     options.train = mode == "train";
     options.record = !no_recording;
     if (traced) {

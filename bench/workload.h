@@ -30,7 +30,7 @@ class Workload {
   std::unique_ptr<Network> network_;
   ParameterStore parameters_;
   std::unique_ptr<Optimizer> optimizer_;
-  BatchSource images_;
+  ImageBatches images_;
   TrainStep step_;
   RecordedWork inference_;
   StepStateBuffer state_;

@@ -28,10 +28,10 @@ namespace tessera::kernels {
 
 // What a convolution does with its sums before it stores them, per output channel: y = f(scale·sum + shift + residual).
 struct Conv2dEpilogue {
-  ConstView scale = {};     // ? P [k]; 1 if empty
-  ConstView shift = {};     // ? P [k]; a bias is one
-  ConstView residual = {};  // ? T, shape of y
-  Activation activation = Activation::none;
+  ConstView scale = {};                      // ? P [k]; 1 if empty
+  ConstView shift = {};                      // ? P [k]; a bias is one
+  ConstView residual = {};                   // ? T, shape of y
+  Activation activation = Activation::none;  // not one that needs_input
 };
 
 struct Backend {

@@ -12,8 +12,8 @@ namespace tessera::kernels {
 const Backend& reference_backend();
 const Backend& cpu_backend();
 const Backend& emulated_backend();  // unless TESSERA_EMULATED=OFF
-const Backend& cuda_backend();    // only in builds with CUDA
-const Backend& vendor_backend();  // only in builds with CUDA and the headers of cuDNN and cuBLAS
+const Backend& cuda_backend();      // only in builds with CUDA
+const Backend& vendor_backend();    // only in builds with CUDA and the headers of cuDNN and cuBLAS
 
 // Every backend that this build contains.
 std::span<const Backend* const> backends();

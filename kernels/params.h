@@ -3,20 +3,25 @@
 
 #include <cstdint>
 
+#include "kernels/activation.h"
+
 namespace tessera::kernels {
 
-enum class Activation : std::uint8_t { none, relu, sigmoid };
+enum class Arithmetic : std::uint8_t { add, subtract, multiply, divide };
 
 // Sizes of one 2-D convolution (cross-correlation), per image:
 //   y[n,p,q,k] = Σ_{r,s,c} x[n, p·stride + r − pad_top, q·stride + s − pad_left, c] · w[k,r,s,c],  zero outside x.
-// Padding at the bottom and at the right is whatever the output size p_out × q_out reaches beyond the input, so that
-// asymmetric padding (Keras "same") needs nothing more.
+// In groups each filter sees the C' = c/groups channels of its own group only: w is [k,r,s,C'], and filter f of K' =
+// k/groups a group multiplies channel i of it with channel ⌊f/K'⌋·C' + i of x. groups = c: a depthwise convolution. Padding
+// at the bottom and at the right is whatever the output size p_out × q_out reaches beyond the input, so that asymmetric
+// padding (Keras "same") needs nothing more.
 struct Conv2dShape {
   std::int64_t n, h, w, c;  // input  N,H,W,C
   std::int64_t k, r, s;     // filters K,R,S,C
   std::int64_t p, q;        // output N,P,Q,K
   std::int64_t stride;
   std::int64_t pad_top, pad_left;
+  std::int64_t groups = 1;  // divides c and k
   bool operator==(const Conv2dShape&) const = default;
 };
 
@@ -36,7 +41,7 @@ struct Pool2dShape {
 struct MatmulParams {
   bool transpose_a = false;
   bool transpose_b = false;
-  Activation activation = Activation::none;
+  Activation activation = Activation::none;  // not one that needs_input
 };
 
 struct BatchNormParams {

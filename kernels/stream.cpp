@@ -22,7 +22,12 @@ void* Workspace::borrow(std::size_t bytes) {
 }
 
 Stream::Stream(const Backend& b, int d, Options o)
-    : backend(b), device(d), options(o), native(b.runtime.create_stream(d)), workspace(b.runtime, d), threads(ThreadPool::of_process()) {}
+    : backend(b),
+      device(d),
+      options(o),
+      native(b.runtime.create_stream(d)),
+      workspace(b.runtime, d),
+      threads(ThreadPool::of_process()) {}
 
 Stream::~Stream() {
   library.reset();  // its handles are bound to the stream

@@ -1,5 +1,6 @@
 #include "models/saved_network.h"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -33,7 +34,6 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
                        ", a network that this build does not have");
   const NetworkEntry& entry = require_network(config.network);
   config.recipe = entry.recipe;
-  config.seed = entry.recipe.seed;
 
   const auto malformed = [&](const char* key, const std::string& value) {
     return WeightsError(file.where() + ": metadata '" + key + "' is " + printable(value) + ", which network " +
@@ -46,8 +46,16 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
   }
   config.network_options.residual = metadata_of("residual") != "false";
   if (!config.network_options.residual && !entry.has_residual_option) throw malformed("residual", "false");
-  if (const std::string word = metadata_of("normalization"); word == "none" || word == "cifar10")
-    config.recipe.normalization = normalization_of(word);
+  if (const std::string size = metadata_of("image_size"); !size.empty()) {
+    const std::optional<std::int64_t> number = whole_number(size, 4096);
+    if (!number || *number == 0 || !entry.any_image_size) throw malformed("image_size", size);
+    config.network_options.image_size = number;
+  }
+  if (const std::string text = metadata_of("normalization"); !text.empty()) {
+    const std::optional<Normalization> normalization = Normalization::parse(text);
+    if (!normalization) throw malformed("normalization", text);
+    config.recipe.normalization = *normalization;
+  }
   if (file.metadata().contains("labels")) {  // absent: of another program
     config.recipe.classes.clear();
     std::istringstream labels(metadata_of("labels"));
@@ -60,12 +68,21 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
   return config;
 }
 
+std::vector<std::string> class_names_of(const Safetensors& file) {
+  std::vector<std::string> names;
+  const auto found = file.metadata().find("classes");
+  if (found == file.metadata().end()) return names;
+  std::istringstream list(found->second);
+  for (std::string name; std::getline(list, name, ',');) names.push_back(name);
+  return names;
+}
+
 SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device) {
   SavedNetwork saved;
   saved.network = require_network(config.network).make(config.network_options);
   try {
     require_weights_of(*saved.network, file);
-    saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.seed);
+    saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.recipe.seed);
     saved.notes = load_weights(file, *saved.parameters);
   } catch (const WeightsError& error) {
     throw WeightsError(std::string(error.what()) + " (network " + config.network + ")");

@@ -15,6 +15,9 @@ namespace tessera {
 // name (files of other programs carry none). WeightsError where neither names a network of the catalogue.
 RunConfig config_of(const Safetensors& file, const std::string& network);
 
+// Names of the file's labels 0, 1, …; empty where it has none.
+std::vector<std::string> class_names_of(const Safetensors& file);
+
 struct SavedNetwork {
   std::unique_ptr<Network> network;
   std::unique_ptr<ParameterStore> parameters;

@@ -76,7 +76,7 @@ void GradNode::pass(const Tensor& share) {
   }
   if (filled_ && borrowed_) {  // both are somebody else's: their sum is ours
     Tensor sum = Tensor::empty(device_, shape_, dtype_);
-    device_->run(&Backend::add, grad_, share.reshape(shape_), sum);
+    device_->run(&Backend::arithmetic, kernels::Arithmetic::add, grad_, share.reshape(shape_), {sum, false});
     grad_ = sum;
     borrowed_ = false;
     return;

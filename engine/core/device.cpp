@@ -4,7 +4,8 @@
 #include <bit>
 #include <cstdio>
 #include <functional>
-#include <thread>
+
+#include "engine/core/threads.h"
 
 namespace tessera {
 namespace {
@@ -94,7 +95,12 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend
 std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend& backend, int index,
                                      const std::string& reason) {
   kernels::Options options = request.options;
-  if (options.threads <= 0) options.threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  std::string decided_by;
+  if (options.threads <= 0) {
+    const ThreadCount usable = usable_threads();
+    options.threads = usable.threads;
+    decided_by = usable.decided_by;
+  }
   if (backend.overlays)
     options.search = request.kernels == "auto" ? kernels::Search::library_and_own : kernels::Search::library;
   options.tf32 = request.precision == Precision::tf32;
@@ -105,7 +111,8 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend
   std::string choice = std::string(backend.name) + ": " + info.name;
   if (!info.detail.empty()) choice += ", " + info.detail;
   if (backend.runtime.host_memory)
-    choice += ", " + std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads");
+    choice += ", " + std::to_string(options.threads) + (options.threads == 1 ? " thread" : " threads") +
+              (decided_by.empty() ? "" : " by " + decided_by);
   if (!reason.empty()) choice += " (" + reason + ")";
   return std::shared_ptr<Device>(new Device(backend, index, options, request, std::move(choice)));
 }

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/core/fields.h"
 #include "kernels/backends.h"
 
 namespace tessera {
@@ -20,10 +21,15 @@ enum class Precision : std::uint8_t {
   tf32,  // products of float32 operands rounded to TF32
   bf16,  // activations, their gradients and the weights that meet them are bf16
 };
+inline std::span<const Word<Precision>> words(Precision) {
+  static constexpr Word<Precision> table[] = {
+      {Precision::fp32, "fp32"}, {Precision::tf32, "tf32"}, {Precision::bf16, "bf16"}};
+  return table;
+}
 
 struct DeviceRequest {
   std::string device = "auto";    // auto | cpu | cuda | cuda:N | emulated | reference
-  kernels::Options options = {};  // threads = 0: all the machine's cores
+  kernels::Options options = {};  // threads = 0: as many as the process may use
   Precision precision = Precision::fp32;
   std::string kernels = "own";  // with cuda: own | vendor (cuDNN, cuBLAS) | auto (what is faster, where these are there)
   bool pool_memory = true;      // false: every tensor is an allocation of its own, so that checkers see overruns
@@ -71,7 +77,7 @@ class Device : public std::enable_shared_from_this<Device> {
 
   const Backend& backend() const { return stream_.backend; }
   kernels::Stream& stream() { return stream_; }
-  // Issues a kernel: device.run(&Backend::add, a, b, y).
+  // Issues a kernel: device.run(&Backend::convert, x, {y, false}).
   template <kernels::SlotName name, class... Operands>
   void run(kernels::Slot<name, void(kernels::Stream&, Operands...)> Backend::*slot,
            std::type_identity_t<Operands>... operands) {

@@ -10,13 +10,14 @@
 //   };
 //
 // `f` is called with the name in files, the member and a note. Members may be bool, integers, double, std::string, enums
-// with a table of words, structs with fields(), std::optional and std::vector of these, and std::variant of such structs,
-// each of which names itself by `static constexpr const char* kind`. A member's initial value is what a file that does not
-// have the field stands for: whoever adds one gives it the value that older versions behaved like.
+// with a table of words, structs with fields(), Spelled values, std::optional and std::vector of these, and std::variant of
+// such structs, each of which names itself by `static constexpr const char* kind`. A member's initial value is what a file
+// that does not have the field stands for: whoever adds one gives it the value that older versions behaved like.
 #pragma once
 
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <limits>
 #include <optional>
 #include <span>
@@ -26,6 +27,13 @@
 #include <variant>
 
 namespace tessera {
+
+// A value that is written as one word or text: text() gives it, parse() reads it back (none: it means nothing).
+template <class T>
+concept Spelled = requires(const T& value, std::string_view text) {
+  { value.text() } -> std::convertible_to<std::string>;
+  { T::parse(text) } -> std::same_as<std::optional<T>>;
+};
 
 struct FieldNote {
   const char* help = "";

@@ -1,12 +1,9 @@
 #include "engine/data/cifar_binary.h"
 
 #include "engine/core/error.h"
-#include "engine/data/cifar_layout.h"
 
 namespace tessera {
 namespace {
-
-constexpr std::int64_t record = 1 + cifar::image_bytes;
 
 [[noreturn]] void broken(const std::string& where, std::int64_t offset, const std::string& reason) {
   throw DataError(where + ": byte " + std::to_string(offset) + ": " + reason);
@@ -14,7 +11,8 @@ constexpr std::int64_t record = 1 + cifar::image_bytes;
 
 }  // namespace
 
-ImageSet parse_cifar_binary(ByteSpan file, const std::string& where) {
+ImageSet parse_cifar_binary(ByteSpan file, const cifar::Set& format, const cifar::Labels& labels, const std::string& where) {
+  const std::int64_t record = format.record();
   const auto size = static_cast<std::int64_t>(file.size());
   if (size == 0)
     broken(where, 0, "the file is empty; records of " + std::to_string(record) + " bytes are expected, fetch it again");
@@ -22,17 +20,18 @@ ImageSet parse_cifar_binary(ByteSpan file, const std::string& where) {
   if (size % record != 0)
     broken(where, records * record,
            "the last record has " + std::to_string(size % record) + " bytes of " + std::to_string(record) +
-               "; the file was cut, or is not CIFAR-10 (an error page?), fetch it again");
+               "; the file was cut, or is not " + format.name + " (an error page?), fetch it again");
 
   ImageSet set = cifar::empty_set();
   cifar::reserve(set, records);
   for (std::int64_t i = 0; i < records; ++i) {
     const auto* from = reinterpret_cast<const std::uint8_t*>(file.data()) + i * record;
-    if (from[0] >= cifar::classes)
+    const std::int32_t label = from[labels.byte];
+    if (label >= labels.classes)
       broken(where, i * record,
-             "label " + std::to_string(from[0]) + " of record " + std::to_string(i) +
-                 " is not below 10; the file is damaged or not CIFAR-10, fetch it again");
-    cifar::append(set, from[0], from + 1);
+             "label " + std::to_string(label) + " of record " + std::to_string(i) + " is not below " +
+                 std::to_string(labels.classes) + "; the file is damaged or not " + format.name + ", fetch it again");
+    cifar::append(set, label, from + format.labels.size());
   }
   return set;
 }

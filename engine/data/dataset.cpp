@@ -1,9 +1,11 @@
 #include "engine/data/dataset.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
 
 #include "engine/core/error.h"
+#include "engine/data/normal_form.h"
 #include "engine/files/sha256.h"
 
 namespace tessera {
@@ -43,32 +45,60 @@ ImageSet pick(const ImageSet& set, std::span<const std::int64_t> indices) {
 }
 
 ImageSet keep_classes(const ImageSet& set, std::span<const std::int32_t> labels) {
+  std::map<std::int32_t, std::int32_t> renumbered;
+  for (std::size_t i = 0; i < labels.size(); ++i)
+    if (labels[i] >= 0) renumbered.emplace(labels[i], static_cast<std::int32_t>(i));
   std::vector<std::int64_t> indices;
   std::vector<std::int32_t> relabelled;
   for (std::int64_t i = 0; i < set.count; ++i) {
-    const auto found = std::find(labels.begin(), labels.end(), set.labels[static_cast<std::size_t>(i)]);
-    if (found == labels.end()) continue;
+    const auto found = renumbered.find(set.labels[static_cast<std::size_t>(i)]);
+    if (found == renumbered.end()) continue;
     indices.push_back(i);
-    relabelled.push_back(static_cast<std::int32_t>(found - labels.begin()));
+    relabelled.push_back(found->second);
   }
   ImageSet out = pick(set, indices);
   out.labels = std::move(relabelled);
   return out;
 }
 
-std::vector<std::int32_t> labels_of(const Dataset& dataset, std::span<const std::string> names) {
+std::vector<std::int32_t> find_labels(std::span<const std::string> classes, std::span<const std::string> names) {
+  std::map<std::string, std::int32_t> known;
+  for (std::size_t i = 0; i < classes.size(); ++i) known.emplace(normal_form(classes[i]), static_cast<std::int32_t>(i));
   std::vector<std::int32_t> labels;
   for (const std::string& name : names) {
-    const auto found = std::find(dataset.classes.begin(), dataset.classes.end(), name);
-    if (found == dataset.classes.end()) {
+    const auto found = known.find(normal_form(name));
+    labels.push_back(found == known.end() ? -1 : found->second);
+  }
+  return labels;
+}
+
+std::vector<std::int32_t> labels_of(const Dataset& dataset, std::span<const std::string> names) {
+  // A name with blanks in it comes before several names.
+  std::vector<std::string> single;
+  for (const std::string& name : names) {
+    if (find_labels(dataset.classes, std::span(&name, 1))[0] >= 0) {
+      single.push_back(name);
+      continue;
+    }
+    const std::size_t before = single.size();
+    constexpr const char* between = " ,\t\n";
+    for (std::size_t at = name.find_first_not_of(between); at != name.npos;) {
+      const std::size_t end = name.find_first_of(between, at);
+      single.push_back(name.substr(at, end == name.npos ? end : end - at));
+      at = end == name.npos ? end : name.find_first_not_of(between, end);
+    }
+    if (single.size() == before) single.push_back(name);
+  }
+  const std::vector<std::int32_t> labels = find_labels(dataset.classes, single);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] < 0) {
       std::string known;
       for (const std::string& other : dataset.classes) known += (known.empty() ? "" : ", ") + other;
-      throw UsageError("no class " + printable(name) + " in this data set; it has " + known);
+      throw UsageError("no class " + printable(single[i]) + " in this data set; it has " + known);
     }
-    const auto label = static_cast<std::int32_t>(found - dataset.classes.begin());
-    if (std::find(labels.begin(), labels.end(), label) != labels.end())
-      throw UsageError("the class " + printable(name) + " is named twice");
-    labels.push_back(label);
+    if (std::find(labels.begin(), labels.begin() + static_cast<std::ptrdiff_t>(i), labels[i]) !=
+        labels.begin() + static_cast<std::ptrdiff_t>(i))
+      throw UsageError("the class " + printable(single[i]) + " is named twice");
   }
   return labels;
 }

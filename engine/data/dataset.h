@@ -29,6 +29,7 @@ struct Part {
 
 struct Dataset {
   ImageSet train, test;
+  ImageSet validation;               // where the data says which images these are; else empty, and cut from train
   std::vector<std::string> classes;  // name of label 0, 1, …
   std::vector<Part> train_parts;     // in order; covers train
   std::string description;           // one line: format, place, counts
@@ -41,9 +42,12 @@ struct Dataset {
 ImageSet slice(const ImageSet& set, std::int64_t begin, std::int64_t end);
 // The images at these places, in this order.
 ImageSet pick(const ImageSet& set, std::span<const std::int64_t> indices);
-// The images whose label is among `labels`, in file order; labels[i] becomes i.
+// The images whose label is among `labels`, in file order; labels[i] becomes i. Labels below 0 are of no image.
 ImageSet keep_classes(const ImageSet& set, std::span<const std::int32_t> labels);
-// Labels of class names; a name that the data set has not is a UsageError listing those it has.
+// For each of `names` the place of the class of that name, in any normal form of Unicode; -1 where there is none.
+std::vector<std::int32_t> find_labels(std::span<const std::string> classes, std::span<const std::string> names);
+// Labels of the class names that a command line gives: one an argument, or several with blanks or commas between them. A
+// name that the data set has not is a UsageError listing those it has.
 std::vector<std::int32_t> labels_of(const Dataset& dataset, std::span<const std::string> names);
 // Images for each label 0 … classes-1.
 std::vector<std::int64_t> class_counts(const ImageSet& set, std::int64_t classes);

@@ -76,7 +76,7 @@ class PickleMachine {
     }
     constexpr char digits[] = "0123456789abcdef";
     broken(at_, std::string("opcode 0x") + digits[opcode >> 4] + digits[opcode & 15] +
-                    " is not among those that CIFAR-10 files use; it is refused");
+                    " is not among those that CIFAR files use; it is refused");
   }
 
   [[noreturn]] void broken(std::size_t offset, const std::string& reason) const {
@@ -173,7 +173,7 @@ class PickleMachine {
     const std::string name = std::string(module) + "." + std::string(attribute);
     const auto known = std::find(known_names.begin(), known_names.end(), name);
     if (known == known_names.end())
-      broken(at_, "the pickle asks for " + printable(name) + ", which is not part of CIFAR-10; nothing was executed");
+      broken(at_, "the pickle asks for " + printable(name) + ", which is no part of CIFAR; nothing was executed");
     push({.kind = Kind::name, .integer = known - known_names.begin()});
   }
   bool is_name(Ref ref, Name name) { return value(ref).kind == Kind::name && value(ref).integer == name; }

@@ -1,4 +1,4 @@
-// Generated images, 32x32x3, ten classes: learnable in seconds, without any file.
+// Generated images, 32x32x3 or of options.image_size, ten classes: learnable in seconds, without any file.
 //
 // Class c is a plane wave of its own direction and wavelength with its own colour; each image has a random phase, contrast
 // and brightness, and noise on every byte. Image i of a set is a pure function of (seed, set, i).

@@ -4,6 +4,7 @@
 
 #ifdef TESSERA_WITH_JPEG
 
+#include <algorithm>
 #include <csetjmp>
 #include <cstdio>
 #include <new>
@@ -15,13 +16,18 @@
 namespace tessera {
 namespace {
 
-constexpr int most_scans = 100;  // of a progressive file; each costs a pass over the whole image
+// Of a progressive file: each scan costs a pass over the whole image, so that a large one may have fewer.
+constexpr std::int64_t most_scans = 100, least_most_scans = 20, most_scanned_pixels = most_scans << 24;
+constexpr long most_coefficient_bytes = 1L << 30;
+constexpr int exif_marker = JPEG_APP0 + 1;
 
 // What libjpeg's callbacks need; its own structure comes first, so that a pointer to that is a pointer to this.
 struct Errors {
   jpeg_error_mgr base;
   std::jmp_buf back;
   char reason[JMSG_LENGTH_MAX];
+  const std::atomic<bool>* stop;
+  bool stopped;  // no error, but a jump because of `stop`
 };
 
 Errors& errors_of(j_common_ptr jpeg) { return *reinterpret_cast<Errors*>(jpeg->err); }
@@ -40,14 +46,20 @@ void on_message(j_common_ptr jpeg, int level) {
 }
 
 void on_progress(j_common_ptr jpeg) {
-  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number <= most_scans) return;
-  std::snprintf(errors_of(jpeg).reason, JMSG_LENGTH_MAX, "more than %d scans", most_scans);
-  std::longjmp(errors_of(jpeg).back, 1);
+  Errors& errors = errors_of(jpeg);
+  const auto* decoder = reinterpret_cast<j_decompress_ptr>(jpeg);
+  const std::int64_t pixels = std::int64_t{decoder->image_width} * decoder->image_height;
+  const std::int64_t most = std::clamp(most_scanned_pixels / pixels, least_most_scans, most_scans);
+  errors.stopped = errors.stop != nullptr && errors.stop->load(std::memory_order_relaxed);
+  if (!errors.stopped && decoder->input_scan_number <= most) return;
+  std::snprintf(errors.reason, JMSG_LENGTH_MAX, "more than %d scans", static_cast<int>(most));
+  std::longjmp(errors.back, 1);
 }
 
 class Decoder {
  public:
-  Decoder() {
+  explicit Decoder(const std::atomic<bool>* stop) {
+    errors_.stop = stop;
     jpeg_.err = jpeg_std_error(&errors_.base);
     errors_.base.error_exit = on_error;
     errors_.base.emit_message = on_message;
@@ -62,7 +74,8 @@ class Decoder {
     if (setjmp(errors_.back) != 0) return false;
     jpeg_create_decompress(&jpeg_);
     jpeg_.progress = &progress_;
-    jpeg_.mem->max_memory_to_use = 256L << 20;
+    jpeg_.mem->max_memory_to_use = most_coefficient_bytes;
+    jpeg_save_markers(&jpeg_, exif_marker, 0xffff);
     jpeg_mem_src(&jpeg_, reinterpret_cast<const unsigned char*>(file.data()), static_cast<unsigned long>(file.size()));
     jpeg_read_header(&jpeg_, TRUE);
     return true;
@@ -72,18 +85,34 @@ class Decoder {
   std::uint64_t channels() const { return jpeg_.jpeg_color_space == JCS_CMYK || jpeg_.jpeg_color_space == JCS_YCCK ? 4 : 3; }
   bool inverted() const { return jpeg_.saw_Adobe_marker; }  // Adobe stores CMYK as 255 − value
 
-  // `rows`: height rows of width·channels() bytes.
-  bool read_pixels(std::uint8_t* rows) {
+  Orientation orientation() const {
+    constexpr std::string_view signature("Exif\0\0", 6);
+    for (jpeg_saved_marker_ptr marker = jpeg_.marker_list; marker != nullptr; marker = marker->next) {
+      const ByteSpan data(reinterpret_cast<const std::byte*>(marker->data), marker->data_length);
+      if (marker->marker == exif_marker && text_of(data).starts_with(signature))
+        return exif_orientation(data.subspan(signature.size()));
+    }
+    return {};
+  }
+
+  bool begin_pixels() {
     if (setjmp(errors_.back) != 0) return false;
     jpeg_.out_color_space = channels() == 4 ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&jpeg_);
-    while (jpeg_.output_scanline < jpeg_.output_height) {
-      JSAMPROW row = rows + std::size_t{jpeg_.output_scanline} * jpeg_.output_width * channels();
-      jpeg_read_scanlines(&jpeg_, &row, 1);
-    }
+    return true;
+  }
+  bool read_row(std::uint8_t* row) {  // width·channels() bytes
+    if (setjmp(errors_.back) != 0) return false;
+    JSAMPROW rows = row;
+    jpeg_read_scanlines(&jpeg_, &rows, 1);
+    return true;
+  }
+  bool finish() {
+    if (setjmp(errors_.back) != 0) return false;
     jpeg_finish_decompress(&jpeg_);
     return true;
   }
+  bool stopped() const { return errors_.stopped; }
   [[noreturn]] void give_up(const std::string& where) const {
     if (errors_.base.msg_code == JERR_OUT_OF_MEMORY) throw std::bad_alloc();
     throw DataError(where + ": damaged JPEG: " + errors_.reason);
@@ -112,18 +141,24 @@ void cmyk_to_rgb(const std::vector<std::uint8_t>& cmyk, bool inverted, std::vect
 
 }  // namespace
 
-Image decode_jpeg(ByteSpan file, const std::string& where) {
-  Decoder decoder;
-  if (!decoder.read_header(file)) decoder.give_up(where);
-  Image image = image_of(decoder.width(), decoder.height(), where);
-  if (decoder.channels() == 3) {
-    if (!decoder.read_pixels(image.pixels.data())) decoder.give_up(where);
-    return image;
+void decode_jpeg(ByteSpan file, const std::string& where, RowSink& sink, const std::atomic<bool>* stop) {
+  Decoder decoder(stop);
+  const auto check = [&](bool ok) {
+    if (decoder.stopped()) throw Interrupted("stopped while reading a picture");
+    if (!ok) decoder.give_up(where);
+  };
+  check(decoder.read_header(file));
+  check_size(decoder.height(), decoder.width(), most_resized_pixels, where);
+  sink.begin(static_cast<std::int64_t>(decoder.height()), static_cast<std::int64_t>(decoder.width()), decoder.orientation());
+  check(decoder.begin_pixels());
+  std::vector<std::uint8_t> row(decoder.width() * decoder.channels()), rgb(decoder.width() * 3);
+  for (std::uint64_t y = 0; y < decoder.height(); ++y) {
+    poll(stop);
+    check(decoder.read_row(row.data()));
+    if (decoder.channels() == 4) cmyk_to_rgb(row, decoder.inverted(), rgb);
+    sink.row(decoder.channels() == 4 ? rgb.data() : row.data());
   }
-  std::vector<std::uint8_t> cmyk(image.pixels.size() / 3 * 4);
-  if (!decoder.read_pixels(cmyk.data())) decoder.give_up(where);
-  cmyk_to_rgb(cmyk, decoder.inverted(), image.pixels);
-  return image;
+  check(decoder.finish());
 }
 
 }  // namespace tessera
@@ -132,7 +167,7 @@ Image decode_jpeg(ByteSpan file, const std::string& where) {
 
 namespace tessera {
 
-Image decode_jpeg(ByteSpan, const std::string& where) {
+void decode_jpeg(ByteSpan, const std::string& where, RowSink&, const std::atomic<bool>*) {
   throw Error(ExitCode::failure, where + ": this build reads no JPEG; install libjpeg-dev and build again");
 }
 

@@ -1,5 +1,5 @@
-// libpng reports errors by longjmp. It must not pass over C++ objects, so the calls that may jump are in two functions that
-// hold nothing but plain values; what needs destroying (the decoder, the image) lives in their caller.
+// libpng reports errors by longjmp. It must not pass over C++ objects, so the calls that may jump are in functions that hold
+// nothing but plain values; what needs destroying (the decoder, the rows) lives in their caller.
 #include "engine/image/codecs.h"
 
 #ifdef TESSERA_WITH_PNG
@@ -11,6 +11,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <vector>
 
 namespace tessera {
 namespace {
@@ -73,8 +74,19 @@ class Decoder {
     return true;
   }
 
-  // Everything becomes 8-bit RGB. `rows`: one pointer a row, each to width·3 bytes.
-  bool read_pixels(png_bytepp rows) {
+  bool interlaced() { return png_get_interlace_type(png_, info_) != PNG_INTERLACE_NONE; }
+  Orientation orientation() {
+#ifdef PNG_eXIf_SUPPORTED
+    png_uint_32 size = 0;
+    png_bytep exif = nullptr;
+    if (png_get_eXIf_1(png_, info_, &size, &exif) != 0)
+      return exif_orientation({reinterpret_cast<const std::byte*>(exif), size});
+#endif
+    return {};
+  }
+
+  // From here on everything becomes 8-bit RGB.
+  bool begin_pixels() {
     if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_set_expand(png_);    // palettes and few bits
     png_set_strip_16(png_);  // keeps the upper byte
@@ -84,7 +96,20 @@ class Decoder {
     png_read_update_info(png_, info_);
     if (png_get_rowbytes(png_, info_) != std::size_t{3} * png_get_image_width(png_, info_))
       png_error(png_, "a pixel layout that does not become RGB");
+    return true;
+  }
+  bool read_row(png_bytep row) {  // of one that is not interlaced
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
+    png_read_row(png_, row, nullptr);
+    return true;
+  }
+  bool read_image(png_bytepp rows) {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_read_image(png_, rows);
+    return true;
+  }
+  bool read_end() {
+    if (setjmp(png_jmpbuf(png_)) != 0) return false;
     png_read_end(png_, nullptr);
     return true;
   }
@@ -101,16 +126,31 @@ class Decoder {
 
 }  // namespace
 
-Image decode_png(ByteSpan file, const std::string& where) {
+void decode_png(ByteSpan file, const std::string& where, RowSink& sink, const std::atomic<bool>* stop) {
   Source source{.next = file.data(), .left = file.size(), .reason = {}};
   Decoder decoder(source);
+  const auto check = [&](bool ok) {
+    if (!ok) damaged(where, file.size() - source.left, source);
+  };
   png_uint_32 width = 0, height = 0;
-  if (!decoder.read_header(&width, &height)) damaged(where, file.size() - source.left, source);
-  Image image = image_of(width, height, where);
-  std::vector<png_bytep> rows;
-  for (std::int64_t y = 0; y < image.height; ++y) rows.push_back(image.pixels.data() + y * image.width * 3);
-  if (!decoder.read_pixels(rows.data())) damaged(where, file.size() - source.left, source);
-  return image;
+  check(decoder.read_header(&width, &height));
+  check_size(height, width, decoder.interlaced() ? most_whole_pixels : most_resized_pixels, where);
+  sink.begin(height, width, decoder.orientation());
+  check(decoder.begin_pixels());
+  std::vector<std::uint8_t> pixels(std::size_t{3} * width * (decoder.interlaced() ? height : 1));
+  if (decoder.interlaced()) {
+    std::vector<png_bytep> rows;
+    for (std::size_t y = 0; y < height; ++y) rows.push_back(pixels.data() + 3 * y * width);
+    check(decoder.read_image(rows.data()));
+    for (const png_bytep row : rows) sink.row(row);
+  } else {
+    for (png_uint_32 y = 0; y < height; ++y) {
+      poll(stop);
+      check(decoder.read_row(pixels.data()));
+      sink.row(pixels.data());
+    }
+  }
+  check(decoder.read_end());
 }
 
 }  // namespace tessera
@@ -119,7 +159,7 @@ Image decode_png(ByteSpan file, const std::string& where) {
 
 namespace tessera {
 
-Image decode_png(ByteSpan, const std::string& where) {
+void decode_png(ByteSpan, const std::string& where, RowSink&, const std::atomic<bool>*) {
   throw Error(ExitCode::failure, where + ": this build reads no PNG; install libpng-dev and build again");
 }
 

@@ -8,6 +8,7 @@ namespace {
 
 constexpr int fraction_bits = 22;
 constexpr std::int64_t channels = 3;
+constexpr std::int32_t half = 1 << (fraction_bits - 1);
 
 double cubic(double t) {
   constexpr double a = -0.5;
@@ -18,13 +19,11 @@ double cubic(double t) {
   return 0;
 }
 
-// The inputs of one output, and their weights in units of 2^−22.
-struct Window {
-  std::int64_t first = 0;
-  std::vector<std::int32_t> weights;
-};
+std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255)); }
 
-std::vector<Window> windows_of(std::int64_t in, std::int64_t out) {
+}  // namespace
+
+std::vector<RowResizer::Window> RowResizer::windows_of(std::int64_t in, std::int64_t out) {
   const double scale = static_cast<double>(in) / static_cast<double>(out), stretch = std::max(1.0, scale);
   const double support = 2 * stretch, inverse = 1 / stretch;
   std::vector<Window> windows(static_cast<std::size_t>(out));
@@ -49,44 +48,82 @@ std::vector<Window> windows_of(std::int64_t in, std::int64_t out) {
   return windows;
 }
 
-std::uint8_t to_byte(std::int32_t sum) { return static_cast<std::uint8_t>(std::clamp(sum >> fraction_bits, 0, 255)); }
-
-// One pass: `to` has lines·n_out samples of 3 bytes, of which sample j of line l is the weighted sum along `from`'s samples,
-// `step` bytes apart, beginning `line` bytes after those of the line before.
-void pass(const std::vector<Window>& windows, std::int64_t lines, const std::uint8_t* from, std::int64_t from_line,
-          std::int64_t from_step, std::uint8_t* to, std::int64_t to_line, std::int64_t to_step) {
-  for (std::int64_t l = 0; l < lines; ++l)
-    for (std::size_t j = 0; j < windows.size(); ++j) {
-      const Window& window = windows[j];
-      std::int32_t sums[channels];
-      std::fill_n(sums, channels, 1 << (fraction_bits - 1));
-      const std::uint8_t* sample = from + l * from_line + window.first * from_step;
-      for (const std::int32_t weight : window.weights) {
-        for (std::int64_t c = 0; c < channels; ++c) sums[c] += sample[c] * weight;
-        sample += from_step;
-      }
-      std::uint8_t* out = to + l * to_line + static_cast<std::int64_t>(j) * to_step;
-      for (std::int64_t c = 0; c < channels; ++c) out[c] = to_byte(sums[c]);
+void RowResizer::along(const std::vector<Window>& windows, const std::uint8_t* row, std::uint8_t* to, std::int64_t step) {
+  for (const Window& window : windows) {
+    std::int32_t sums[channels];
+    std::fill_n(sums, channels, half);
+    const std::uint8_t* sample = row + window.first * channels;
+    for (const std::int32_t weight : window.weights) {
+      for (std::int64_t c = 0; c < channels; ++c) sums[c] += sample[c] * weight;
+      sample += channels;
     }
+    for (std::int64_t c = 0; c < channels; ++c) to[c] = to_byte(sums[c]);
+    to += step;
+  }
 }
 
-}  // namespace
+// The pass along the upright picture's rows comes first. In a transposed picture those are the columns that come, so that
+// the two passes change places.
+RowResizer::RowResizer(std::int64_t height, std::int64_t width, Orientation orientation, std::int64_t to_height,
+                       std::int64_t to_width)
+    : height_(height),
+      width_(width),
+      to_height_(to_height),
+      to_width_(to_width),
+      orientation_(orientation),
+      along_rows_(windows_of(width, orientation.transposed ? to_height : to_width)),
+      across_rows_(windows_of(height, orientation.transposed ? to_width : to_height)),
+      narrow_(along_rows_.size() * channels),
+      line_(orientation.transposed ? static_cast<std::size_t>(width * channels) : narrow_.size()),
+      sums_(across_rows_.size() * line_, half) {}
+
+void RowResizer::add(const std::uint8_t* row) {
+  const std::int64_t y = orientation_.rows_reversed ? height_ - 1 - next_ : next_;
+  ++next_;
+  if (orientation_.columns_reversed) {
+    row_.resize(static_cast<std::size_t>(width_ * channels));
+    for (std::int64_t x = 0; x < width_; ++x) std::copy_n(row + x * channels, channels, row_.end() - (x + 1) * channels);
+    row = row_.data();
+  }
+  if (!orientation_.transposed) {
+    along(along_rows_, row, narrow_.data(), channels);
+    row = narrow_.data();
+  }
+  // Windows begin and end in ascending order: those that hold row y stand together.
+  const auto begins_after = [](std::int64_t at, const Window& window) { return at < window.first; };
+  auto window = std::upper_bound(across_rows_.begin(), across_rows_.end(), y, begins_after);
+  while (window != across_rows_.begin()) {
+    --window;
+    const std::int64_t place = y - window->first;
+    if (place >= static_cast<std::int64_t>(window->weights.size())) break;
+    const std::int32_t weight = window->weights[static_cast<std::size_t>(place)];
+    std::int32_t* sum = sums_.data() + static_cast<std::size_t>(window - across_rows_.begin()) * line_;
+    for (std::size_t i = 0; i < line_; ++i) sum[i] += row[i] * weight;
+  }
+}
+
+Image RowResizer::finish() {
+  Image out{.height = to_height_, .width = to_width_};
+  if (!orientation_.transposed) {
+    out.pixels.resize(sums_.size());
+    std::transform(sums_.begin(), sums_.end(), out.pixels.begin(), to_byte);
+    return out;
+  }
+  out.pixels.resize(static_cast<std::size_t>(to_height_ * to_width_ * channels));
+  std::vector<std::uint8_t> line(line_);
+  for (std::int64_t x = 0; x < to_width_; ++x) {
+    const auto sums = sums_.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(x) * line_);
+    std::transform(sums, sums + static_cast<std::ptrdiff_t>(line_), line.begin(), to_byte);
+    along(along_rows_, line.data(), out.pixels.data() + x * channels, to_width_ * channels);
+  }
+  return out;
+}
 
 Image resize_bicubic(const Image& image, std::int64_t height, std::int64_t width) {
-  Image narrow{.height = image.height, .width = width};
-  if (width == image.width) {
-    narrow.pixels = image.pixels;
-  } else {
-    narrow.pixels.resize(static_cast<std::size_t>(image.height * width * channels));
-    pass(windows_of(image.width, width), image.height, image.pixels.data(), image.width * channels, channels,
-         narrow.pixels.data(), width * channels, channels);
-  }
-  if (height == image.height) return narrow;
-  Image out{.height = height, .width = width};
-  out.pixels.resize(static_cast<std::size_t>(height * width * channels));
-  pass(windows_of(image.height, height), width, narrow.pixels.data(), channels, width * channels, out.pixels.data(),
-       channels, width * channels);
-  return out;
+  if (height == image.height && width == image.width) return image;
+  RowResizer resizer(image.height, image.width, {}, height, width);
+  for (std::int64_t y = 0; y < image.height; ++y) resizer.add(image.pixels.data() + y * image.width * channels);
+  return resizer.finish();
 }
 
 }  // namespace tessera

@@ -11,10 +11,39 @@
 #pragma once
 
 #include "engine/image/image.h"
+#include "engine/image/orientation.h"
 
 namespace tessera {
 
 // Both extents at least 1.
 Image resize_bicubic(const Image& image, std::int64_t height, std::int64_t width);
+
+// The same for a picture that comes row by row and is turned upright first. Neither it nor its narrowed form is ever whole
+// in memory: each row goes at once into the sums of the few output rows that it belongs to.
+class RowResizer {
+ public:
+  // Extents of the picture as it comes, and of the result.
+  RowResizer(std::int64_t height, std::int64_t width, Orientation orientation, std::int64_t to_height,
+             std::int64_t to_width);
+  void add(const std::uint8_t* row);  // width·3 bytes
+  Image finish();                     // after the last row
+
+ private:
+  // The inputs of one output, and their weights in units of 2^-22.
+  struct Window {
+    std::int64_t first = 0;
+    std::vector<std::int32_t> weights = {};
+  };
+  static std::vector<Window> windows_of(std::int64_t in, std::int64_t out);
+  // One pass along a row: the outputs' bytes, `step` bytes apart.
+  static void along(const std::vector<Window>& windows, const std::uint8_t* row, std::uint8_t* to, std::int64_t step);
+
+  std::int64_t height_, width_, to_height_, to_width_, next_ = 0;
+  Orientation orientation_;
+  std::vector<Window> along_rows_, across_rows_;
+  std::vector<std::uint8_t> row_, narrow_;  // the current row, mirrored; its outputs
+  std::size_t line_ = 0;                    // samples in a line of sums
+  std::vector<std::int32_t> sums_;          // [across_rows_, line_]
+};
 
 }  // namespace tessera

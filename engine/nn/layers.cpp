@@ -9,8 +9,12 @@ double elements(const Variable& v) { return static_cast<double>(v.value().count(
 
 Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel, const Options& o) : options(o) {
   const double window = static_cast<double>(kernel * kernel);
-  const Fan fan{window * static_cast<double>(in_channels), window * static_cast<double>(out_channels)};
-  weight = Parameter({out_channels, kernel, kernel, in_channels}, o.init.conv_weight, fan);
+  if (o.groups < 1 || in_channels % o.groups != 0)
+    throw ShapeError("a convolution of " + std::to_string(in_channels) + " channels cannot have " +
+                     std::to_string(o.groups) + " groups");
+  const std::int64_t seen = in_channels / o.groups;  // channels, by each filter
+  const Fan fan{window * static_cast<double>(seen), window * static_cast<double>(out_channels / o.groups)};
+  weight = Parameter({out_channels, kernel, kernel, seen}, o.init.conv_weight, fan);
   if (o.bias) bias = Parameter({out_channels}, o.init.conv_bias, fan);
 }
 

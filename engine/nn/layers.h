@@ -15,7 +15,7 @@
 
 namespace tessera {
 
-// 2-D convolution. weight: [K,R,S,C], bias: [K] or none.
+// 2-D convolution. weight: [K,R,S,C/groups], bias: [K] or none; groups = C: depthwise.
 struct Conv2d : Module {
   struct Options {
     std::int64_t stride = 1;
@@ -23,6 +23,7 @@ struct Conv2d : Module {
     bool bias = true;
     Activation activation = Activation::none;
     InitFamily init = pytorch_init;
+    std::int64_t groups = 1;
   };
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel, const Options& options);
   Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t kernel)
@@ -30,7 +31,8 @@ struct Conv2d : Module {
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
   Variable operator()(const Context& context, const Variable& x) const;
   Conv2dOptions op_options() const {
-    return {.stride = options.stride, .padding = options.padding, .activation = options.activation};
+    return {
+        .stride = options.stride, .padding = options.padding, .activation = options.activation, .groups = options.groups};
   }
   double flops(const Tensor& output) const;  // that made this output
 

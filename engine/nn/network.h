@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "engine/core/fields.h"
 #include "engine/nn/module.h"
 
 namespace tessera {
@@ -13,6 +14,15 @@ struct NetworkOptions {
   std::optional<double> dropout = {};           // of every dropout layer it has
   std::optional<std::int64_t> image_size = {};  // rows and columns of an image
   bool residual = true;                         // false: without the residual adds, where the network knows that variant
+
+  template <class F>
+  void fields(F& f) {
+    f("outputs", outputs, {.least = 1, .most = 1e6});
+    f("dropout", dropout, {.least = 0, .most = 0.999});
+    f("image_size", image_size, {.least = 1, .most = 4096});
+    f("residual", residual);
+    f("image_size", image_size, {.least = 1, .most = 4096});
+  }
 };
 
 class Network : public Module {

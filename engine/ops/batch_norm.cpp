@@ -1,12 +1,19 @@
 #include "engine/ops/batch_norm.h"
 
 #include "engine/ops/check.h"
+#include "engine/ops/elementwise.h"
 
 namespace tessera {
 
 Variable batch_norm(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
                     const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params,
                     bool batch_statistics, const Tensor& statistics) {
+  if (params.activation != Activation::none && params.activation != Activation::relu) {  // those the kernels fuse
+    BatchNormParams plain = params;
+    plain.activation = Activation::none;
+    return activate(batch_norm(x, residual, gamma, beta, running_mean, running_var, plain, batch_statistics, statistics),
+                    params.activation);
+  }
   const Shape channels{x.shape().last()};
   require(x.shape().rank >= 2,
           "[batch_norm] input is " + to_string(x.shape()) + ", expected at least two axes, channels last");

@@ -1,4 +1,5 @@
-// Batch normalisation over all axes but the last, with the residual add and the ReLU that follow it fused in.
+// Batch normalisation over all axes but the last, with the residual add and the ReLU that follow it fused in (another
+// activation is a pass of its own).
 #pragma once
 
 #include "engine/autograd/variable.h"

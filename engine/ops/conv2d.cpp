@@ -1,6 +1,7 @@
 #include "engine/ops/conv2d.h"
 
 #include "engine/ops/check.h"
+#include "engine/ops/fused_activation.h"
 
 namespace tessera {
 namespace {
@@ -8,9 +9,15 @@ namespace {
 kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Conv2dOptions& options) {
   require_rank("conv2d", "input", x, 4, "N,H,W,C");
   require_rank("conv2d", "filter", w, 4, "K,R,S,C");
-  require(x.shape()[3] == w.shape()[3], "[conv2d] input " + to_string(x.shape()) + " (N,H,W,C) has " +
-                                            std::to_string(x.shape()[3]) + " channels, filter " + to_string(w.shape()) +
-                                            " (K,R,S,C) expects " + std::to_string(w.shape()[3]));
+  const std::int64_t groups = options.groups, channels = x.shape()[3], expected = w.shape()[3] * groups;
+  require(groups >= 1 && channels % groups == 0 && w.shape()[0] % groups == 0,
+          "[conv2d] " + std::to_string(groups) + " groups do not divide the " + std::to_string(channels) +
+              " channels of input " + to_string(x.shape()) + " (N,H,W,C) and the " + std::to_string(w.shape()[0]) +
+              " filters " + to_string(w.shape()) + " (K,R,S,C)");
+  require(channels == expected, "[conv2d] input " + to_string(x.shape()) + " (N,H,W,C) has " + std::to_string(channels) +
+                                    " channels, filter " + to_string(w.shape()) + " (K,R,S,C)" +
+                                    (groups > 1 ? " in " + std::to_string(groups) + " groups" : "") + " expects " +
+                                    std::to_string(expected));
   if (bias) require_shape("conv2d", "bias", bias, {w.shape()[0]});
   const Padding& pad = options.padding;
   const WindowAxis rows = window_axis(x.shape()[1], w.shape()[1], options.stride, pad.same, pad.top, pad.bottom);
@@ -29,22 +36,19 @@ kernels::Conv2dShape shape_of(const Tensor& x, const Tensor& w, const Tensor& bi
           .q = columns.out,
           .stride = options.stride,
           .pad_top = rows.before,
-          .pad_left = columns.before};
+          .pad_left = columns.before,
+          .groups = groups};
 }
 
 // Records the convolution that made y.
 Variable record_conv2d(const kernels::Conv2dShape& shape, const Tensor& y, const Variable& x, const Variable& w,
-                       const Tensor& filters, const Variable& bias, Activation activation) {
-  const bool activated = activation != Activation::none;
+                       const Tensor& filters, const Variable& bias, Activation fused) {
   return record("conv2d", y, {x, w, bias},
-                [shape, activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? filters : Tensor{},
-                 y_value = activated ? y : Tensor{}, dx = x.node(), dw = w.node(), db = bias.node()](const Tensor& dy) {
+                [shape, fused, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? filters : Tensor{},
+                 y_value = fused != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
+                 db = bias.node()](const Tensor& dy) {
                   Device& on = dy.on();
-                  Tensor dz = dy;  // gradient before the activation
-                  if (activation != Activation::none) {
-                    dz = dy.like();
-                    on.run(&Backend::activation_backward, activation, y_value, dy, {dz, false});
-                  }
+                  const Tensor dz = before_activation(fused, y_value, dy);
                   if (db) on.run(&Backend::column_sums, dz, into(db));
                   if (dw) on.run(&Backend::conv2d_backward_weights, shape, x_value, dz, into(dw));
                   if (dx) on.run(&Backend::conv2d_backward_data, shape, dz, w_value, into(dx));
@@ -59,18 +63,19 @@ Tensor output_for(const kernels::Conv2dShape& shape, const Tensor& x) {
 
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options) {
   const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
-  Device& device = x.value().on();
-  const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
-  device.run(&Backend::conv2d_forward, shape, x.value(), filters, {.shift = bias.value(), .activation = options.activation},
-             y);
-  return record_conv2d(shape, y, x, w, filters, bias, options.activation);
+  const Tensor filters = w.as(x.value().dtype());
+  return with_activation(options.activation, [&](Activation fused) {
+    const Tensor y = output_for(shape, x.value());
+    y.on().run(&Backend::conv2d_forward, shape, x.value(), filters, {.shift = bias.value(), .activation = fused}, y);
+    return record_conv2d(shape, y, x, w, filters, bias, fused);
+  });
 }
 
 Conv2dWithStatistics conv2d_with_statistics(const Variable& x, const Variable& w, const Variable& bias,
                                             const Conv2dOptions& options) {
   require(options.activation == Activation::none, "[conv2d] statistics are of the output before any activation");
   Device& device = x.value().on();
-  if (!device.backend().conv2d_forward_statistics) return {conv2d(x, w, bias, options), {}};
+  if (options.groups > 1 || !device.backend().conv2d_forward_statistics) return {conv2d(x, w, bias, options), {}};
   const kernels::Conv2dShape shape = shape_of(x.value(), w.value(), bias.value(), options);
   const Tensor filters = w.as(x.value().dtype()), y = output_for(shape, x.value());
   const std::int64_t slices = (shape.n * shape.p * shape.q + kernels::statistics_rows - 1) / kernels::statistics_rows;
@@ -87,12 +92,17 @@ Tensor conv2d_folded(const Variable& x, const Variable& w, const Variable& bias,
     require_shape("batch_norm", "parameter or statistic", of_channels, {shape.k});
   if (residual) require_shape("batch_norm", "residual", residual, {shape.n, shape.p, shape.q, shape.k});
   Device& device = x.value().on();
-  const Tensor scale = norm.gamma.like(), shift = norm.gamma.like(), y = output_for(shape, x.value());
+  const Tensor scale = norm.gamma.like(), shift = norm.gamma.like();
   device.run(&Backend::batch_norm_fold, norm.params, bias.value(), norm.gamma, norm.beta, norm.running_mean,
              norm.running_var, scale, shift);
-  device.run(&Backend::conv2d_forward, shape, x.value(), w.as(x.value().dtype()),
-             {.scale = scale, .shift = shift, .residual = residual, .activation = norm.params.activation}, y);
-  return y;
+  return with_activation(norm.params.activation,
+                         [&](Activation fused) {
+                           const Tensor y = output_for(shape, x.value());
+                           device.run(&Backend::conv2d_forward, shape, x.value(), w.as(x.value().dtype()),
+                                      {.scale = scale, .shift = shift, .residual = residual, .activation = fused}, y);
+                           return Variable(y);
+                         })
+      .value();
 }
 
 }  // namespace tessera

@@ -11,12 +11,14 @@ using kernels::Activation;
 struct Conv2dOptions {
   std::int64_t stride = 1;
   Padding padding = Padding::none();
-  Activation activation = Activation::none;  // fused: y = f(conv + bias)
+  Activation activation = Activation::none;  // y = f(conv + bias)
+  std::int64_t groups = 1;                   // divides C and K; each filter sees the C/groups channels of its own group
 };
 
 // y[n,p,q,k] = f(Σ_{r,s,c} x[n, p·stride + r − top, q·stride + s − left, c] · w[k,r,s,c] + bias[k]), zero outside x.
-// x: [N,H,W,C], w: [K,R,S,C], bias: [K] or none → [N,P,Q,K] with P, Q by window_axis().
-// ShapeError: wrong ranks, channels that differ, a filter larger than the padded image.
+// In groups c runs over the channels of k's group (kernels/params.h, Conv2dShape); groups = C: a depthwise convolution.
+// x: [N,H,W,C], w: [K,R,S,C/groups], bias: [K] or none → [N,P,Q,K] with P, Q by window_axis().
+// ShapeError: wrong ranks, channels that differ or that the groups do not divide, a filter larger than the padded image.
 Variable conv2d(const Variable& x, const Variable& w, const Variable& bias, const Conv2dOptions& options);
 
 // The same without an activation, and what batch_norm would otherwise have to read y once more for

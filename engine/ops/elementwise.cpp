@@ -1,5 +1,6 @@
 #include "engine/ops/elementwise.h"
 
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/check.h"
 
 namespace tessera {
@@ -10,21 +11,15 @@ Variable activate(const Variable& x, Activation activation) {
   Tensor y = x.value().like();
   device.run(&Backend::activation_forward, activation, x.value(), y);
 
-  return record("activation", y, {x}, [activation, y, dx = x.node()](const Tensor& dy) {
-    dy.on().run(&Backend::activation_backward, activation, y, dy, into(dx));
-  });
+  return record("activation", y, {x},
+                [activation, v = kernels::needs_input(activation) ? x.value() : y, dx = x.node()](const Tensor& dy) {
+                  dy.on().run(&Backend::activation_backward, activation, v, dy, into(dx));
+                });
 }
 
 Variable add(const Variable& a, const Variable& b) {
   require_shape("add", "right operand", b.value(), a.shape());
-  Device& device = a.value().on();
-  Tensor y = a.value().like();
-  device.run(&Backend::add, a.value(), b.value(), y);
-
-  return record("add", y, {a, b}, [da = a.node(), db = b.node()](const Tensor& dy) {
-    if (da) da->pass(dy);
-    if (db) db->pass(dy);
-  });
+  return a + b;
 }
 
 Variable convert(const Variable& x, DType type) {

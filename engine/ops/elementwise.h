@@ -7,8 +7,12 @@ namespace tessera {
 
 using kernels::Activation;
 
-// y = f(x): relu max(x, 0) with gradient 0 at 0; sigmoid 1/(1 + e^−x).
+// y = f(x): formulas, gradients and sources in kernels/activation.h.
 Variable activate(const Variable& x, Activation activation);
+inline Variable relu(const Variable& x) { return activate(x, Activation::relu); }
+inline Variable sigmoid(const Variable& x) { return activate(x, Activation::sigmoid); }
+inline Variable gelu(const Variable& x) { return activate(x, Activation::gelu); }
+inline Variable silu(const Variable& x) { return activate(x, Activation::silu); }
 
 // y = a + b, of one shape.
 Variable add(const Variable& a, const Variable& b);

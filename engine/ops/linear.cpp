@@ -1,6 +1,7 @@
 #include "engine/ops/linear.h"
 
 #include "engine/ops/check.h"
+#include "engine/ops/fused_activation.h"
 
 namespace tessera {
 
@@ -12,26 +13,22 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias, Acti
                                             std::to_string(w.shape()[1]));
   if (bias) require_shape("linear", "bias", bias.value(), {w.shape()[0]});
 
-  Device& device = x.value().on();
   const Tensor weights = w.as(x.value().dtype());
-  Tensor y = Tensor::empty(x.value().device(), {x.shape()[0], w.shape()[0]}, x.value().dtype());
-  device.run(&Backend::matmul, {.transpose_b = true, .activation = activation}, x.value(), weights, bias.value(),
-             {y, false});
+  return with_activation(activation, [&](Activation fused) {
+    Tensor y = Tensor::empty(x.value().device(), {x.shape()[0], w.shape()[0]}, x.value().dtype());
+    y.on().run(&Backend::matmul, {.transpose_b = true, .activation = fused}, x.value(), weights, bias.value(), {y, false});
 
-  return record("linear", y, {x, w, bias},
-                [activation, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? weights : Tensor{},
-                 y_value = activation != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
-                 db = bias.node()](const Tensor& dy) {
-                  Device& on = dy.on();
-                  Tensor dz = dy;  // gradient before the activation
-                  if (activation != Activation::none) {
-                    dz = dy.like();
-                    on.run(&Backend::activation_backward, activation, y_value, dy, {dz, false});
-                  }
-                  if (db) on.run(&Backend::column_sums, dz, into(db));
-                  if (dw) on.run(&Backend::matmul, {.transpose_a = true}, dz, x_value, {}, into(dw));
-                  if (dx) on.run(&Backend::matmul, {}, dz, w_value, {}, into(dx));
-                });
+    return record("linear", y, {x, w, bias},
+                  [fused, x_value = w.node() ? x.value() : Tensor{}, w_value = x.node() ? weights : Tensor{},
+                   y_value = fused != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
+                   db = bias.node()](const Tensor& dy) {
+                    Device& on = dy.on();
+                    const Tensor dz = before_activation(fused, y_value, dy);
+                    if (db) on.run(&Backend::column_sums, dz, into(db));
+                    if (dw) on.run(&Backend::matmul, {.transpose_a = true}, dz, x_value, {}, into(dw));
+                    if (dx) on.run(&Backend::matmul, {}, dz, w_value, {}, into(dx));
+                  });
+  });
 }
 
 }  // namespace tessera

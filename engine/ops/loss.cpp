@@ -1,5 +1,6 @@
 #include "engine/ops/loss.h"
 
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/check.h"
 
 namespace tessera {
@@ -11,12 +12,7 @@ void check_labels(const char* op, const Tensor& logits, const Tensor& labels) {
   require(labels.dtype() == DType::i32, std::string("[") + op + "] labels must be int32");
 }
 
-Tensor mean(const Tensor& losses) {
-  Device& device = losses.on();
-  Tensor total = Tensor::empty(losses.device(), {1}, losses.dtype());
-  device.run(&Backend::sum, 1.0 / static_cast<double>(losses.count()), losses, {total, false});
-  return total;
-}
+Tensor mean_of(const Tensor& losses) { return mean(Variable(losses)).value(); }
 
 }  // namespace
 
@@ -26,7 +22,7 @@ Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, dou
   Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
   device.run(&Backend::softmax_cross_entropy_forward, smoothing, logits.value(), labels, losses);
 
-  return record("softmax_cross_entropy", mean(losses), {logits},
+  return record("softmax_cross_entropy", mean_of(losses), {logits},
                 [smoothing, z = logits.value(), labels, dz = logits.node()](const Tensor& dloss) {
                   Device& on = dloss.on();
                   on.run(&Backend::softmax_cross_entropy_backward, smoothing, z, labels, dloss, into(dz));
@@ -41,11 +37,16 @@ Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels) {
   Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
   device.run(&Backend::sigmoid_cross_entropy_forward, logits.value(), labels, losses);
 
-  return record("sigmoid_cross_entropy", mean(losses), {logits},
+  return record("sigmoid_cross_entropy", mean_of(losses), {logits},
                 [z = logits.value(), labels, dz = logits.node()](const Tensor& dloss) {
                   Device& on = dloss.on();
                   on.run(&Backend::sigmoid_cross_entropy_backward, z, labels, dloss, into(dz));
                 });
+}
+
+Variable mean_squared_error(const Variable& prediction, const Variable& target) {
+  require_shape("mean_squared_error", "target", target.value(), prediction.shape());
+  return mean(square(prediction - target));
 }
 
 Variable l2_penalty(const Variable& w, double coefficient) {

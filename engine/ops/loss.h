@@ -12,6 +12,9 @@ Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, dou
 // max(z,0) − z·t + log(1 + e^−|z|), mean over the batch. logits: [N,1], labels: int32 [N], 0 or 1 → [1].
 Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels);
 
+// Mean over all elements of (prediction − target)²; both of one shape → [1].
+Variable mean_squared_error(const Variable& prediction, const Variable& target);
+
 // coefficient · Σ w²  (no factor ½) → [1];  dw = 2·coefficient·w.
 Variable l2_penalty(const Variable& w, double coefficient);
 

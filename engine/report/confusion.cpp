@@ -44,7 +44,7 @@ std::string Confusion::table() const {
     std::vector<std::string> row{shortened(classes_[i])};
     for (std::size_t j = 0; j < classes_.size() + (any_other ? 1 : 0); ++j)
       row.push_back(count(i, j) ? std::to_string(count(i, j)) : "·");
-    row.push_back(format_fixed(accuracy(i), 4));
+    row.push_back(total(i) > 0 ? format_fixed(accuracy(i), 4) : "–");
     rows.push_back(std::move(row));
   }
   return format_table(rows, "l" + std::string(head.size() - 1, 'r'));

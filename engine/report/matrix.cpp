@@ -78,7 +78,7 @@ std::string accuracies(const Confusion& c) {
     html += "<tr title=\"" + with_thousands(c.count(i, i)) + " of " + with_thousands(c.total(i)) + "\"><th>" +
             name_html(c.classes()[i]) +
             "</th><td class=\"bar\"><span style=\"width:" + format_fixed(100 * c.accuracy(i), 1) + "%\"></span></td><td>" +
-            format_fixed(100 * c.accuracy(i), 1) + "&#8239;%</td></tr>\n";
+            (c.total(i) > 0 ? format_fixed(100 * c.accuracy(i), 1) + "&#8239;%" : "–") + "</td></tr>\n";
   return html + "</table>";
 }
 

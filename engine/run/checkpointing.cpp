@@ -1,26 +1,23 @@
 #include "engine/run/checkpointing.h"
 
-#include <cmath>
-#include <nlohmann/json.hpp>
-
+#include "engine/run/json_fields.h"
 #include "engine/run/weights.h"
 
 namespace tessera {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
 constexpr const char* weights_file = "weights.safetensors";
 constexpr const char* optimizer_file = "optimizer.safetensors";
 constexpr const char* state_file = "state.json";
 
-// JSON has no word for NaN and infinity, which a diverged run's sums may hold.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json(csv_number(value)); }
-double number_of(const Json& json) { return json.is_string() ? std::stod(json.get<std::string>()) : json.get<double>(); }
+constexpr FieldNote counter{.least = 0, .most = 1e15};
 
-Json to_json(const Evaluation& e) { return {number(e.loss), number(e.accuracy), number(e.top5), e.samples}; }
-Evaluation evaluation_of(const Json& j) { return {number_of(j.at(0)), number_of(j.at(1)), number_of(j.at(2)), j.at(3)}; }
+Json to_json(const Evaluation& e) { return {json_number(e.loss), json_number(e.accuracy), json_number(e.top5), e.samples}; }
+Evaluation evaluation_of(const JsonPlace& j) {
+  return {j.at(0, 4).any_number(), j.at(1, 4).any_number(), j.at(2, 4).any_number(), j.at(3, 4).whole(counter)};
+}
 
 Json to_json(const HistoryRow& r) {
   return {{"epoch", r.epoch},
@@ -32,17 +29,17 @@ Json to_json(const HistoryRow& r) {
           {"step", r.step}};
 }
 
-HistoryRow row_of(const Json& j) {
-  HistoryRow row{.epoch = j.at("epoch"), .train = evaluation_of(j.at("train"))};
-  if (!j.at("validation").is_null()) row.validation = evaluation_of(j.at("validation"));
-  row.learning_rate = j.at("learning_rate");
-  row.seconds = j.at("seconds");
-  row.images_per_second = j.at("images_per_second");
-  row.step = j.at("step");
+HistoryRow row_of(const JsonPlace& j) {
+  HistoryRow row{.epoch = j.at("epoch").whole({.least = 1, .most = 1e12}), .train = evaluation_of(j.at("train"))};
+  if (!j.at("validation").json.is_null()) row.validation = evaluation_of(j.at("validation"));
+  row.learning_rate = j.at("learning_rate").number({.least = 0});
+  row.seconds = j.at("seconds").number({.least = 0});
+  row.images_per_second = j.at("images_per_second").number({.least = 0});
+  row.step = j.at("step").whole(counter);
   return row;
 }
 
-std::string state_json(const FitState& s) {
+std::string state_json(const FitState& s, const DataDigests& data) {
   Json history = Json::array();
   for (const HistoryRow& row : s.history) history.push_back(to_json(row));
   const kernels::Metrics& m = s.metrics;
@@ -51,27 +48,40 @@ std::string state_json(const FitState& s) {
       {"position", s.position},
       {"step", s.step},
       {"row_seconds", s.row_seconds},
-      {"metrics", {number(m.loss_sum), number(m.batch_loss_sum), m.correct, m.correct_top5, m.samples, m.batches}},
+      {"metrics", {json_number(m.loss_sum), json_number(m.batch_loss_sum), m.correct, m.correct_top5, m.samples, m.batches}},
       {"guard", {s.guard.skip, s.guard.consecutive, s.guard.skipped}},
-      {"best", s.best ? number(*s.best) : Json(nullptr)},
+      {"best", s.best ? json_number(*s.best) : Json(nullptr)},
+      {"data", {{"train", data.train}, {"validation", data.validation}, {"test", data.test}}},
       {"history", history}};
   return json.dump(1) + "\n";
 }
 
-FitState state_of(const std::string& text) {
-  const Json j = Json::parse(text);
-  FitState s;
-  s.epoch = j.at("epoch");
-  s.position = j.at("position");
-  s.step = j.at("step");
-  s.row_seconds = j.at("row_seconds");
-  const Json& m = j.at("metrics");
-  s.metrics = {number_of(m.at(0)), number_of(m.at(1)), m.at(2), m.at(3), m.at(4), m.at(5)};
-  const Json& g = j.at("guard");
-  s.guard = {g.at(0), g.at(1), g.at(2)};
-  if (!j.at("best").is_null()) s.best = number_of(j.at("best"));
-  for (const Json& row : j.at("history")) s.history.push_back(row_of(row));
-  return s;
+Resumed state_of(std::string_view text, std::int64_t step, const std::string& where) {
+  const Json json = parse_json_object(text, where);
+  const JsonPlace j{json, where, ""};
+  Resumed resumed;
+  FitState& s = resumed.state;
+  s.epoch = j.at("epoch").whole({.least = 0, .most = 1e12});
+  s.position = j.at("position").whole(counter);
+  s.step = j.at("step").whole(counter);
+  if (s.step != step) j.at("step").fail("must be " + std::to_string(step) + ", the checkpoint's");
+  if (s.step < s.epoch + (s.position > 0)) j.at("step").fail("must be at least one for each epoch begun");
+  s.row_seconds = j.at("row_seconds").number({.least = 0});
+  const JsonPlace m = j.at("metrics");
+  const auto sum = [&](std::size_t i) { return m.at(i, 6).number({.least = 0}); };
+  s.metrics = {m.at(0, 6).any_number(), m.at(1, 6).any_number(), sum(2), sum(3), sum(4), sum(5)};
+  const JsonPlace g = j.at("guard");
+  s.guard = {static_cast<std::int32_t>(g.at(0, 3).whole({.least = 0, .most = 1})),
+             static_cast<std::int32_t>(g.at(1, 3).whole({.least = 0, .most = 1e9})), g.at(2, 3).whole(counter)};
+  if (!j.at("best").json.is_null()) s.best = j.at("best").number({});
+  const JsonPlace history = j.at("history");
+  if (!history.json.is_array()) history.fail("must be a list");
+  for (std::size_t i = 0; i < history.json.size(); ++i) s.history.push_back(row_of(history.at(i, history.json.size())));
+  if (json.contains("data")) {
+    const JsonPlace data = j.at("data");
+    resumed.data = {data.at("train").text(), data.at("validation").text(), data.at("test").text()};
+  }
+  return resumed;
 }
 
 // Calls visit(name in the file, slice of the flat tensor) for every parameter in every part of the optimiser's memory.
@@ -99,45 +109,53 @@ const Bytes& file_of(const Checkpoint& checkpoint, const char* name) {
 
 }  // namespace
 
-CheckpointWriter::CheckpointWriter(CheckpointStore& store, const ParameterStore& parameters, const Optimizer& optimizer,
-                                   std::string config, double interval_seconds)
+CheckpointWriter::CheckpointWriter(CheckpointStore& store, const ParameterStore& parameters, std::string config,
+                                   std::function<DataDigests()> data, std::atomic<bool>* save, double interval_seconds)
     : store_(store),
       parameters_(parameters),
-      optimizer_(optimizer),
       config_(std::move(config)),
+      data_(std::move(data)),
+      save_(save),
       interval_seconds_(interval_seconds) {}
 
 void CheckpointWriter::on_start(const Fit&) { last_ = Clock::now(); }
 
 void CheckpointWriter::on_step(const Fit& fit) {
-  if (std::chrono::duration<double>(Clock::now() - last_).count() >= interval_seconds_) write(fit);
+  if ((save_ && save_->exchange(false)) || std::chrono::duration<double>(Clock::now() - last_).count() >= interval_seconds_)
+    write(fit);
 }
 
 void CheckpointWriter::write(const Fit& fit) {
+  if (!digests_) digests_ = data_();
   HostTensors memory;
-  for_each_memory(parameters_, optimizer_,
+  for_each_memory(parameters_, fit.optimizer(),
                   [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
   const FitState state = fit.state();
-  const std::string text = state_json(state);
+  const std::string text = state_json(state, *digests_);
   Checkpoint checkpoint{.step = state.step, .config = config_, .files = {}};
   checkpoint.files[weights_file] = encode(host_weights(parameters_), "weights");
   checkpoint.files[optimizer_file] = encode(memory, "optimiser");
   checkpoint.files[state_file] = Bytes(bytes_of(text).begin(), bytes_of(text).end());
   store_.write(checkpoint);
-  last_state_ = text;
   last_ = Clock::now();
 }
 
-FitState restore(const Checkpoint& checkpoint, ParameterStore& parameters, const Optimizer& optimizer) {
+Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters) {
   const std::string where = "checkpoint of step " + std::to_string(checkpoint.step) + ", ";
+  Resumed resumed = state_of(text_of(file_of(checkpoint, state_file)), checkpoint.step, where + state_file);
   load_weights(Safetensors::parse(file_of(checkpoint, weights_file), where + weights_file), parameters);
+  return resumed;
+}
+
+bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& parameters, const Optimizer& optimizer) {
+  const std::string where = "checkpoint of step " + std::to_string(checkpoint.step) + ", ";
   const Safetensors memory = Safetensors::parse(file_of(checkpoint, optimizer_file), where + optimizer_file);
+  std::set<std::string> parts, stored;
+  for (const auto& [part, flat] : optimizer.memory()) parts.insert(part);
+  for (const TensorEntry& entry : memory.tensors()) stored.insert(entry.name.substr(0, entry.name.find('/')));
+  if (parts != stored) return false;
   for_each_memory(parameters, optimizer, [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
-  try {
-    return state_of(std::string(text_of(file_of(checkpoint, state_file))));
-  } catch (const nlohmann::json::exception& error) {
-    throw WeightsError(where + state_file + ": " + error.what());
-  }
+  return true;
 }
 
 }  // namespace tessera

@@ -3,10 +3,12 @@
 // Files of a checkpoint (files/checkpoint.h gives the folder protocol):
 //   weights.safetensors     parameters and buffers
 //   optimizer.safetensors   moments or velocity, per parameter: "moment1/blocks.0.c1.weight"
-//   state.json              epoch, position, step, running sums, best value, history
+//   state.json              epoch, position, step, running sums, best value, history, digests of the data
 #pragma once
 
+#include <atomic>
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "engine/files/checkpoint.h"
@@ -14,11 +16,19 @@
 
 namespace tessera {
 
-// Writes a checkpoint between rows and, in a long epoch, at least every `interval` seconds; and when the run ends.
+// What a run's images are, so that a resumed run knows whether they are still the same. SHA-256 in hexadecimal.
+struct DataDigests {
+  std::string train = {}, validation = {}, test = {};
+};
+
+// Writes a checkpoint between rows and, in a long epoch, at least every `interval` seconds; when it is asked to; and when
+// the run ends.
 class CheckpointWriter : public FitObserver {
  public:
-  CheckpointWriter(CheckpointStore& store, const ParameterStore& parameters, const Optimizer& optimizer, std::string config,
-                   double interval_seconds = 300);
+  // `data` is called once, when the first checkpoint is written. `save`, where there is one, asks for a checkpoint now; it
+  // is then reset.
+  CheckpointWriter(CheckpointStore& store, const ParameterStore& parameters, std::string config,
+                   std::function<DataDigests()> data, std::atomic<bool>* save = nullptr, double interval_seconds = 300);
   void on_start(const Fit&) override;
   void on_step(const Fit& fit) override;
   void on_resumable(const Fit& fit) override { write(fit); }
@@ -29,14 +39,26 @@ class CheckpointWriter : public FitObserver {
 
   CheckpointStore& store_;
   const ParameterStore& parameters_;
-  const Optimizer& optimizer_;
   std::string config_;
+  std::function<DataDigests()> data_;
+  std::optional<DataDigests> digests_;
+  std::atomic<bool>* save_;
   double interval_seconds_;
   std::chrono::steady_clock::time_point last_;
-  std::string last_state_;  // state.json of the newest checkpoint: what has not moved is not written again
 };
 
-// Puts the weights, the optimiser's memory and the state back. WeightsError where the checkpoint does not fit the network.
-FitState restore(const Checkpoint& checkpoint, ParameterStore& parameters, const Optimizer& optimizer);
+// Where a checkpoint's run stood. Digests are empty in checkpoints of version 0.1.
+struct Resumed {
+  FitState state;
+  DataDigests data;
+};
+
+// Puts the weights back. WeightsError where the checkpoint does not fit the network, or where anything in its state cannot
+// be: the field is named.
+Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters);
+
+// Puts the optimiser's memory back. False, and nothing done, where the checkpoint is of an optimiser that remembers other
+// things; WeightsError where it is damaged.
+bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& parameters, const Optimizer& optimizer);
 
 }  // namespace tessera

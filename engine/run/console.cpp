@@ -1,31 +1,40 @@
 #include "engine/run/console.h"
 
+#include <signal.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "engine/core/foreign_text.h"
 #include "engine/report/text.h"
+#include "engine/run/json_fields.h"
 
 namespace tessera {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-using Json = nlohmann::ordered_json;
 
 constexpr double seconds_between_draws = 0.1;
 
 void print(std::FILE* stream, const std::string& text) {
-  std::fwrite(text.data(), 1, text.size(), stream);
-  std::fflush(stream);
+  if (std::fwrite(text.data(), 1, text.size(), stream) == text.size() && std::fflush(stream) == 0) return;
+  // Where these signals are blocked they wait for this thread alone; who waits for them elsewhere is told.
+  if (errno == EPIPE) ::kill(::getpid(), SIGPIPE);
+  if (errno == EFBIG) ::kill(::getpid(), SIGXFSZ);
 }
 
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const Evaluation& e) {
   return {{"accuracy", number(e.accuracy)}, {"top-5", number(e.top5)}, {"loss", number(e.loss)}};
+}
+
+int terminal_columns() {  // asked for every line: windows change
+  winsize size{};
+  return ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 std::string scores(const Evaluation& e, const std::string& prefix, bool top5, int decimals) {
@@ -35,8 +44,8 @@ std::string scores(const Evaluation& e, const std::string& prefix, bool top5, in
 
 // "epoch 4/30  step 3000/18750", both counted from 0.
 std::string step_of(const Fit& fit, std::int64_t epoch, std::int64_t step) {
-  return "epoch " + std::to_string(epoch) + "/" + std::to_string(fit.plan().epochs) + "  step " + std::to_string(step) +
-         "/" + std::to_string(fit.total_steps());
+  return "epoch " + std::to_string(epoch) + "/" + std::to_string(fit.last_epoch()) + "  step " + std::to_string(step) + "/" +
+         std::to_string(fit.total_steps());
 }
 
 }  // namespace
@@ -57,6 +66,21 @@ void Console::object(const std::string& json) const {
   if (verbosity_ == Verbosity::json) print(results_, escaped(json, Keep::json) + "\n");
 }
 
+std::string progress_line(const Progress& p, int columns) {
+  const std::string epoch = "epoch " + std::to_string(p.epoch) + "/" + std::to_string(p.epochs),
+                    step = " " + std::to_string(p.step) + "/" + std::to_string(p.steps),
+                    loss = "  loss " + format_fixed(p.loss, 4), accuracy = "  accuracy " + format_fixed(p.accuracy, 4),
+                    rate = "  " + format_fixed(p.images_per_second, 0) + " images/s",
+                    left = "  ETA " + format_duration(p.seconds_left);
+  const auto bar = [&](int width) { return " " + progress_bar(p.sample, p.samples, width); };
+  for (const std::string& line :
+       {epoch + bar(24) + step + loss + accuracy + rate + left, epoch + bar(12) + step + loss + accuracy + rate + left,
+        epoch + bar(12) + step + loss + accuracy + left, epoch + step + loss + accuracy + left, epoch + step + loss + left,
+        epoch + step + loss, epoch + loss})
+    if (display_width(line) <= static_cast<std::size_t>(std::max(columns, 0))) return line;
+  return epoch.substr(0, static_cast<std::size_t>(std::max(columns, 0)));
+}
+
 void ConsoleProgress::on_start(const Fit& fit) { shown_best_ = fit.host_state().best.value_or(0); }
 
 void ConsoleProgress::clear_line() {
@@ -75,7 +99,7 @@ void ConsoleProgress::log_step(const Fit& fit) {
 }
 
 void ConsoleProgress::on_step(const Fit& fit) {
-  if (recipe_.log_every_steps > 0 && (fit.host_state().step - 1) % recipe_.log_every_steps == 0) log_step(fit);
+  if (fit.recipe().log_every_steps > 0 && (fit.host_state().step - 1) % fit.recipe().log_every_steps == 0) log_step(fit);
   if (!console_.interactive()) return;
   const auto now = Clock::now();
   if (std::chrono::duration<double>(now - last_draw_).count() < seconds_between_draws) return;
@@ -85,14 +109,19 @@ void ConsoleProgress::on_step(const Fit& fit) {
   const Evaluation running = fit.running();
   const double per_step = fit.session_seconds() / static_cast<double>(std::max<std::int64_t>(fit.session_steps(), 1));
   double left = per_step * static_cast<double>(fit.total_steps() - state.step);
-  if (fit.plan().max_seconds > 0) left = std::min(left, fit.plan().max_seconds - fit.session_seconds());
-  const std::int64_t in_epoch = (state.position + fit.plan().batch_size - 1) / fit.plan().batch_size;
-  const std::string line = "epoch " + std::to_string(state.epoch + 1) + "/" + std::to_string(fit.plan().epochs) + " " +
-                           progress_bar(state.position, fit.samples(), 24) + " " + std::to_string(in_epoch) + "/" +
-                           std::to_string(fit.steps_per_epoch()) + "  loss " + format_fixed(running.loss, 4) +
-                           "  accuracy " + format_fixed(running.accuracy, 4) + "  " +
-                           format_fixed(static_cast<double>(fit.plan().batch_size) / per_step, 0) + " images/s  ETA " +
-                           format_duration(left);
+  if (fit.limits().max_seconds > 0) left = std::min(left, fit.limits().max_seconds - fit.session_seconds());
+  const std::int64_t batch = fit.recipe().batch_size;
+  const std::string line = progress_line({.epoch = state.epoch + 1,
+                                          .epochs = fit.last_epoch(),
+                                          .sample = state.position,
+                                          .samples = fit.samples(),
+                                          .step = (state.position + batch - 1) / batch,
+                                          .steps = fit.steps_per_epoch(),
+                                          .loss = running.loss,
+                                          .accuracy = running.accuracy,
+                                          .images_per_second = static_cast<double>(batch) / per_step,
+                                          .seconds_left = left},
+                                         terminal_columns() - 1);  // a full line would break
   print(stderr, "\r" + line + "\033[K");
   drawn_ = true;
 }
@@ -103,21 +132,21 @@ void ConsoleProgress::on_evaluation(const Fit& fit, const HistoryRow& row) {
     console_.warn(with_thousands(skipped - shown_skips_) + " steps had non-finite gradients and were skipped");
     shown_skips_ = skipped;
   }
-  const bool by_steps = fit.plan().evaluate_every_steps > 0;
+  const bool by_steps = fit.recipe().evaluate_every_steps > 0;
   const int decimals = by_steps ? 5 : 4;
   std::string line = by_steps ? step_of(fit, row.epoch - 1, row.step - 1)
-                              : "epoch " + std::to_string(row.epoch) + "/" + std::to_string(fit.plan().epochs);
-  line += "  " + scores(row.train, "", recipe_.top5, decimals);
-  if (recipe_.last_batch_loss) line += "  last batch " + format_fixed(fit.batch_loss(), 4);
-  if (row.validation) line += "  " + scores(*row.validation, "val ", recipe_.top5, decimals);
+                              : "epoch " + std::to_string(row.epoch) + "/" + std::to_string(fit.last_epoch());
+  line += "  " + scores(row.train, "", fit.recipe().top5, decimals);
+  if (fit.recipe().last_batch_loss) line += "  last batch " + format_fixed(fit.batch_loss(), 4);
+  if (row.validation) line += "  " + scores(*row.validation, "val ", fit.recipe().top5, decimals);
   line += "  " + format_duration(row.seconds) + "  " + format_fixed(row.images_per_second, 0) + " images/s";
   if (console_.verbosity() == Verbosity::normal) console_.note(line);
-  console_.object(row_json(row, recipe_.top5));
+  console_.object(row_json(row, fit.recipe().top5));
 }
 
 void ConsoleProgress::on_best(const Fit& fit) {
   const std::optional<double>& best = fit.host_state().best;
-  if (fit.plan().best != BestRule::highest_validation_accuracy || !best) return;
+  if (fit.recipe().best != BestRule::highest_validation_accuracy || !best) return;
   if (console_.verbosity() == Verbosity::normal)
     console_.note("best validation accuracy " + format_fixed(shown_best_, 5) + " → " + format_fixed(*best, 5));
   shown_best_ = *best;
@@ -152,7 +181,7 @@ std::string evaluation_json(const Evaluation& e) { return to_json(e).dump(); }
 std::string evaluation_json(const Evaluation& e, const Confusion& confusion) {
   Json json = to_json(e), classes = Json::object(), matrix = Json::array();
   for (std::size_t i = 0; i < confusion.classes().size(); ++i) {
-    classes[confusion.classes()[i]] = confusion.accuracy(i);
+    classes[confusion.classes()[i]] = confusion.total(i) > 0 ? Json(confusion.accuracy(i)) : Json(nullptr);
     Json row = Json::array();
     for (std::size_t j = 0; j < confusion.columns(); ++j) row.push_back(confusion.count(i, j));
     matrix.push_back(row);

@@ -33,9 +33,19 @@ class Console {
   std::FILE* results_;
 };
 
+// What the line of a bar says.
+struct Progress {
+  std::int64_t epoch = 1, epochs = 1;  // counted from 1
+  std::int64_t sample = 0, samples = 1;
+  std::int64_t step = 0, steps = 1;  // of the epoch
+  double loss = 0, accuracy = 0, images_per_second = 0, seconds_left = 0;
+};
+// In at most so many columns: the bar becomes shorter, then what matters least is left out.
+std::string progress_line(const Progress& progress, int columns);
+
 class ConsoleProgress : public FitObserver {
  public:
-  ConsoleProgress(const Console& console, const Recipe& recipe) : console_(console), recipe_(recipe) {}
+  explicit ConsoleProgress(const Console& console) : console_(console) {}
   void on_start(const Fit& fit) override;
   void on_step(const Fit& fit) override;
   void on_evaluation(const Fit& fit, const HistoryRow& row) override;
@@ -47,7 +57,6 @@ class ConsoleProgress : public FitObserver {
   void log_step(const Fit& fit);  // the step just done, numbered from 0
 
   const Console& console_;
-  const Recipe& recipe_;
   double shown_best_ = 0;
   std::chrono::steady_clock::time_point last_draw_{};
   std::int64_t shown_skips_ = 0;

@@ -3,16 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
-#include <nlohmann/json.hpp>
 
 #include "engine/files/io.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
+#include "engine/run/json_fields.h"
 
 namespace tessera {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string percent(double value) { return std::isfinite(value) ? format_fixed(100 * value, 2) + " %" : "–"; }
 std::string loss_text(double value) { return std::isfinite(value) ? format_fixed(value, 4) : "–"; }
@@ -26,11 +24,12 @@ std::string value_text(const Json& value) {
   if (value.is_null()) return "";
   if (value.is_boolean()) return value.get<bool>() ? "yes" : "no";
   if (value.is_string()) return value.get<std::string>();
-  if (value.is_array()) {
-    std::string list;
-    for (const Json& item : value) list += (list.empty() ? "" : ", ") + value_text(item);
-    return list;
-  }
+  std::string list;
+  if (value.is_object())
+    for (const auto& [key, item] : value.items()) list += (list.empty() ? "" : ", ") + key + " " + value_text(item);
+  if (value.is_array())
+    for (const Json& item : value) list += (list.empty() ? "" : item.is_object() ? "; " : ", ") + value_text(item);
+  if (value.is_structured()) return list;
   return value.is_number_float() ? csv_number(value.get<double>()) : value.dump();
 }
 
@@ -126,8 +125,8 @@ std::vector<ReportFigure> RunReport::figures() const {
 }
 
 std::vector<ReportTable> RunReport::tables() const {
-  std::vector<ReportTable> tables = extra_tables_;
-  add_tables("Run", Json::parse(to_json(config_)), tables);
+  std::vector<ReportTable> tables;
+  add_tables("Run", json_of_fields(config_), tables);
 
   ReportTable times{"Times", {}};
   if (!history_.empty()) {

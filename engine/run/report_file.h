@@ -24,8 +24,6 @@ class RunReport {
   // Its result, and how long it took.
   void add_evaluation(const Evaluation& result, double seconds);
 
-  void add_table(ReportTable table) { extra_tables_.push_back(std::move(table)); }
-
   // Writes the page, replacing an older one. WeightsError where it cannot be written.
   void write() const;
 
@@ -49,7 +47,6 @@ class RunReport {
   Mistakes mistakes_{24};
   std::optional<Evaluation> evaluation_;
   double evaluation_seconds_ = 0;
-  std::vector<ReportTable> extra_tables_;
 };
 
 }  // namespace tessera

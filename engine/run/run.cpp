@@ -1,10 +1,12 @@
 #include "engine/run/run.h"
 
 #include <chrono>
+#include <cmath>
 
 #include "engine/files/csv.h"
 #include "engine/report/text.h"
 #include "engine/run/checkpointing.h"
+#include "engine/run/head.h"
 #include "engine/run/report_file.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/weights.h"
@@ -12,30 +14,71 @@
 namespace tessera {
 namespace {
 
+std::string epochs_text(std::int64_t epochs) { return std::to_string(epochs) + (epochs == 1 ? " epoch" : " epochs"); }
+
+std::string optimizer_text(const Recipe& recipe) {
+  return std::string(kind_of(recipe.optimizer)) + ", learning rate " + csv_number(learning_rate_of(recipe.optimizer));
+}
+
 void describe(const RunRequest& request, const ParameterStore& parameters, const Split& split, const Console& console) {
   const RunConfig& config = request.config;
-  console.note("device   " + parameters.device()->choice());
-  console.note("network  " + config.network + ", " + with_thousands(parameters.trainable_count()) + " trainable parameters");
+  const std::string choice = parameters.device()->choice();
+  const std::size_t why = std::min(choice.find(" ("), choice.size());
+  console.note("device   " + choice.substr(0, why));
+  if (why < choice.size()) console.note("        " + choice.substr(why));
+  console.note("network  " + config.network + ", " + with_thousands(parameters.trainable_count()) + " trainable parameters" +
+               (config.new_head ? ", of " + config.weights + " with a new head" : ""));
   console.note("data     " + with_thousands(split.train.count) + " training images, " +
                (split.validate_on_test       ? "validation on the " + with_thousands(split.test.count) + " test images"
                 : split.validation.count > 0 ? with_thousands(split.validation.count) + " validation and " +
                                                    with_thousands(split.test.count) + " test images"
                                              : with_thousands(split.test.count) + " test images"));
-  console.note("recipe   " + config.recipe.id + ": " + kind_of(config.recipe.optimizer) + ", learning rate " +
-               csv_number(learning_rate_of(config.recipe.optimizer)) + ", batch " +
-               std::to_string(config.recipe.batch_size) + ", " + std::to_string(config.recipe.epochs) +
-               (config.recipe.epochs == 1 ? " epoch" : " epochs"));
+  if (config.phases.empty())
+    console.note("recipe   " + config.recipe.id + ": " + optimizer_text(config.recipe) + ", batch " +
+                 std::to_string(config.recipe.batch_size) + ", " + epochs_text(config.recipe.epochs));
   console.note("run      " + request.folder.string());
 }
 
+DataDigests digests_of(const Split& split) { return {digest(split.train), digest(split.validation), digest(split.test)}; }
+
+// A resumed run must see the images that it had, unless it was told of others.
+void check_data(const DataDigests& before, const Split& split, const RunRequest& request, const Console& console) {
+  if (before.train.empty()) return;
+  const DataDigests now = digests_of(split);
+  std::string changed;
+  for (const auto& [name, a, b] :
+       {std::tuple{"training", &before.train, &now.train}, std::tuple{"validation", &before.validation, &now.validation},
+        std::tuple{"test", &before.test, &now.test}})
+    if (*a != *b) changed += (changed.empty() ? "" : ", ") + std::string(name);
+  if (changed.empty()) return;
+  if (!request.new_data)
+    throw DataError(request.config.data + ": its " + changed + " images are not those that this run was trained with; " +
+                    "to go on with what is there now, give DATA together with --resume");
+  console.warn("the run goes on with other " + changed + " images than before");
+}
+
+// Phases that have something to do; the last one at least.
+std::vector<Phase> phases_to_run(const RunConfig& config) {
+  std::vector<Phase> phases = phases_of(config);
+  const Phase last = phases.back();
+  std::erase_if(phases, [](const Phase& phase) { return phase.epochs == 0; });
+  if (phases.empty()) phases.push_back(last);
+  return phases;
+}
+
 }  // namespace
+
+RunConfig read_run_config(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "config.json";
+  return parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
+}
 
 std::shared_ptr<Device> open_device(const RunConfig& config) {
   return Device::open({.device = config.device,
                        .options = {.threads = config.threads,
                                    .deterministic = config.deterministic,
                                    .direct_convolution = config.direct_convolution},
-                       .precision = precision_of(config.precision),
+                       .precision = config.recipe.precision,
                        .kernels = config.kernels});
 }
 
@@ -43,12 +86,14 @@ Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const s
   std::string names, labels;
   for (const std::string& name : classes) names += (names.empty() ? "" : ",") + name;
   for (const std::int32_t label : config.recipe.classes) labels += (labels.empty() ? "" : ",") + std::to_string(label);
-  return {{"network", config.network},
-          {"outputs", std::to_string(outputs)},
-          {"residual", config.network_options.residual ? "true" : "false"},
-          {"normalization", to_word(config.recipe.normalization)},
-          {"classes", names},
-          {"labels", labels}};
+  Metadata metadata = {{"network", config.network},
+                       {"outputs", std::to_string(outputs)},
+                       {"residual", config.network_options.residual ? "true" : "false"},
+                       {"normalization", config.recipe.normalization.text()},
+                       {"classes", names},
+                       {"labels", labels}};
+  if (config.network_options.image_size) metadata["image_size"] = std::to_string(*config.network_options.image_size);
+  return metadata;
 }
 
 std::string test_line(const Evaluation& test) {
@@ -63,55 +108,104 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   const std::string config_json = to_json(config);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs());
+  for (const std::string& line : split.cuts) console.note("data     " + line);
   for (const std::string& note : split.notes) console.warn(note);
 
+  ParameterStore parameters(network, device, recipe.seed);
+  const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
+  std::vector<Parameter*> head;
+  std::vector<std::string> head_names;
+  if (config.new_head) {
+    head = head_of(network, parameters);
+    for (const Parameter* parameter : head) head_names.push_back(parameter->path());
+    initialize_head(head, recipe.seed);
+  }
+  const auto load_initial = [&] {
+    if (config.weights.empty()) return;
+    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters, head_names))
+      console.note(note);
+  };
+  if (!request.resumed) load_initial();
+
   CheckpointStore checkpoints(request.folder);
-  if (!request.resume && !checkpoints.steps().empty())
+  if (!request.resumed &&
+      (!checkpoints.steps().empty() || std::filesystem::exists(checkpoints.run_folder() / "last.safetensors")))
     throw UsageError(request.folder.string() + " already holds a run: go on with --resume " + request.folder.string() +
                      ", or give another --out");
-  ParameterStore parameters(network, device, config.seed);
-  const std::unique_ptr<Optimizer> optimizer = make_optimizer(recipe.optimizer, parameters);
-  const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
-
+  std::optional<Checkpoint> checkpoint;
   FitState state;
-  bool resumed = false;
-  if (request.resume) {
+  if (request.resumed) {
+    for (const std::string& change : differences(*request.resumed, config)) console.note("changed  " + change);
     std::vector<std::string> notes;
-    const std::optional<Checkpoint> checkpoint = checkpoints.load_newest(notes);
+    checkpoint = checkpoints.load_newest(notes);
     for (const std::string& note : notes) console.warn(note);
-    resumed = checkpoint.has_value();
-    if (resumed)
-      state = restore(*checkpoint, parameters, *optimizer);
-    else
+    if (checkpoint) {
+      Resumed resumed = restore(*checkpoint, parameters);
+      check_data(resumed.data, split, request, console);
+      state = std::move(resumed.state);
+    } else {
       console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
+      load_initial();
+    }
   }
-  if (!resumed && !config.weights.empty())
-    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters)) console.note(note);
   write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
 
-  BatchSource train(DeviceImages::upload(split.train, device),
-                    gather_params(recipe.normalization, recipe.augment, config.seed));
-  const kernels::GatherParams plain = gather_params(recipe.normalization, false, config.seed);
-  std::optional<BatchSource> test, validation;
+  ImageBatches train(DeviceImages::upload(split.train, device),
+                     gather_params(recipe.normalization, recipe.augment, recipe.seed));
+  const kernels::GatherParams plain = gather_params(recipe.normalization, false, recipe.seed);
+  std::optional<ImageBatches> test, validation;
   if (split.test.count > 0) test.emplace(DeviceImages::upload(split.test, device), plain);
   if (split.validation.count > 0) validation.emplace(DeviceImages::upload(split.validation, device), plain);
   const BatchSource* validate_on = split.validate_on_test ? &*test : validation ? &*validation : nullptr;
 
-  Fit fit(network, parameters, *optimizer, train, validate_on, plan_of(config, request.stop), std::move(state));
-  if (fit.host_state().step > 0)
-    console.note("resuming after step " + with_thousands(fit.host_state().step) + " of " +
-                 with_thousands(fit.total_steps()));
-  HistoryFile history(checkpoints.run_folder() / "history.csv", recipe.top5);
+  CheckpointWriter checkpoint_writer(
+      checkpoints, parameters, config_json, [&] { return digests_of(split); }, request.save);
+  HistoryFile history(checkpoints.run_folder() / "history.csv", recipe.top5, console);
   BestWeights best(checkpoints.run_folder() / "best.safetensors", parameters, metadata);
-  ConsoleProgress progress(console, recipe);
-  CheckpointWriter checkpoint_writer(checkpoints, parameters, *optimizer, config_json);
-  for (FitObserver* observer : std::initializer_list<FitObserver*>{&history, &best, &progress, &checkpoint_writer})
-    fit.add(*observer);
-
-  RunResult result{.end = fit.run(), .test = std::nullopt};
+  ConsoleProgress progress(console);
   RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
-  report.add_training(fit, result.end);
+
+  RunResult result;
+  double seconds = 0;  // of the phases before
+  std::int64_t first_epoch = 0;
+  const std::vector<Phase> phases = phases_to_run(config);
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    const Phase& phase = phases[i];
+    const std::int64_t before = std::exchange(first_epoch, first_epoch + phase.epochs);
+    if (state.epoch >= first_epoch && i + 1 < phases.size()) continue;  // done by an earlier session
+    Recipe own = recipe;
+    own.epochs = phase.epochs;
+    set_field(own.optimizer, "learning_rate", phase.learning_rate);
+    if (!config.phases.empty()) {
+      for (Parameter* parameter : parameters.parameters()) parameter->set_trainable(!phase.frozen);
+      for (Parameter* parameter : head) parameter->set_trainable(true);
+      console.note("phase " + std::to_string(i + 1) + ": " + with_thousands(parameters.trainable_count()) +
+                   " trainable parameters, " + with_thousands(parameters.non_trainable_count()) + " fixed or statistics, " +
+                   optimizer_text(own) + ", " + epochs_text(phase.epochs));
+    }
+    const double limit = config.max_minutes ? std::max(*config.max_minutes * 60 - seconds, 1e-9) : 0;
+    const bool in_phase = state.epoch > before || state.position > 0;  // else its optimiser begins anew
+    Fit fit(network, parameters, own, train, phase.validate ? validate_on : nullptr,
+            {.max_steps = config.max_steps, .max_seconds = limit, .stop = request.stop, .epochs_before = before}, state);
+    if (checkpoint && in_phase && !restore_memory(*checkpoint, parameters, fit.optimizer()))
+      console.warn("the checkpoint is of another optimiser: what it remembers is left behind");
+    if (checkpoint) {
+      const std::int64_t total = fit.total_steps();
+      console.note("resuming after step " + with_thousands(state.step) + " of " + with_thousands(total));
+      if (total <= state.step) console.warn("the epochs and steps asked for are done: nothing is left to train");
+      checkpoint.reset();
+    }
+    for (FitObserver* observer : std::initializer_list<FitObserver*>{&progress, &best, &checkpoint_writer, &history})
+      fit.add(*observer);
+    result.end = fit.run();
+    history.complete(fit);
+    seconds += fit.session_seconds();
+    report.add_training(fit, result.end);
+    state = fit.state();
+    if (state.epoch < first_epoch) break;  // stopped, or at a limit
+  }
+
   report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
   save_weights(checkpoints.run_folder() / "last.safetensors", parameters, metadata);
@@ -127,11 +221,15 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     report.add_evaluation(e, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     return e;
   };
+  std::optional<Evaluation> closing;
   if (test)
-    result.test = close(*test, split.test, "test");
+    closing = result.test = close(*test, split.test, "test");
   else if (validation)
-    close(*validation, split.validation, "validation");
+    closing = close(*validation, split.validation, "validation");
   report.write();
+  if (closing && !std::isfinite(closing->loss))
+    throw NonFiniteError("the trained network's loss is not finite (results are in " + request.folder.string() +
+                         "); try a smaller --lr");
   return result;
 }
 

@@ -1,5 +1,7 @@
 // A whole training run in a run folder: data to sets, network to device, fit with its observers, files, closing test.
 //
+// Fine-tuning is such a run whose configuration starts from weights with a new head, in two phases.
+//
 //   RUN/config.json           what was asked for
 //   RUN/history.csv           one row per evaluation
 //   RUN/last.safetensors      weights after the last step
@@ -20,8 +22,10 @@ namespace tessera {
 struct RunRequest {
   RunConfig config;
   std::filesystem::path folder;
-  bool resume = false;
+  std::optional<RunConfig> resumed = {};  // go on in the folder; this is the configuration that is in it
+  bool new_data = false;                  // a resumed run may go on with other images than it had
   const std::atomic<bool>* stop = nullptr;
+  std::atomic<bool>* save = nullptr;  // set: a checkpoint now
 };
 
 struct RunResult {
@@ -29,15 +33,19 @@ struct RunResult {
   std::optional<Evaluation> test;  // none where there are no test images, or the run was stopped
 };
 
-// Trains `network` (built from config.network and config.network_options) as `request.config` says. Writes everything
-// into the folder; prints through the console. Throws Error (data, weights, non-finite) and kernels::DeviceError.
+// Trains `network` (built from config.network and config.network_options) as `request.config` says, in one phase or more.
+// Writes everything into the folder; prints through the console. Throws Error (data, weights, non-finite) and
+// kernels::DeviceError.
 RunResult run_training(const RunRequest& request, Network& network, Dataset&& dataset, const std::shared_ptr<Device>& device,
                        const Console& console);
+
+// The configuration in a run folder. WeightsError where there is none or it is damaged.
+RunConfig read_run_config(const std::filesystem::path& folder);
 
 // The device that a configuration asks for. DeviceError where it, its precision or its kernels cannot be had.
 std::shared_ptr<Device> open_device(const RunConfig& config);
 
-// What a weights file says of itself: network, outputs, residual, normalization, classes (names), and labels: which labels
+// What a weights file says of itself: network, outputs, residual, image_size (where it is not the usual one), normalization, classes (names), and labels: which labels
 // of the data set those classes are, where they are not all of them.
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes);
 

@@ -6,21 +6,33 @@
 
 #include "engine/files/safetensors.h"
 #include "engine/run/config.h"
+#include "engine/run/console.h"
 #include "engine/train/fit.h"
 
 namespace tessera {
 
 // history.csv: first the rows that the run starts with (of its checkpoint, of an earlier phase), then one per evaluation.
+// A row that cannot be written does not keep the run from its next checkpoint: to be added behind the CheckpointWriter,
+// since it tries again there, and what fails then ends the run. A file that is gone comes back whole.
 class HistoryFile : public FitObserver {
  public:
-  HistoryFile(std::filesystem::path path, bool top5) : path_(std::move(path)), top5_(top5) {}
-  void on_start(const Fit& fit) override;
-  void on_evaluation(const Fit&, const HistoryRow& row) override { writer_->append(to_csv_row(row, top5_)); }
+  HistoryFile(std::filesystem::path path, bool top5, const Console& console)
+      : path_(std::move(path)), top5_(top5), console_(console) {}
+  void on_start(const Fit& fit) override { write_all(fit); }
+  void on_evaluation(const Fit& fit, const HistoryRow& row) override;
+  void on_resumable(const Fit& fit) override { complete(fit); }
+  void on_end(const Fit& fit, FitEnd) override { complete(fit); }
+
+  // Nothing where all rows are in the file; else tries again. WeightsError where that fails.
+  void complete(const Fit& fit);
 
  private:
+  void write_all(const Fit& fit);
+
   std::filesystem::path path_;
   bool top5_;
-  std::optional<CsvWriter> writer_;
+  const Console& console_;
+  std::optional<CsvWriter> writer_;  // none: the file does not hold all rows
 };
 
 // best.safetensors, by the recipe's rule.
@@ -35,8 +47,5 @@ class BestWeights : public FitObserver {
   const ParameterStore& parameters_;
   Metadata metadata_;
 };
-
-// What the configuration says to the training loop.
-FitPlan plan_of(const RunConfig& config, const std::atomic<bool>* stop);
 
 }  // namespace tessera

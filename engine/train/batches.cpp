@@ -1,6 +1,11 @@
 #include "engine/train/batches.h"
 
+#include <algorithm>
+#include <cstring>
 #include <numeric>
+
+#include "engine/core/error.h"
+#include "engine/ops/elementwise.h"
 
 namespace tessera {
 
@@ -13,19 +18,19 @@ DeviceImages DeviceImages::upload(const ImageSet& set, const std::shared_ptr<Dev
   return d;
 }
 
-BatchSource::BatchSource(DeviceImages images, const kernels::GatherParams& gather)
+ImageBatches::ImageBatches(DeviceImages images, const kernels::GatherParams& gather)
     : images_(std::move(images)), gather_(gather) {
   std::vector<std::int32_t> in_order(static_cast<std::size_t>(images_.count));
   std::iota(in_order.begin(), in_order.end(), 0);
   set_order(in_order);
 }
 
-void BatchSource::set_order(std::span<const std::int32_t> order) {
+void ImageBatches::set_order(std::span<const std::int32_t> order) {
   if (!order_) order_ = Tensor::empty(images_.images.device(), {static_cast<std::int64_t>(order.size())}, DType::i32);
   order_.copy_from(order);  // in place: a recorded step reads it there
 }
 
-Batch BatchSource::draw(std::int64_t size, const kernels::StepState* state) const {
+Batch ImageBatches::draw(std::int64_t size, const kernels::StepState* state) const {
   const Shape& image = images_.images.shape();
   const std::shared_ptr<Device> device = images_.images.device();
   Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, device->activation_type()),
@@ -34,12 +39,50 @@ Batch BatchSource::draw(std::int64_t size, const kernels::StepState* state) cons
   return batch;
 }
 
-kernels::GatherParams gather_params(Normalization normalization, bool augment, std::uint64_t seed) {
+TensorBatches::Rows TensorBatches::rows_of(const Tensor& tensor) {
+  const std::int64_t rows = tensor.shape().rank > 0 ? tensor.shape()[0] : 0;
+  Rows all{.tensor = tensor, .bytes = std::vector<std::byte>(tensor.bytes())};
+  tensor.on().download(all.bytes.data(), tensor.data(), all.bytes.size());
+  all.row_bytes = rows > 0 ? all.bytes.size() / static_cast<std::size_t>(rows) : 0;
+  return all;
+}
+
+void TensorBatches::Rows::take(std::span<const std::int32_t> rows, const Tensor& to) const {
+  std::vector<std::byte> picked(rows.size() * row_bytes);
+  for (std::size_t i = 0; i < rows.size(); ++i)
+    std::memcpy(&picked[i * row_bytes], &bytes[static_cast<std::size_t>(rows[i]) * row_bytes], row_bytes);
+  to.on().upload(to.data(), picked.data(), picked.size());
+}
+
+TensorBatches::TensorBatches(const Tensor& x, const Tensor& y) : x_(rows_of(x)), y_(rows_of(y)) {
+  const auto rows = [](const Tensor& t) { return t.shape().rank > 0 ? t.shape()[0] : 0; };
+  if (x.dtype() != DType::f32 || (y.dtype() != DType::i32 && y.dtype() != DType::f32) || rows(x) != rows(y) || rows(x) == 0)
+    throw ShapeError("[batches] x " + to_string(x.shape()) + " must be float32 and y " + to_string(y.shape()) +
+                     " int32 or float32, with as many rows");
+  order_.resize(static_cast<std::size_t>(rows(x)));
+  std::iota(order_.begin(), order_.end(), 0);
+}
+
+void TensorBatches::prepare(std::int64_t position, std::int64_t size) const {
+  const auto shape = [&](Shape of) { return of[0] = size, of; };
+  Batch& batch = batches_[size];
+  if (!batch.x) batch.x = Tensor::empty(device(), shape(x_.tensor.shape()), x_.tensor.dtype());
+  if (!batch.y) batch.y = Tensor::empty(device(), shape(y_.tensor.shape()), y_.tensor.dtype());
+  const std::span<const std::int32_t> rows =
+      std::span(order_).subspan(static_cast<std::size_t>(position), static_cast<std::size_t>(size));
+  x_.take(rows, batch.x);
+  y_.take(rows, batch.y);
+}
+
+Batch TensorBatches::draw(std::int64_t size, const kernels::StepState*) const {
+  const Batch& batch = batches_.at(size);
+  return {convert(batch.x, device()->activation_type()).value(), batch.y};
+}
+
+kernels::GatherParams gather_params(const Normalization& normalization, bool augment, std::uint64_t seed) {
   kernels::GatherParams params;
-  if (normalization == Normalization::cifar10) {
-    const float mean[] = {0.4914f, 0.4822f, 0.4465f}, std[] = {0.2023f, 0.1994f, 0.2010f};
-    for (int c = 0; c < 3; ++c) params.mean[c] = mean[c], params.std[c] = std[c];
-  }
+  std::copy(normalization.mean.begin(), normalization.mean.end(), params.mean);
+  std::copy(normalization.std.begin(), normalization.std.end(), params.std);
   if (augment) params.crop_padding = 4, params.flip = true;
   params.seed = seed;
   return params;

@@ -1,6 +1,7 @@
-// Images on a device, and the batches drawn from them.
+// Where batches come from: images on a device, or a program's own tensors.
 #pragma once
 
+#include <map>
 #include <span>
 
 #include "engine/core/step_state.h"
@@ -18,20 +19,36 @@ struct DeviceImages {
 };
 
 struct Batch {
-  Tensor x;  // [n,H,W,C] of the device's activation type
-  Tensor y;  // [n] int32
+  Tensor x;  // [n,…] of the device's activation type; images [n,H,W,C]
+  Tensor y;  // [n] int32 labels, or [n,…] float32 targets
 };
 
-// Draws batches in a given order.
+// Draws batches of its samples in a given order. For data of another kind, derive from it.
 class BatchSource {
  public:
-  BatchSource(DeviceImages images, const kernels::GatherParams& gather);
+  virtual ~BatchSource() = default;
 
-  std::int64_t count() const { return images_.count; }
-  std::shared_ptr<Device> device() const { return images_.images.device(); }
-  void set_order(std::span<const std::int32_t> order);  // a permutation of 0 … count−1; of one length always
-  // `size` samples starting where `state` (device memory) says.
-  Batch draw(std::int64_t size, const kernels::StepState* state) const;
+  virtual std::int64_t count() const = 0;  // of samples
+  virtual std::shared_ptr<Device> device() const = 0;
+  virtual void set_order(std::span<const std::int32_t> order) = 0;  // a permutation of 0 … count−1
+
+  // Called before each draw: `size` samples from `position` of the order on come next. The place for what kernels alone
+  // cannot do, copies from the host say.
+  virtual void prepare(std::int64_t position, std::int64_t size) const { (void)position, (void)size; }
+  // `size` samples starting where `state` (device memory) says. It may be recorded and replayed (core/recorded_work.h): then
+  // only its kernels run again, on the same addresses.
+  virtual Batch draw(std::int64_t size, const kernels::StepState* state) const = 0;
+};
+
+// Images in device memory, which one kernel draws, crops, flips and normalises.
+class ImageBatches : public BatchSource {
+ public:
+  ImageBatches(DeviceImages images, const kernels::GatherParams& gather);
+
+  std::int64_t count() const override { return images_.count; }
+  std::shared_ptr<Device> device() const override { return images_.images.device(); }
+  void set_order(std::span<const std::int32_t> order) override;
+  Batch draw(std::int64_t size, const kernels::StepState* state) const override;
 
  private:
   DeviceImages images_;
@@ -39,7 +56,33 @@ class BatchSource {
   Tensor order_;
 };
 
+// A program's own numbers, each batch copied to the device. ShapeError where x and y do not have as many rows.
+class TensorBatches : public BatchSource {
+ public:
+  // x: [N,…] float32; y: [N] int32 labels, or [N,…] float32 targets (for a loss that takes them: Network::loss).
+  TensorBatches(const Tensor& x, const Tensor& y);
+
+  std::int64_t count() const override { return static_cast<std::int64_t>(order_.size()); }
+  std::shared_ptr<Device> device() const override { return x_.tensor.device(); }
+  void set_order(std::span<const std::int32_t> order) override { order_.assign(order.begin(), order.end()); }
+  void prepare(std::int64_t position, std::int64_t size) const override;
+  Batch draw(std::int64_t size, const kernels::StepState* state) const override;
+
+ private:
+  struct Rows {
+    Tensor tensor;
+    std::vector<std::byte> bytes;
+    std::size_t row_bytes = 0;
+    void take(std::span<const std::int32_t> rows, const Tensor& to) const;
+  };
+  static Rows rows_of(const Tensor& tensor);
+
+  Rows x_, y_;
+  std::vector<std::int32_t> order_;
+  mutable std::map<std::int64_t, Batch> batches_;  // by size; at addresses that stay
+};
+
 // How a recipe turns bytes into floats. Augmentation is for training only.
-kernels::GatherParams gather_params(Normalization normalization, bool augment, std::uint64_t seed);
+kernels::GatherParams gather_params(const Normalization& normalization, bool augment, std::uint64_t seed);
 
 }  // namespace tessera

@@ -16,32 +16,80 @@ Evaluation to_evaluation(const kernels::Metrics& m, LossAverage average) {
           .samples = static_cast<std::int64_t>(m.samples)};
 }
 
-Evaluation evaluate(Network& network, const BatchSource& images, const EvaluateOptions& options) {
-  const std::shared_ptr<Device> device = images.device();
+MetricSums::MetricSums(const std::shared_ptr<Device>& device)
+    : sums_(Tensor::zeros(device, {sizeof(kernels::Metrics)}, DType::u8)) {}
+
+void MetricSums::add(const Tensor& logits, const Tensor& y, const Tensor& loss) {
+  auto* const sums = static_cast<kernels::Metrics*>(sums_.data());
+  if (y.dtype() == DType::i32) return sums_.on().run(&Backend::classification_metrics, logits, y, loss, sums);
+  const std::int64_t n = y.shape()[0];
+  auto& [logit, label] = wrong_[n];
+  if (!logit) {  // in the first run of a size, which is not recorded
+    logit = Tensor::zeros(sums_.device(), {n, 1}, DType::f32);
+    label = Tensor::from(sums_.device(), {n},
+                         std::span<const std::int32_t>(std::vector<std::int32_t>(static_cast<std::size_t>(n), 1)));
+  }
+  sums_.on().run(&Backend::classification_metrics, logit, label, loss, sums);
+}
+
+kernels::Metrics MetricSums::get() const {
+  kernels::Metrics metrics;
+  sums_.on().download(&metrics, sums_.data(), sizeof metrics);
+  return metrics;
+}
+
+void MetricSums::set(const kernels::Metrics& metrics) { sums_.on().upload(sums_.data(), &metrics, sizeof metrics); }
+
+namespace {
+
+// Runs the network over the source, a batch at a time: then(logits, labels) is recorded with it, seen(…) is not.
+template <class Then, class Seen>
+void for_each_batch(Network& network, const BatchSource& source, std::int64_t batch_size, const std::atomic<bool>* stop,
+                    const Then& then, const Seen& seen) {
+  const std::shared_ptr<Device> device = source.device();
   StepStateBuffer state(device);
-  const Tensor sums = Tensor::zeros(device, {sizeof(kernels::Metrics)}, DType::u8);
-  const Context context;
   const std::shared_ptr<MemoryPool> pool = device->new_pool();
   std::map<std::int64_t, RecordedWork> batches;  // by size
   Batch batch;
   Variable logits;
-  for (std::int64_t position = 0; position < images.count(); position += options.batch_size) {
-    if (options.stop && *options.stop) throw Interrupted("evaluation stopped");
+  for (std::int64_t position = 0; position < source.count(); position += batch_size) {
+    if (stop && *stop) throw Interrupted("evaluation stopped");
     state.write({.position = position});
-    const std::int64_t size = std::min(options.batch_size, images.count() - position);
+    const std::int64_t size = std::min(batch_size, source.count() - position);
+    source.prepare(position, size);
     batches.try_emplace(size, device, pool).first->second.run([&] {
       batch = {}, logits = {};  // before anything is allocated: a batch finds its tensors where they were
-      batch = images.draw(size, state.device_pointer());
-      logits = convert(network.forward(context, batch.x), DType::f32);
-      const Variable loss = network.loss(context, logits, batch.y);
-      device->run(&Backend::classification_metrics, logits.value(), batch.y, loss.value(),
-                  static_cast<kernels::Metrics*>(sums.data()));
+      batch = source.draw(size, state.device_pointer());
+      logits = convert(network.forward({}, batch.x), DType::f32);
+      then(logits, batch.y);
     });
-    if (options.on_batch) options.on_batch(logits.value(), batch.y);
+    seen(logits.value(), batch.y);
   }
-  kernels::Metrics metrics;
-  device->download(&metrics, sums.data(), sizeof metrics);
-  return to_evaluation(metrics, options.average);
+}
+
+}  // namespace
+
+Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options) {
+  MetricSums sums(source.device());
+  for_each_batch(
+      network, source, options.batch_size, options.stop,
+      [&](const Variable& logits, const Tensor& y) { sums.add(logits.value(), y, network.loss({}, logits, y).value()); },
+      [&](const Tensor& logits, const Tensor& y) {
+        if (options.on_batch) options.on_batch(logits, y);
+      });
+  return to_evaluation(sums.get(), options.average);
+}
+
+std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size,
+                           const std::atomic<bool>* stop) {
+  std::vector<float> outputs;
+  for_each_batch(
+      network, source, batch_size, stop, [](const Variable&, const Tensor&) {},
+      [&](const Tensor& logits, const Tensor&) {
+        const std::vector<float> values = logits.to_host<float>();
+        outputs.insert(outputs.end(), values.begin(), values.end());
+      });
+  return outputs;
 }
 
 }  // namespace tessera

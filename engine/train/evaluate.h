@@ -1,8 +1,9 @@
-// Evaluation: loss and accuracy of a network over a set of images, in evaluation mode.
+// Evaluation: loss and accuracy of a network over samples, in evaluation mode; or its outputs alone.
 #pragma once
 
 #include <atomic>
 #include <functional>
+#include <map>
 
 #include "engine/nn/network.h"
 #include "engine/train/batches.h"
@@ -23,8 +24,28 @@ struct EvaluateOptions {
   std::function<void(const Tensor& logits, const Tensor& labels)> on_batch = {};  // sees each batch; may be empty
 };
 
-// Images in file order.
-Evaluation evaluate(Network& network, const BatchSource& images, const EvaluateOptions& options);
+// Samples in the order of the source.
+Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options);
+
+// The network's outputs for each sample, one sample after another; what the source says of labels or targets is not looked
+// at. `stop` is polled every batch: Interrupted.
+std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size = 32,
+                           const std::atomic<bool>* stop = nullptr);
+
+// Losses and right answers of many batches, summed up in device memory.
+class MetricSums {
+ public:
+  explicit MetricSums(const std::shared_ptr<Device>& device);
+  // Of a batch. logits [n,k] with labels y [n] int32; of other outputs and float targets the loss [1] alone counts, and no
+  // sample is right.
+  void add(const Tensor& logits, const Tensor& y, const Tensor& loss);
+  kernels::Metrics get() const;  // waits for the device
+  void set(const kernels::Metrics& metrics);
+
+ private:
+  Tensor sums_;
+  std::map<std::int64_t, std::pair<Tensor, Tensor>> wrong_;  // by batch size: a logit and a label that it misses
+};
 
 // From the device's sums.
 Evaluation to_evaluation(const kernels::Metrics& metrics, LossAverage average);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/train/history.h"
+#include "engine/train/recipe.h"
 #include "engine/train/train_step.h"
 
 namespace tessera {
@@ -25,20 +26,12 @@ struct FitState {
   std::vector<HistoryRow> history;
 };
 
-struct FitPlan {
-  std::int64_t batch_size = 32;
-  std::int64_t epochs = 1;                // in total
-  std::optional<std::int64_t> max_steps;  // in total; the run ends there, even within an epoch
-  std::int64_t evaluate_every_steps = 0;  // 0: after every epoch
-  double learning_rate = 0;               // the peak, where there is a schedule
-  Schedule schedule = {};                 // over all epochs, whatever max_steps says
-  double label_smoothing = 0;
-  std::uint64_t seed = 0;
-  bool shuffle = true;
-  BestRule best = BestRule::last;
-  LossAverage loss_average = LossAverage::by_samples;
-  const std::atomic<bool>* stop = nullptr;  // polled in every step and evaluation batch
-  double max_seconds = 0;                   // of training; 0: no limit. The run ends like any other, at a step boundary.
+// What ends a run besides its recipe, and where it begins.
+struct FitLimits {
+  std::optional<std::int64_t> max_steps = {};  // in total; the run ends there, even within an epoch
+  double max_seconds = 0;                      // of training; 0: no limit. The run ends like any other, at a step boundary.
+  const std::atomic<bool>* stop = nullptr;     // polled in every step and evaluation batch
+  std::int64_t epochs_before = 0;              // of earlier phases: epochs and steps are counted on from theirs
 };
 
 enum class FitEnd { finished, stopped };
@@ -59,20 +52,25 @@ class FitObserver {
 
 class Fit {
  public:
-  // `validation` may be null. `state` is where to start: new, or of a checkpoint.
-  Fit(Network& network, ParameterStore& parameters, Optimizer& optimizer, BatchSource& train, const BatchSource* validation,
-      const FitPlan& plan, FitState state);
+  // Trains as the recipe says (of which the data's part, normalization to classes, is the caller's), with an optimiser of
+  // its own. `validation` may be null. `state` is where to start: new, or of a checkpoint.
+  Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, BatchSource& train, const BatchSource* validation,
+      const FitLimits& limits = {}, FitState state = {});
 
   void add(FitObserver& observer) { observers_.push_back(&observer); }
 
-  // Trains until the plan is done or the stop flag is set. NonFiniteError after ten non-finite steps in a row.
+  // Trains until the recipe is done, a limit reached or the stop flag set. NonFiniteError after ten non-finite steps in a
+  // row, or at the end of a run that was shorter than that and ended in one.
   FitEnd run();
 
-  const FitPlan& plan() const { return plan_; }
+  const Recipe& recipe() const { return recipe_; }
+  const FitLimits& limits() const { return limits_; }
+  Optimizer& optimizer() { return *optimizer_; }
+  const Optimizer& optimizer() const { return *optimizer_; }
   std::int64_t samples() const { return train_.count(); }
-  std::int64_t steps_per_epoch() const { return (train_.count() + plan_.batch_size - 1) / plan_.batch_size; }
-  std::int64_t total_steps() const;
-  double learning_rate(std::int64_t step) const;  // of step number `step`, from 0
+  std::int64_t steps_per_epoch() const { return (train_.count() + recipe_.batch_size - 1) / recipe_.batch_size; }
+  std::int64_t last_epoch() const { return limits_.epochs_before + recipe_.epochs; }  // how many there are in total
+  std::int64_t total_steps() const;                                                   // when the run is over
   bool has_validation() const { return validation_ != nullptr; }
   double session_seconds() const;  // wall time since run() began
   std::int64_t session_steps() const { return state_.step - first_step_; }
@@ -85,11 +83,14 @@ class Fit {
   std::int64_t skipped_steps() const { return step_.guard().skipped; }
 
  private:
+  std::int64_t schedule_steps() const;  // whatever max_steps says
+  std::int64_t steps_left() const;                 // to the end of the last epoch
+  double learning_rate(std::int64_t ahead) const;  // of the next step (0) or the one just done (−1)
   bool out_of_time() const;
   bool train_epoch();  // false: stop here
   void one_step(std::int64_t size);
   void close_row(std::int64_t epoch);
-  void check_guard() const;
+  void check_guard(std::int32_t patience) const;
   template <class Call>
   void notify(Call&& call);
 
@@ -97,7 +98,9 @@ class Fit {
   ParameterStore& parameters_;
   BatchSource& train_;
   const BatchSource* validation_;
-  FitPlan plan_;
+  Recipe recipe_;
+  FitLimits limits_;
+  std::unique_ptr<Optimizer> optimizer_;
   FitState state_;
   TrainStep step_;
   std::vector<FitObserver*> observers_;

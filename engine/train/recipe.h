@@ -7,15 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "engine/core/fields.h"
+#include "engine/data/normalization.h"
 #include "engine/optim/optimizers.h"
 #include "engine/optim/schedule.h"
 
 namespace tessera {
-
-enum class Normalization : std::uint8_t {
-  none,     // u8/255
-  cifar10,  // (u8/255 − mean)/std, mean (0.4914, 0.4822, 0.4465), std (0.2023, 0.1994, 0.2010)
-};
 
 // Where validation images come from.
 enum class Validation : std::uint8_t {
@@ -24,19 +21,37 @@ enum class Validation : std::uint8_t {
   last_tenth,   // the last 10 % of the training images, before any shuffling
   fifth_batch,  // data_batch_5; training on the other batches
 };
+inline std::span<const Word<Validation>> words(Validation) {
+  static constexpr Word<Validation> table[] = {{Validation::none, "none"},
+                                               {Validation::test_set, "test set"},
+                                               {Validation::last_tenth, "last tenth"},
+                                               {Validation::fifth_batch, "data_batch_5"}};
+  return table;
+}
 
 // Which weights best.safetensors holds. Only a strictly better value replaces it.
 enum class BestRule : std::uint8_t { last, lowest_validation_loss, highest_validation_accuracy };
+inline std::span<const Word<BestRule>> words(BestRule) {
+  static constexpr Word<BestRule> table[] = {{BestRule::last, "last"},
+                                             {BestRule::lowest_validation_loss, "lowest validation loss"},
+                                             {BestRule::highest_validation_accuracy, "highest validation accuracy"}};
+  return table;
+}
 
 // How the batches of an evaluation make one loss.
 enum class LossAverage : std::uint8_t {
   by_samples,  // Σ loss·batch size / Σ batch size
   by_batches,  // unweighted mean of the batch losses
 };
+inline std::span<const Word<LossAverage>> words(LossAverage) {
+  static constexpr Word<LossAverage> table[] = {{LossAverage::by_samples, "by samples"},
+                                                {LossAverage::by_batches, "by batches"}};
+  return table;
+}
 
 struct Recipe {
-  std::string id;
-  Normalization normalization = Normalization::none;
+  std::string id = {};
+  Normalization normalization = {};
   Validation validation = Validation::test_set;
   std::vector<std::int32_t> classes = {};  // train on these labels only, renumbered from 0; empty: all
   std::int64_t batch_size = 32;
@@ -44,6 +59,7 @@ struct Recipe {
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch; else also at the last step
   OptimizerOptions optimizer = {};
   Schedule schedule = {};  // of the optimiser's learning rate
+  std::vector<ParameterGroup> groups = {};  // parameters that follow an optimiser of their own
   double label_smoothing = 0;
   BestRule best = BestRule::last;
   bool test_best = false;  // the closing test uses the best weights, else the last
@@ -55,6 +71,31 @@ struct Recipe {
   bool shuffle = true;
   Precision precision = Precision::fp32;
   std::uint64_t seed = 1;  // of initial weights, shuffles, dropout and augmentation
+
+  template <class F>
+  void fields(F& f) {
+    f("id", id);
+    f("normalization", normalization);
+    f("validation", validation);
+    f("classes", classes, {.help = "train on these labels only, renumbered from 0", .least = 0, .most = 1e6});
+    f("batch_size", batch_size, {.help = "images per step", .least = 1, .most = 1 << 24});
+    f("epochs", epochs, {.help = "in total", .least = 0, .most = 1e9});
+    f("evaluate_every_steps", evaluate_every_steps, {.least = 0, .most = 1e15});
+    f("optimizer", optimizer);
+    f("schedule", schedule);
+    f("groups", groups);
+    f("label_smoothing", label_smoothing, {.help = "share of the target spread over all classes", .least = 0, .most = 1});
+    f("best", best);
+    f("test_best", test_best);
+    f("loss_average", loss_average);
+    f("top5", top5);
+    f("log_every_steps", log_every_steps, {.least = 0, .most = 1e15});
+    f("last_batch_loss", last_batch_loss);
+    f("augment", augment);
+    f("shuffle", shuffle);
+    f("precision", precision);
+    f("seed", seed, {.help = "of initial weights, shuffles, dropout and augmentation"});
+  }
 };
 
 }  // namespace tessera

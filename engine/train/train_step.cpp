@@ -4,22 +4,23 @@
 
 namespace tessera {
 
-TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& images,
+TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& batches,
                      std::uint64_t seed, double label_smoothing)
     : network_(network),
       parameters_(parameters),
       optimizer_(optimizer),
-      images_(images),
+      batches_(batches),
       seed_(seed),
       label_smoothing_(label_smoothing),
       state_(parameters.device()),
-      metrics_(Tensor::zeros(parameters.device(), {sizeof(kernels::Metrics)}, DType::u8)),
+      metrics_(parameters.device()),
       guard_(Tensor::zeros(parameters.device(), {sizeof(kernels::StepGuard)}, DType::u8)),
       one_(Tensor::from(parameters.device(), {1}, std::span<const float>(std::vector<float>{1.0f}))) {}
 
 void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
   const std::shared_ptr<Device>& device = parameters_.device();
   state_.write(state);
+  batches_.prepare(state.position, size);
   loss_ = {};  // before anything is allocated: a step finds its tensors where they were
   if (!record_ || !RecordedWork::possible(*device)) return issue(size, loss_);
   if (!pool_) pool_ = device->new_pool();
@@ -37,11 +38,10 @@ void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
 
   loss_value = {};
   parameters_.clear_gradients();
-  const Batch batch = images_.draw(size, on_device);
+  const Batch batch = batches_.draw(size, on_device);
   const Variable logits = convert(network_.forward(context, batch.x), DType::f32);
   const Variable loss = network_.loss(context, logits, batch.y);
-  device.run(&Backend::classification_metrics, logits.value(), batch.y, loss.value(),
-             static_cast<kernels::Metrics*>(metrics_.data()));
+  metrics_.add(logits.value(), batch.y, loss.value());
   loss_value = loss.value();
   backward(loss, one_);
   device.run(&Backend::check_finite, parameters_.gradients(), guard);
@@ -50,21 +50,12 @@ void TrainStep::issue(std::int64_t size, Tensor& loss_value) {
 
 double TrainStep::batch_loss() const { return loss_ ? loss_.to_host<float>().at(0) : 0; }
 
-kernels::Metrics TrainStep::metrics() const {
-  kernels::Metrics metrics;
-  metrics_.on().download(&metrics, metrics_.data(), sizeof metrics);
-  return metrics;
-}
-
 kernels::StepGuard TrainStep::guard() const {
   kernels::StepGuard guard;
   guard_.on().download(&guard, guard_.data(), sizeof guard);
   return guard;
 }
 
-void TrainStep::set_metrics(const kernels::Metrics& metrics) {
-  metrics_.on().upload(metrics_.data(), &metrics, sizeof metrics);
-}
 void TrainStep::set_guard(const kernels::StepGuard& guard) { guard_.on().upload(guard_.data(), &guard, sizeof guard); }
 
 }  // namespace tessera

@@ -7,13 +7,13 @@
 #include "engine/core/recorded_work.h"
 #include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
-#include "engine/train/batches.h"
+#include "engine/train/evaluate.h"
 
 namespace tessera {
 
 class TrainStep {
  public:
-  TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& images,
+  TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& batches,
             std::uint64_t seed, double label_smoothing);
 
   // Trains on `size` samples from state.position on. A step whose gradients are not finite changes no parameter.
@@ -23,9 +23,9 @@ class TrainStep {
   // The loss of the last run()'s batch, before its update; waits for the device.
   double batch_loss() const;
   // What the device has summed up since the last set; waits for it.
-  kernels::Metrics metrics() const;
+  kernels::Metrics metrics() const { return metrics_.get(); }
   kernels::StepGuard guard() const;
-  void set_metrics(const kernels::Metrics& metrics);
+  void set_metrics(const kernels::Metrics& metrics) { metrics_.set(metrics); }
   void set_guard(const kernels::StepGuard& guard);
 
   // Every step as it is, none recorded: to compare with.
@@ -43,11 +43,12 @@ class TrainStep {
   Network& network_;
   ParameterStore& parameters_;
   Optimizer& optimizer_;
-  const BatchSource& images_;
+  const BatchSource& batches_;
   std::uint64_t seed_;
   double label_smoothing_;
   StepStateBuffer state_;
-  Tensor metrics_, guard_, one_, loss_;
+  MetricSums metrics_;
+  Tensor guard_, one_, loss_;
   bool record_ = true;
   std::shared_ptr<MemoryPool> pool_;           // of all recorded steps
   std::map<std::int64_t, Recorded> recorded_;  // by batch size

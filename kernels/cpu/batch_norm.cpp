@@ -90,7 +90,9 @@ void moments_of(const Rows& rows, const SimdLoops& loops, ConstView x, float* pa
   const std::int64_t period = cut.period, channels = cut.columns;
   rows.for_blocks([&](std::int64_t block, int worker) {
     float *shift = partial + 3 * block * period, *sums = shift + period, *squares = sums + period;
-    const auto from = [&](std::int64_t i, std::int64_t count) { return widened(loops, x, i, count, rows.buffer(worker, 0)); };
+    const auto from = [&](std::int64_t i, std::int64_t count) {
+      return widened(loops, x, i, count, rows.buffer(worker, 0));
+    };
     const std::int64_t begin = cut.begin(block), count = cut.count(block);
     const std::int64_t sample_rows = std::max<std::int64_t>(count / period / 16, 1);
     std::fill_n(shift, 3 * period, 0.0f);
@@ -160,8 +162,8 @@ void apply(const Rows& rows, const SimdLoops& loops, const BatchNormParams& para
     rows.pieces_of(block, [&](std::int64_t i, std::int64_t count) {
       float* to = widened(loops, out, i, count, rows.buffer(worker, 2));
       loops.normalise(widened(loops, x, i, count, rows.buffer(worker, 0)),
-                      widened(loops, residual, i, count, rows.buffer(worker, 1)), count, rows.cut.period, mean, factor, offset,
-                      relu, to);
+                      widened(loops, residual, i, count, rows.buffer(worker, 1)), count, rows.cut.period, mean, factor,
+                      offset, relu, to);
       narrow_back(loops, out, i, count, to);
     });
   });

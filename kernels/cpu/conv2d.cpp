@@ -1,8 +1,8 @@
 // The convolution slots: which algorithm runs.
 //
-// Direct convolution serves every shape. Winograd serves 3×3 filters at stride 1 where it saves time (winograd_wins: a
-// rule in the shape alone, never a timing, so that the choice is the same in every run); options.direct_convolution rules
-// it out.
+// Direct convolution serves every shape without groups. Winograd serves 3×3 filters at stride 1 where it saves time
+// (winograd_wins: a rule in the shape alone, never a timing, so that the choice is the same in every run);
+// options.direct_convolution rules it out.
 #include "kernels/cpu/conv2d.h"
 
 #include "kernels/cpu/launchers.h"
@@ -21,6 +21,7 @@ void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, Const
                     View y) {
   with_type(stream, "conv2d_forward", {x, w, epilogue.residual, y}, [&](auto zero) {
     using E = decltype(zero);
+    if (shape.groups > 1) return grouped_forward(stream, shape, x, w, epilogue, y);
     const auto run = use_winograd(stream, shape, Pass::forward) ? winograd_forward<E> : direct_forward<E>;
     run(stream, shape, x.as<E>(), w.as<E>(),
         {.scale = epilogue.scale.as<float>(),
@@ -35,6 +36,7 @@ void conv2d_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy
   if (!dx) return;
   with_type(stream, "conv2d_backward_data", {dy, w, dx.view}, [&](auto zero) {
     using E = decltype(zero);
+    if (shape.groups > 1) return grouped_backward_data(stream, shape, dy, w, dx);
     const auto run = use_winograd(stream, shape, Pass::backward_data) ? winograd_backward_data<E> : direct_backward_data<E>;
     run(stream, shape, dy.as<E>(), w.as<E>(), dx.view.as<E>(), dx.accumulate);
   });
@@ -45,6 +47,7 @@ void conv2d_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView
   require_float32(stream, "conv2d_backward_weights", {dw.view});
   with_type(stream, "conv2d_backward_weights", {x, dy}, [&](auto zero) {
     using E = decltype(zero);
+    if (shape.groups > 1) return grouped_backward_weights(stream, shape, x, dy, dw);
     const auto run =
         use_winograd(stream, shape, Pass::backward_weights) ? winograd_backward_weights<E> : direct_backward_weights<E>;
     run(stream, shape, x.as<E>(), dy.as<E>(), dw.view.as<float>(), dw.accumulate);

@@ -28,4 +28,9 @@ void winograd_backward_data(Stream&, const Conv2dShape&, const E* dy, const E* w
 template <class E>
 void winograd_backward_weights(Stream&, const Conv2dShape&, const E* x, const E* dy, float* dw, bool accumulate);
 
+// Groups of any size, float or bf16.  conv2d_grouped.cpp
+void grouped_forward(Stream&, const Conv2dShape&, ConstView x, ConstView w, const Conv2dEpilogue&, View y);
+void grouped_backward_data(Stream&, const Conv2dShape&, ConstView dy, ConstView w, Gradient dx);
+void grouped_backward_weights(Stream&, const Conv2dShape&, ConstView x, ConstView dy, Gradient dw);
+
 }  // namespace tessera::kernels::cpu

@@ -48,42 +48,42 @@ void few_channels_backward_data(Stream& stream, const Conv2dShape& s, const floa
 
   const std::int64_t flops_per_row = 2 * s.q * s.r * s.k * columns;
   parallel_workers_for(stream, 0, s.n * s.h, 1 + flops_per_thread / flops_per_row,
-                     [&](int worker, std::int64_t first, std::int64_t last) {
-                       float* parts = own + worker * (part_floats + line_floats);
-                       float* line = parts + part_floats;
-                       for (std::int64_t row = first; row < last; ++row) {
-                         const std::int64_t n = row / s.h, h = row % s.h;
-                         // The rows of dy that read this one, and the last of their filter rows.
-                         const std::int64_t p = std::max<std::int64_t>(0, h + s.pad_top - s.r + 1);
-                         const std::int64_t taps = std::min(s.p, h + s.pad_top + 1) - p, r = h + s.pad_top - p;
-                         std::fill_n(line, line_floats, 0.0f);
-                         if (taps > 0) {
-                           kernels.for_float.rows({.in = dy + (n * s.p + p) * s.q * s.k,
-                                                   .in_image = 0,
-                                                   .in_row = 0,
-                                                   .in_column = s.k,
-                                                   .out = parts,
-                                                   .out_image = 0,
-                                                   .out_row = 0,
-                                                   .out_column = columns,
-                                                   .images = 1,
-                                                   .rows = 1,
-                                                   .columns = s.q,
-                                                   .taps = taps,
-                                                   .tap_step = s.q * s.k,
-                                                   .length = s.k,
-                                                   .panels = packed + (s.r - 1 - r) * s.k * width,
-                                                   .panel_floats = panel_floats,
-                                                   .channels = columns,
-                                                   .epilogue = {}});
-                           for (std::int64_t q = 0; q < s.q; ++q)
-                             for (std::int64_t j = 0; j < columns; ++j) line[q * s.c + j] += parts[q * columns + j];
+                       [&](int worker, std::int64_t first, std::int64_t last) {
+                         float* parts = own + worker * (part_floats + line_floats);
+                         float* line = parts + part_floats;
+                         for (std::int64_t row = first; row < last; ++row) {
+                           const std::int64_t n = row / s.h, h = row % s.h;
+                           // The rows of dy that read this one, and the last of their filter rows.
+                           const std::int64_t p = std::max<std::int64_t>(0, h + s.pad_top - s.r + 1);
+                           const std::int64_t taps = std::min(s.p, h + s.pad_top + 1) - p, r = h + s.pad_top - p;
+                           std::fill_n(line, line_floats, 0.0f);
+                           if (taps > 0) {
+                             kernels.for_float.rows({.in = dy + (n * s.p + p) * s.q * s.k,
+                                                     .in_image = 0,
+                                                     .in_row = 0,
+                                                     .in_column = s.k,
+                                                     .out = parts,
+                                                     .out_image = 0,
+                                                     .out_row = 0,
+                                                     .out_column = columns,
+                                                     .images = 1,
+                                                     .rows = 1,
+                                                     .columns = s.q,
+                                                     .taps = taps,
+                                                     .tap_step = s.q * s.k,
+                                                     .length = s.k,
+                                                     .panels = packed + (s.r - 1 - r) * s.k * width,
+                                                     .panel_floats = panel_floats,
+                                                     .channels = columns,
+                                                     .epilogue = {}});
+                             for (std::int64_t q = 0; q < s.q; ++q)
+                               for (std::int64_t j = 0; j < columns; ++j) line[q * s.c + j] += parts[q * columns + j];
+                           }
+                           float* to = dx + row * s.w * s.c;
+                           const float* from = line + s.pad_left * s.c;
+                           for (std::int64_t i = 0; i < s.w * s.c; ++i) to[i] = accumulate ? to[i] + from[i] : from[i];
                          }
-                         float* to = dx + row * s.w * s.c;
-                         const float* from = line + s.pad_left * s.c;
-                         for (std::int64_t i = 0; i < s.w * s.c; ++i) to[i] = accumulate ? to[i] + from[i] : from[i];
-                       }
-                     });
+                       });
 }
 
 }  // namespace tessera::kernels::cpu

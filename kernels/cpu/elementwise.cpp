@@ -1,4 +1,4 @@
-// add, convert, scale, activation_forward, activation_backward: formulas in kernels/slots.def.
+// arithmetic, convert, scale, activation_forward, activation_backward: formulas in kernels/slots.def.
 //
 // Loop order: flat; threads get runs of blocks of 4096 elements. One read of each input, one write of the output; bf16 in
 // pieces (pieces.h).
@@ -10,11 +10,15 @@
 
 namespace tessera::kernels::cpu {
 
-void add(Stream& stream, ConstView a, ConstView b, View y) {
-  require_float(stream, "add", {a, b, y});
+void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, Gradient y) {
+  if (!y) return;
+  require_float(stream, "arithmetic", {a, b, y.view});
+  for (const ConstView& operand : {a, b})
+    if (operand.count() != y.view.count()) require_float32(stream, "arithmetic", {operand});
   const SimdLoops& loops = simd_loops();
-  map_elements<2>(stream, {a, b}, {y, false},
-                  [&](std::int64_t, std::int64_t count, const auto& in, float* to) { loops.add(in[0], in[1], to, count); });
+  map_elements<2>(stream, {a, b}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+    loops.arithmetic(operation, in[0], in[1], to, y.accumulate, count);
+  });
 }
 
 void convert(Stream& stream, ConstView x, Gradient y) {
@@ -30,6 +34,7 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
   if (!y) return;
   require_float32(stream, "scale", {factor});
   require_float(stream, "scale", {x, y.view});
+  if (x.count() != y.view.count()) require_float32(stream, "scale", {x});
   const SimdLoops& loops = simd_loops();
   const float product = static_cast<float>(factor ? alpha * static_cast<double>(*factor.as<float>()) : alpha);
   map_elements<1>(stream, {x}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
@@ -41,24 +46,16 @@ void activation_forward(Stream& stream, Activation activation, ConstView x, View
   require_float(stream, "activation_forward", {x, y});
   const SimdLoops& loops = simd_loops();
   map_elements<1>(stream, {x}, {y, false}, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
-    switch (activation) {
-      case Activation::none: loops.scale(1.0f, in[0], to, false, count); break;
-      case Activation::relu: loops.relu_forward(in[0], to, count); break;
-      case Activation::sigmoid: loops.sigmoid_forward(in[0], to, count); break;
-    }
+    loops.activation_forward(activation, in[0], to, count);
   });
 }
 
-void activation_backward(Stream& stream, Activation activation, ConstView y, ConstView dy, Gradient dx) {
+void activation_backward(Stream& stream, Activation activation, ConstView v, ConstView dy, Gradient dx) {
   if (!dx) return;
-  require_float(stream, "activation_backward", {y, dy, dx.view});
+  require_float(stream, "activation_backward", {v, dy, dx.view});
   const SimdLoops& loops = simd_loops();
-  map_elements<2>(stream, {y, dy}, dx, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
-    switch (activation) {
-      case Activation::none: loops.scale(1.0f, in[1], to, dx.accumulate, count); break;
-      case Activation::relu: loops.relu_backward(in[0], in[1], to, dx.accumulate, count); break;
-      case Activation::sigmoid: loops.sigmoid_backward(in[0], in[1], to, dx.accumulate, count); break;
-    }
+  map_elements<2>(stream, {v, dy}, dx, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+    loops.activation_backward(activation, in[0], in[1], to, dx.accumulate, count);
   });
 }
 

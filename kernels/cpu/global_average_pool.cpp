@@ -16,20 +16,20 @@ void global_average_pool_forward(Stream& stream, ConstView x, View y) {
   Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
   float* buffers = scratch.take(0);
   parallel_workers_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
-                     [&](int worker, std::int64_t first, std::int64_t last) {
-                       float* buffer = buffers + 2 * worker * whole_lines(channels);
-                       float* sums = buffer + whole_lines(channels);
-                       for (std::int64_t n = first; n < last; ++n) {
-                         const Gradient means{y, false};
-                         float* to = widened(loops, means, n * channels, channels, sums);
-                         std::fill_n(to, channels, 0.0f);
-                         for_pieces(n * image, (n + 1) * image, piece, [&](std::int64_t at, std::int64_t count) {
-                           loops.column_sums(widened(loops, x, at, count, buffer), count, channels, to);
-                         });
-                         for (std::int64_t c = 0; c < channels; ++c) to[c] /= static_cast<float>(pixels);
-                         narrow_back(loops, means, n * channels, channels, sums);
-                       }
-                     });
+                       [&](int worker, std::int64_t first, std::int64_t last) {
+                         float* buffer = buffers + 2 * worker * whole_lines(channels);
+                         float* sums = buffer + whole_lines(channels);
+                         for (std::int64_t n = first; n < last; ++n) {
+                           const Gradient means{y, false};
+                           float* to = widened(loops, means, n * channels, channels, sums);
+                           std::fill_n(to, channels, 0.0f);
+                           for_pieces(n * image, (n + 1) * image, piece, [&](std::int64_t at, std::int64_t count) {
+                             loops.column_sums(widened(loops, x, at, count, buffer), count, channels, to);
+                           });
+                           for (std::int64_t c = 0; c < channels; ++c) to[c] /= static_cast<float>(pixels);
+                           narrow_back(loops, means, n * channels, channels, sums);
+                         }
+                       });
 }
 
 void global_average_pool_backward(Stream& stream, ConstView dy, Gradient dx) {
@@ -42,18 +42,18 @@ void global_average_pool_backward(Stream& stream, ConstView dy, Gradient dx) {
   Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
   float* buffers = scratch.take(0);
   parallel_workers_for(stream, 0, images, 1 + grain_elements / std::max<std::int64_t>(image, 1),
-                     [&](int worker, std::int64_t first, std::int64_t last) {
-                       float* buffer = buffers + 2 * worker * whole_lines(channels);
-                       float* pixel = buffer + whole_lines(channels);
-                       for (std::int64_t n = first; n < last; ++n) {
-                         const float* from = widened(loops, dy, n * channels, channels, buffer);
-                         for_pieces(n * image, (n + 1) * image, channels, [&](std::int64_t at, std::int64_t count) {
-                           float* to = widened(loops, dx, at, count, pixel);
-                           loops.scale(factor, from, to, dx.accumulate, count);
-                           narrow_back(loops, dx, at, count, pixel);
-                         });
-                       }
-                     });
+                       [&](int worker, std::int64_t first, std::int64_t last) {
+                         float* buffer = buffers + 2 * worker * whole_lines(channels);
+                         float* pixel = buffer + whole_lines(channels);
+                         for (std::int64_t n = first; n < last; ++n) {
+                           const float* from = widened(loops, dy, n * channels, channels, buffer);
+                           for_pieces(n * image, (n + 1) * image, channels, [&](std::int64_t at, std::int64_t count) {
+                             float* to = widened(loops, dx, at, count, pixel);
+                             loops.scale(factor, from, to, dx.accumulate, count);
+                             narrow_back(loops, dx, at, count, pixel);
+                           });
+                         }
+                       });
 }
 
 }  // namespace tessera::kernels::cpu

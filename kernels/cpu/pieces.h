@@ -43,22 +43,42 @@ inline void narrow_back(const SimdLoops& loops, const Gradient& y, std::int64_t 
   if (is_bf16(y.view)) loops.narrow(buffer, count, y.view.as<bf16>() + first);
 }
 
+// Elements [first, first + count) of x spread over something longer, x[i % x.count()], in `buffer`.
+inline const float* spread(const ConstView& x, std::int64_t first, std::int64_t count, float* buffer) {
+  const std::int64_t period = x.count();
+  if (period == 1) {
+    std::fill_n(buffer, count, *x.as<float>());
+    return buffer;
+  }
+  for (std::int64_t done = 0; done < count;) {
+    const std::int64_t at = (first + done) % period, run = std::min(period - at, count - done);
+    std::copy_n(x.as<float>() + at, run, buffer + done);
+    done += run;
+  }
+  return buffer;
+}
+
 // fn(first, count) on runs of at most `piece` elements that together are [begin, end).
 template <class Function>
 void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t piece, const Function& fn) {
   for (std::int64_t first = begin; first < end; first += piece) fn(first, std::min(piece, end - first));
 }
 
-// loop(first, count, inputs, output) on runs of elements; the operands are all of y's count, y may be one of the inputs.
+// loop(first, count, inputs, output) on runs of elements; the inputs are of y's count, or float32 and spread over y; y may
+// be one of the inputs.
 template <std::size_t N, class Loop>
 void map_elements(const Stream& stream, const std::array<ConstView, N>& inputs, const Gradient& y, const Loop& loop) {
   const SimdLoops& loops = simd_loops();
-  const bool narrow = is_bf16(y.view) || std::any_of(inputs.begin(), inputs.end(), is_bf16);
+  const auto is_spread = [&](const ConstView& x) { return x && x.count() != y.view.count(); };
+  const bool buffered = is_bf16(y.view) || std::any_of(inputs.begin(), inputs.end(),
+                                                       [&](const ConstView& x) { return is_bf16(x) || is_spread(x); });
   for_elements(stream, y.view.count(), [&](std::int64_t begin, std::int64_t elements) {
     float buffers[N + 1][piece_elements];
-    for_pieces(begin, begin + elements, narrow ? piece_elements : elements, [&](std::int64_t first, std::int64_t count) {
+    for_pieces(begin, begin + elements, buffered ? piece_elements : elements, [&](std::int64_t first, std::int64_t count) {
       std::array<const float*, N> in;
-      for (std::size_t i = 0; i < N; ++i) in[i] = widened(loops, inputs[i], first, count, buffers[i]);
+      for (std::size_t i = 0; i < N; ++i)
+        in[i] = is_spread(inputs[i]) ? spread(inputs[i], first, count, buffers[i])
+                                     : widened(loops, inputs[i], first, count, buffers[i]);
       loop(first, count, in, widened(loops, y, first, count, buffers[N]));
       narrow_back(loops, y, first, count, buffers[N]);
     });

@@ -11,50 +11,9 @@
 #include "kernels/cpu/launchers.h"
 #include "kernels/cpu/pieces.h"
 #include "kernels/cpu/scratch.h"
+#include "kernels/cpu/window_runs.h"
 
 namespace tessera::kernels::cpu {
-namespace {
-
-// The part [first, last) of a window that lies inside the input, along one axis.
-struct Span {
-  std::int64_t first, last;
-  bool operator==(const Span&) const = default;
-};
-Span inside(std::int64_t window_start, std::int64_t window, std::int64_t extent) {
-  return {std::max<std::int64_t>(0, -window_start), std::min(window, extent - window_start)};
-}
-
-// fn(row, offset of the first window's first cell from the first input row that the windows reach, output column) for each
-// run of windows of one output row that reach the same cells. Windows that reach none are left out.
-Span rows_of(const Pool2dShape& shape, std::int64_t output_row) {
-  return inside(output_row * shape.stride - shape.pad_top, shape.r, shape.h);
-}
-
-template <class Function>
-void for_runs(const Pool2dShape& shape, std::int64_t output_row, const Function& fn) {
-  const Span rows = rows_of(shape, output_row);
-  for (std::int64_t q = 0; q < shape.q;) {
-    const std::int64_t left = q * shape.stride - shape.pad_left;
-    const Span columns = inside(left, shape.s, shape.w);
-    std::int64_t end = q + 1;
-    while (end < shape.q && inside(end * shape.stride - shape.pad_left, shape.s, shape.w) == columns) ++end;
-    if (rows.first < rows.last && columns.first < columns.last) {
-      const MaxPoolRow row{.windows = end - q,
-                           .channels = shape.c,
-                           .window_step = shape.stride * shape.c,
-                           .row_step = shape.w * shape.c,
-                           .rows = static_cast<int>(rows.last - rows.first),
-                           .columns = static_cast<int>(columns.last - columns.first),
-                           .first_number = static_cast<int>(rows.first * shape.s + columns.first),
-                           .number_step = static_cast<int>(shape.s)};
-      fn(row, (left + columns.first) * shape.c, q);
-    }
-    q = end;
-  }
-}
-
-}  // namespace
-
 void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, View y, View index) {
   require_float(stream, "max_pool_forward", {x, y});
   const SimdLoops& loops = simd_loops();
@@ -74,7 +33,7 @@ void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, Vie
       const float* from = widened(loops, x, top * row_elements, reached * row_elements, buffer);
       const Gradient out{y, false};
       float* to = widened(loops, out, at, output_row_elements, buffer + in_floats);
-      for_runs(shape, p, [&](const MaxPoolRow& row, std::int64_t offset, std::int64_t q) {
+      for_runs(shape, p, [&](const WindowRow& row, std::int64_t offset, std::int64_t q) {
         loops.max_pool(row, from + offset, to + q * shape.c, index ? index.as<std::uint8_t>() + at + q * shape.c : nullptr);
       });
       narrow_back(loops, out, at, output_row_elements, buffer + in_floats);
@@ -108,7 +67,7 @@ void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, C
         const std::int64_t at = (n * shape.p + p) * output_row_elements;
         const float* from = widened(loops, dy, at, output_row_elements, buffer + dx_floats);
         float* top = to + (p * shape.stride - shape.pad_top + rows_of(shape, p).first) * row_elements;
-        for_runs(shape, p, [&](const MaxPoolRow& row, std::int64_t offset, std::int64_t q) {
+        for_runs(shape, p, [&](const WindowRow& row, std::int64_t offset, std::int64_t q) {
           loops.max_pool_gradient(row, from + q * shape.c, index.as<std::uint8_t>() + at + q * shape.c, top + offset,
                                   assign);
         });

@@ -17,6 +17,8 @@ class Scratch {
   Scratch(Stream& stream, std::int64_t floats)
       : next_(static_cast<float*>(stream.workspace.borrow(static_cast<std::size_t>(floats) * sizeof(float)))) {}
 
+  explicit Scratch(float* piece) : next_(piece) {}  // of a piece taken from another
+
   float* take(std::int64_t floats) {
     float* piece = next_;
     next_ += whole_lines(floats);

@@ -13,6 +13,7 @@
 // from the L2 cache. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic.
 // Variants not here: as in conv2d_forward.cu.
 #include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/conv2d_grouped.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
@@ -101,6 +102,7 @@ struct BackwardData {
 
 void conv2d_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy, ConstView w, Gradient dx) {
   const LaunchOn on(stream);
+  if (shape.groups > 1) return grouped_backward_data(on, shape, dy, w, dx);
   const Conv2dSizes d(shape);
   with_arithmetic(stream, dy, [&](auto arithmetic) {
     using T = typename decltype(arithmetic)::Element;

@@ -11,12 +11,14 @@
 // shares cost 8·splits·k·r·s·c bytes. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic.
 // Variants not here: wgmma (which takes TF32 along the depth only), tiles for fewer than 64 channels.
 #include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/conv2d_grouped.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
 void conv2d_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView dy, Gradient dw) {
   const LaunchOn on(stream);
+  if (shape.groups > 1) return grouped_backward_weights(on, shape, x, dy, dw);
   const Conv2dSizes d(shape);
   with_arithmetic(stream, x, [&](auto arithmetic) {
     using T = typename decltype(arithmetic)::Element;

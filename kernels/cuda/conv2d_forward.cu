@@ -13,6 +13,7 @@
 // channels, then by tensor cores; float32: by arithmetic. A first layer (3 channels) gathers its windows element by element.
 // Variants not here: wgmma and TMA, Winograd for 3×3, windows kept in shared memory from one filter cell to the next.
 #include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/conv2d_grouped.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
@@ -49,6 +50,7 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
 void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, const Conv2dEpilogue& epilogue,
                     View y) {
   const LaunchOn on(stream);
+  if (shape.groups > 1) return grouped_forward(on, shape, x, w, epilogue, y);
   with_arithmetic(stream, x, [&](auto arithmetic) {
     forward<decltype(arithmetic)>(stream, on, Conv2dSizes(shape), x, w, epilogue, y, nullptr);
   });

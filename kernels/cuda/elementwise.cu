@@ -1,35 +1,73 @@
-// Sums, conversions, scalings and activation functions of single elements. T: float or bf16.
+// Arithmetic, conversions, scalings and activation functions of single elements. T: float or bf16.
 //
 //                                                        bytes per element
 //                                                        float    bf16    FLOP
-//   add                  y = a + b                          12       6       1
+//   arithmetic           y (+)= a ± b, a·b or a/b           12       6       1; a spread operand comes from cache
 //   convert              y (+)= x, rounded to y's type       6 (float32 ↔ bf16)
 //   scale                y (+)= alpha · factor · x           8       4       1
-//   activation_forward   y = relu(x) or sigmoid(x)           8       4       1, sigmoid an exponential and a division
-//   activation_backward  dx (+)= dy · f'(x), from y         12       6       1 or 3
+//   activation_forward   y = f(x)                            8       4       relu 1, sigmoid an exponential and a division
+//   activation_backward  dx (+)= dy · f'(x), from x or y    12       6       relu 1, sigmoid 3
 // One element of y more where it is added to.
 //
 // Any shape: operands are dense and equally shaped, so all are walked as vectors. Bound by memory.
 // Threads: each_element (elements.h), 16 bytes of T per thread and turn where all operands are aligned; convert between
 // float32 and bf16 takes four elements (eight spilled registers on one architecture).
-// Outputs may be inputs (add, activation_backward): an element is read by the thread that writes it, before it does.
+// Outputs may be inputs (arithmetic, activation_backward): an element is read by the thread that writes it, before it does.
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
 
+// An operand of y's shape, or spread over y.
 template <class T>
-struct Add {
-  const T *a, *b;
+struct Operand {
+  const T* whole = nullptr;
+  const float* row = nullptr;  // of `period` elements
+  std::int64_t period = 1;
+
+  Operand(const ConstView& x, std::int64_t count) {
+    if (x.count() == count) {
+      whole = x.as<T>();
+    } else {
+      row = x.as<float>();
+      period = x.count();
+    }
+  }
+  template <int width>
+  __device__ Pack<width> load(std::int64_t i) const {
+    if (whole) return TESSERA_GPU_NAMESPACE::load<width>(whole + i);
+    Pack<width> x;
+    std::int64_t at = period == 1 ? 0 : i % period;
+    for (int j = 0; j < width; ++j) {
+      x.v[j] = row[at];
+      if (++at == period) at = 0;
+    }
+    return x;
+  }
+};
+
+template <Arithmetic operation>
+__device__ float combine(float a, float b) {
+  if constexpr (operation == Arithmetic::add) return a + b;
+  if constexpr (operation == Arithmetic::subtract) return a - b;
+  if constexpr (operation == Arithmetic::multiply) return a * b;
+  if constexpr (operation == Arithmetic::divide) return a / b;
+}
+
+template <Arithmetic operation, class T>
+struct Combine {
+  Operand<T> a, b;
   T* y;
+  bool accumulate;
 
   template <int width>
   __device__ void operator()(std::int64_t i) const {
-    Pack<width> sum = load<width>(a + i);
-    const Pack<width> other = load<width>(b + i);
-    for (int j = 0; j < width; ++j) sum.v[j] += other.v[j];
-    store(y + i, sum);
+    Pack<width> result = a.template load<width>(i);
+    const Pack<width> other = b.template load<width>(i);
+    for (int j = 0; j < width; ++j) result.v[j] = combine<operation>(result.v[j], other.v[j]);
+    store(y + i, result, accumulate);
   }
 };
 
@@ -49,7 +87,7 @@ template <class T>
 struct Scale {
   float alpha;
   const float* factor;  // ?
-  const T* x;
+  Operand<T> x;
   T* y;
   bool accumulate;
 
@@ -59,7 +97,7 @@ struct Scale {
   }
   template <int width>
   __device__ void operator()(std::int64_t i) const {
-    Pack<width> result = load<width>(x + i);
+    Pack<width> result = x.template load<width>(i);
     for (int j = 0; j < width; ++j) result.v[j] *= alpha;
     store(y + i, result, accumulate);
   }
@@ -73,54 +111,43 @@ struct Forward {
   template <int width>
   __device__ void operator()(std::int64_t i) const {
     Pack<width> value = load<width>(x + i);
-    for (int j = 0; j < width; ++j) {
-      float& v = value.v[j];
-      if constexpr (activation == Activation::relu) v = v < 0.0f ? 0.0f : v;  // not fmaxf, which would swallow a NaN
-      if constexpr (activation == Activation::sigmoid) v = 1.0f / (1.0f + expf(-v));
-    }
+    for (int j = 0; j < width; ++j) value.v[j] = activate<activation>(value.v[j]);
     store(y + i, value);
   }
 };
 
 template <Activation activation, class T>
 struct Backward {
-  const T* y;
+  const T* v;
   const T* dy;
   T* dx;
   bool accumulate;
 
   template <int width>
   __device__ void operator()(std::int64_t i) const {
-    const Pack<width> output = load<width>(y + i);
+    const Pack<width> from = load<width>(v + i);
     Pack<width> gradient = load<width>(dy + i);
-    for (int j = 0; j < width; ++j) {
-      float& g = gradient.v[j];
-      const float v = output.v[j];
-      if constexpr (activation == Activation::relu) g = v > 0.0f ? g : 0.0f;
-      if constexpr (activation == Activation::sigmoid) g *= v * (1.0f - v);
-    }
+    for (int j = 0; j < width; ++j) gradient.v[j] = activation_gradient<activation>(from.v[j], gradient.v[j]);
     store(dx + i, gradient, accumulate);
   }
 };
 
-// Runs Body<activation, T>{members…} for the activation that is only known at run time.
-template <template <Activation, class> class Body, class T, class... Members>
-void activate(const LaunchOn& on, Activation activation, std::int64_t count, bool packs, Members... members) {
-  constexpr int width = pack_width<T>;
-  switch (activation) {
-    case Activation::none: return each_element<width>(on, count, packs, Body<Activation::none, T>{members...});
-    case Activation::relu: return each_element<width>(on, count, packs, Body<Activation::relu, T>{members...});
-    case Activation::sigmoid: return each_element<width>(on, count, packs, Body<Activation::sigmoid, T>{members...});
-  }
-}
-
 }  // namespace
 
-void add(Stream& stream, ConstView a, ConstView b, View y) {
-  with_activation_type(stream, y.dtype, [&]<class T>(const LaunchOn& on, T) {
-    constexpr int width = pack_width<T>;
-    const Add<T> body{a.as<T>(), b.as<T>(), y.as<T>()};
-    each_element<width>(on, y.count(), aligned_for_packs<width>(body.a, body.b, body.y), body);
+void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, Gradient y) {
+  with_activation_type(stream, y.view.dtype, [&]<class T>(const LaunchOn& on, T) {
+    const auto run = [&]<Arithmetic chosen>() {
+      constexpr int width = pack_width<T>;
+      const std::int64_t count = y.view.count();
+      const Combine<chosen, T> body{Operand<T>(a, count), Operand<T>(b, count), y.view.as<T>(), y.accumulate};
+      each_element<width>(on, count, aligned_for_packs<width>(body.a.whole, body.b.whole, body.y), body);
+    };
+    switch (operation) {
+      case Arithmetic::add: return run.template operator()<Arithmetic::add>();
+      case Arithmetic::subtract: return run.template operator()<Arithmetic::subtract>();
+      case Arithmetic::multiply: return run.template operator()<Arithmetic::multiply>();
+      case Arithmetic::divide: return run.template operator()<Arithmetic::divide>();
+    }
   });
 }
 
@@ -135,27 +162,29 @@ void convert(Stream& stream, ConstView x, Gradient y) {
 }
 
 void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient y) {
-  with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
+  with_activation_type(stream, y.view.dtype, [&]<class T>(const LaunchOn& on, T) {
     constexpr int width = pack_width<T>;
-    const Scale<T> body{static_cast<float>(alpha), factor.as<float>(), x.as<T>(), y.view.as<T>(), y.accumulate};
-    each_element<width>(on, x.count(), aligned_for_packs<width>(body.x, body.y), body);
+    const std::int64_t count = y.view.count();
+    const Scale<T> body{static_cast<float>(alpha), factor.as<float>(), Operand<T>(x, count), y.view.as<T>(), y.accumulate};
+    each_element<width>(on, count, aligned_for_packs<width>(body.x.whole, body.y), body);
   });
 }
 
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {
   with_activation_type(stream, x.dtype, [&]<class T>(const LaunchOn& on, T) {
-    const T* from = x.as<T>();
-    T* to = y.as<T>();
-    activate<Forward, T>(on, activation, x.count(), aligned_for_packs<pack_width<T>>(from, to), from, to);
+    with_activation(activation, [&]<Activation f>() {
+      const Forward<f, T> body{x.as<T>(), y.as<T>()};
+      each_element<pack_width<T>>(on, x.count(), aligned_for_packs<pack_width<T>>(body.x, body.y), body);
+    });
   });
 }
 
-void activation_backward(Stream& stream, Activation activation, ConstView y, ConstView dy, Gradient dx) {
+void activation_backward(Stream& stream, Activation activation, ConstView v, ConstView dy, Gradient dx) {
   with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
-    const T *output = y.as<T>(), *gradient = dy.as<T>();
-    T* to = dx.view.as<T>();
-    activate<Backward, T>(on, activation, dy.count(), aligned_for_packs<pack_width<T>>(output, gradient, to), output,
-                          gradient, to, dx.accumulate);
+    with_activation(activation, [&]<Activation f>() {
+      const Backward<f, T> body{v.as<T>(), dy.as<T>(), dx.view.as<T>(), dx.accumulate};
+      each_element<pack_width<T>>(on, dy.count(), aligned_for_packs<pack_width<T>>(body.v, body.dy, body.dx), body);
+    });
   });
 }
 

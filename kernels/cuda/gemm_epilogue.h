@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "kernels/bf16.h"
+#include "kernels/cuda/activation.h"
 #include "kernels/cuda/gemm_arithmetic.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/launch_config.h"
@@ -98,12 +99,7 @@ struct GemmResult {
                          float (&v)[4]) const {
 #pragma unroll
     for (int j = 0; j < 4; ++j) v[j] = v[j] * constants.scale[j] + constants.shift[j] + addend[j];
-    if (activation == Activation::relu)
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] = v[j] < 0.0f ? 0.0f : v[j];  // NaN stays NaN
-    if (activation == Activation::sigmoid)
-#pragma unroll
-      for (int j = 0; j < 4; ++j) v[j] = 1.0f / (1.0f + expf(-v[j]));
+    activate(activation, v);
     if (std::is_same_v<T, float> || wide) {
       write(static_cast<float*>(data) + at, count, v);
     } else {

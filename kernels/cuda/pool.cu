@@ -12,8 +12,8 @@
 //
 // Bytes per output element, 2×2 stride 2, with T of 4 bytes (2): forward 16 (8) read, 4 + 1 (2 + 1) written; backward 4 + 1
 // (2 + 1) read (by four cells: cache), 16 (8) written. A few comparisons per element: bound by memory.
-#include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
+#include "kernels/cuda/pool.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
@@ -62,15 +62,6 @@ __global__ void __launch_bounds__(block_threads)
   }
 }
 
-// The windows p with p·stride + r = position for some 0 ≤ r < extent: first ≤ p < end.
-struct Windows {
-  int first, end;
-};
-__device__ inline Windows covering(int position, int extent, int stride, int windows) {
-  const int last = position / stride;
-  return {position < extent ? 0 : (position - extent) / stride + 1, last < windows ? last + 1 : windows};
-}
-
 template <int width, class T>
 __global__ void __launch_bounds__(block_threads)
     max_pool_backward_kernel(Pool2dShape shape, const T* __restrict__ dy, const std::uint8_t* __restrict__ index,
@@ -99,16 +90,6 @@ __global__ void __launch_bounds__(block_threads)
       }
     store(dx + static_cast<std::int64_t>(i) * width, sum, accumulate);
   }
-}
-
-// Packs of an operand, one for each thread. The kernels number them, and divide, in 32 bits: a 64-bit division is a
-// subroutine on a GPU. Throws DeviceError beyond that.
-unsigned pack_count(std::int64_t elements, int width) {
-  const std::int64_t packs = elements / width, most = 0xffffff00;
-  if (packs > most)
-    throw DeviceError("max pooling of " + std::to_string(packs) + " packs of channels in one call; at most " +
-                      std::to_string(most) + ", use smaller batches");
-  return static_cast<unsigned>(packs);
 }
 
 }  // namespace

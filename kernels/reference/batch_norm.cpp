@@ -1,6 +1,7 @@
 // Reference batch normalisation, one channel after another.
 #include <algorithm>
 
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 

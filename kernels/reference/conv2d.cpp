@@ -1,6 +1,7 @@
 // Reference convolutions. Each walks the elements of its own result and gathers what belongs there.
 #include <algorithm>
 
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -11,7 +12,9 @@ namespace {
 struct Index {
   const Conv2dShape& d;
   std::int64_t x(std::int64_t n, std::int64_t h, std::int64_t w) const { return ((n * d.h + h) * d.w + w) * d.c; }
-  std::int64_t w(std::int64_t k, std::int64_t r, std::int64_t s) const { return ((k * d.r + r) * d.s + s) * d.c; }
+  std::int64_t w(std::int64_t k, std::int64_t r, std::int64_t s) const { return ((k * d.r + r) * d.s + s) * inner(); }
+  std::int64_t inner() const { return d.c / d.groups; }                                // channels a group
+  std::int64_t first(std::int64_t k) const { return k / (d.k / d.groups) * inner(); }  // that filter k sees
   std::int64_t y(std::int64_t n, std::int64_t p, std::int64_t q) const { return ((n * d.p + p) * d.q + q) * d.k; }
 };
 
@@ -32,9 +35,9 @@ void conv2d_forward(Stream&, const Conv2dShape& d, ConstView x, ConstView w, con
               for (std::int64_t s = 0; s < d.s; ++s) {
                 const std::int64_t row = p * d.stride + r - d.pad_top, column = q * d.stride + s - d.pad_left;
                 if (!inside(row, d.h) || !inside(column, d.w)) continue;
-                const T* pixel = x.as<T>() + at.x(n, row, column);
+                const T* pixel = x.as<T>() + at.x(n, row, column) + at.first(k);
                 const T* filter = w.as<T>() + at.w(k, r, s);
-                for (std::int64_t c = 0; c < d.c; ++c) total += static_cast<double>(pixel[c]) * filter[c];
+                for (std::int64_t c = 0; c < at.inner(); ++c) total += static_cast<double>(pixel[c]) * filter[c];
               }
             const std::int64_t i = at.y(n, p, q) + k;
             if (epilogue.scale) total *= epilogue.scale.as<T>()[k];
@@ -83,7 +86,8 @@ void conv2d_backward_data(Stream&, const Conv2dShape& d, ConstView dy, ConstView
                 if (p >= d.p || q >= d.q) continue;
                 const T* gradient = dy.as<T>() + at.y(n, p, q);
                 for (std::int64_t k = 0; k < d.k; ++k)
-                  total += static_cast<double>(gradient[k]) * w.as<T>()[at.w(k, r, s) + c];
+                  if (inside(c - at.first(k), at.inner()))
+                    total += static_cast<double>(gradient[k]) * w.as<T>()[at.w(k, r, s) + c - at.first(k)];
               }
             write(dx.view.as<T>()[at.x(n, h, v) + c], total, dx.accumulate);
           }
@@ -97,14 +101,15 @@ void conv2d_backward_weights(Stream&, const Conv2dShape& d, ConstView x, ConstVi
     for (std::int64_t k = 0; k < d.k; ++k)
       for (std::int64_t r = 0; r < d.r; ++r)
         for (std::int64_t s = 0; s < d.s; ++s)
-          for (std::int64_t c = 0; c < d.c; ++c) {
+          for (std::int64_t c = 0; c < at.inner(); ++c) {
             double total = 0;
             for (std::int64_t n = 0; n < d.n; ++n)
               for (std::int64_t p = 0; p < d.p; ++p)
                 for (std::int64_t q = 0; q < d.q; ++q) {
                   const std::int64_t row = p * d.stride + r - d.pad_top, column = q * d.stride + s - d.pad_left;
                   if (!inside(row, d.h) || !inside(column, d.w)) continue;
-                  total += static_cast<double>(dy.as<T>()[at.y(n, p, q) + k]) * x.as<T>()[at.x(n, row, column) + c];
+                  total +=
+                      static_cast<double>(dy.as<T>()[at.y(n, p, q) + k]) * x.as<T>()[at.x(n, row, column) + at.first(k) + c];
                 }
             write(dw.view.as<T>()[at.w(k, r, s) + c], total, dw.accumulate);
           }

@@ -1,16 +1,10 @@
-// Reference kernels without sums: add, scale, activations, dropout, permute, copy_columns.
+// Reference kernels without sums: conversions, activations, dropout, permute, copy_columns.
 #include "kernels/philox.h"
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
 namespace tessera::kernels::reference {
-
-void add(Stream&, ConstView a, ConstView b, View y) {
-  with_real("add", y.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    for (std::int64_t i = 0; i < y.count(); ++i) y.as<T>()[i] = a.as<T>()[i] + b.as<T>()[i];
-  });
-}
 
 void convert(Stream&, ConstView x, Gradient y) {
   with_any_real("convert", x.dtype, [&](auto from) {
@@ -26,14 +20,6 @@ void convert(Stream&, ConstView x, Gradient y) {
   });
 }
 
-void scale(Stream&, double alpha, ConstView factor, ConstView x, Gradient y) {
-  with_real("scale", x.dtype, [&](auto zero) {
-    using T = decltype(zero);
-    const double by = factor ? alpha * *factor.as<T>() : alpha;
-    for (std::int64_t i = 0; i < x.count(); ++i) write(y.view.as<T>()[i], by * x.as<T>()[i], y.accumulate);
-  });
-}
-
 void activation_forward(Stream&, Activation f, ConstView x, View y) {
   with_real("activation_forward", x.dtype, [&](auto zero) {
     using T = decltype(zero);
@@ -41,11 +27,11 @@ void activation_forward(Stream&, Activation f, ConstView x, View y) {
   });
 }
 
-void activation_backward(Stream&, Activation f, ConstView y, ConstView dy, Gradient dx) {
-  with_real("activation_backward", y.dtype, [&](auto zero) {
+void activation_backward(Stream&, Activation f, ConstView v, ConstView dy, Gradient dx) {
+  with_real("activation_backward", v.dtype, [&](auto zero) {
     using T = decltype(zero);
-    for (std::int64_t i = 0; i < y.count(); ++i)
-      write(dx.view.as<T>()[i], activation_gradient(f, y.as<T>()[i], dy.as<T>()[i]), dx.accumulate);
+    for (std::int64_t i = 0; i < v.count(); ++i)
+      write(dx.view.as<T>()[i], activation_gradient(f, v.as<T>()[i], dy.as<T>()[i]), dx.accumulate);
   });
 }
 

@@ -1,6 +1,7 @@
 // Reference losses and metrics.
 #include <algorithm>
 
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 

@@ -1,4 +1,5 @@
 // Reference matrix product.
+#include "kernels/reference/activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 

@@ -1,4 +1,6 @@
 // Reference pooling.
+#include <vector>
+
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -53,6 +55,49 @@ void max_pool_backward(Stream&, const Pool2dShape& d, ConstView dy, ConstView in
       const std::int64_t h = p * d.stride + r - d.pad_top, w = q * d.stride + s - d.pad_left;
       to[input_at(d, n, h, w, c)] += dy.as<T>()[i];
     });
+  });
+}
+
+namespace {
+
+// Calls visit(input element) for the cells of a window inside the input; the number that its sum is divided by.
+template <class Visit>
+double for_each_cell(const Pool2dShape& d, bool count_padding, std::int64_t n, std::int64_t p, std::int64_t q,
+                     std::int64_t c, Visit&& visit) {
+  std::int64_t cells = 0;
+  for (std::int64_t r = 0; r < d.r; ++r)
+    for (std::int64_t s = 0; s < d.s; ++s) {
+      const std::int64_t h = p * d.stride + r - d.pad_top, w = q * d.stride + s - d.pad_left;
+      if (h < 0 || h >= d.h || w < 0 || w >= d.w) continue;
+      visit(input_at(d, n, h, w, c));
+      ++cells;
+    }
+  return static_cast<double>(count_padding ? d.r * d.s : cells);
+}
+
+}  // namespace
+
+void average_pool_forward(Stream&, const Pool2dShape& d, bool count_padding, ConstView x, View y) {
+  with_real("average_pool_forward", x.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for_each_output(d, [&](std::int64_t i, std::int64_t n, std::int64_t p, std::int64_t q, std::int64_t c) {
+      double total = 0;
+      const double number = for_each_cell(d, count_padding, n, p, q, c, [&](std::int64_t at) { total += x.as<T>()[at]; });
+      write(y.as<T>()[i], total / number, false);
+    });
+  });
+}
+
+void average_pool_backward(Stream&, const Pool2dShape& d, bool count_padding, ConstView dy, Gradient dx) {
+  with_real("average_pool_backward", dy.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    std::vector<double> total(static_cast<std::size_t>(dx.view.count()));
+    for_each_output(d, [&](std::int64_t i, std::int64_t n, std::int64_t p, std::int64_t q, std::int64_t c) {
+      const double number = for_each_cell(d, count_padding, n, p, q, c, [](std::int64_t) {});
+      for_each_cell(d, count_padding, n, p, q, c,
+                    [&](std::int64_t at) { total[static_cast<std::size_t>(at)] += dy.as<T>()[i] / number; });
+    });
+    for (std::size_t i = 0; i < total.size(); ++i) write(dx.view.as<T>()[i], total[i], dx.accumulate);
   });
 }
 

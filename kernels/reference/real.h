@@ -1,11 +1,10 @@
-// What all reference kernels share: the choice of element type, writing a gradient, activations.
+// What all reference kernels share: the choice of element type, writing a gradient.
 #pragma once
 
 #include <cmath>
 #include <type_traits>
 
 #include "kernels/errors.h"
-#include "kernels/params.h"
 #include "kernels/view.h"
 
 namespace tessera::kernels::reference {
@@ -42,25 +41,6 @@ T rounded(double x) {
 template <class T>
 void write(T& to, double value, bool accumulate) {
   to = static_cast<T>(accumulate ? static_cast<double>(to) + value : value);
-}
-
-inline double activate(Activation f, double x) {
-  switch (f) {
-    case Activation::none: return x;
-    case Activation::relu: return x > 0 || std::isnan(x) ? x : 0;
-    case Activation::sigmoid: return 1 / (1 + std::exp(-x));
-  }
-  return x;
-}
-
-// f'(x) · dy, from y = f(x).
-inline double activation_gradient(Activation f, double y, double dy) {
-  switch (f) {
-    case Activation::none: return dy;
-    case Activation::relu: return y > 0 ? dy : 0;
-    case Activation::sigmoid: return dy * y * (1 - y);
-  }
-  return dy;
 }
 
 }  // namespace tessera::kernels::reference

@@ -45,6 +45,7 @@ bool serves(const Conv2dProblem& p) {
   if (p.type != DType::f32 && !bf16) return false;
   if (p.result != (p.operation == Conv2dOperation::backward_weights ? DType::f32 : p.type)) return false;
   if (widens(p) && p.accumulate) return false;
+  if (d.groups != 1) return false;
 
   for (std::int64_t extent : {d.n, d.h, d.w, d.c, d.k, d.r, d.s, d.p, d.q, d.stride})
     if (extent < 1) return false;

@@ -69,7 +69,7 @@ void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, C
   const View share = dx.accumulate ? workspace.take_like(dx.view) : dx.view;
   operands.back().second = share.data;
   Session::of(stream).run(*plan, operands, workspace.take(plan->workspace_bytes()));
-  if (dx.accumulate) cuda_backend().add(stream, dx.view, share, dx.view);
+  if (dx.accumulate) cuda_backend().arithmetic(stream, Arithmetic::add, dx.view, share, {dx.view, false});
 }
 
 }  // namespace tessera::kernels::vendor

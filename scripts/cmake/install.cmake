@@ -9,7 +9,8 @@ set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/Tessera)
 foreach(storey kernels engine models)
   set_target_properties(tessera_${storey} PROPERTIES EXPORT_NAME ${storey})
   target_compile_features(tessera_${storey} PUBLIC cxx_std_20)
-  target_include_directories(tessera_${storey} PUBLIC $<INSTALL_INTERFACE:${include_dir}>)
+  target_include_directories(tessera_${storey} PUBLIC $<INSTALL_INTERFACE:${include_dir}>
+                                                      $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)  # <tessera/tessera.h>
   # With BUILD_SHARED_LIBS: found beside one another wherever the whole installation is moved.
   set_target_properties(tessera_${storey} PROPERTIES INSTALL_RPATH $ORIGIN VERSION ${PROJECT_VERSION}
                         SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR} DEFINE_SYMBOL "")
@@ -23,6 +24,7 @@ file(GLOB model_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/*.h)
 install(FILES ${kernel_headers} DESTINATION ${include_dir}/kernels)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/engine DESTINATION ${include_dir} FILES_MATCHING PATTERN "*.h")
 install(FILES ${model_headers} DESTINATION ${include_dir}/models)
+install(FILES ${PROJECT_SOURCE_DIR}/tessera/tessera.h DESTINATION ${include_dir})
 
 if(TESSERA_APPS AND CLI11_FOUND)
   # The other names are words that shells and other programs own: `tessera export`, not `export`.

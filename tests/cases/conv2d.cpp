@@ -27,6 +27,7 @@ std::string text(const Conv2dShape& d) {
   const auto number = [](std::int64_t v) { return std::to_string(v); };
   std::string t = number(d.r) + "x" + number(d.s) + " s" + number(d.stride) + " c" + number(d.c) + " k" + number(d.k) + " " +
                   number(d.h) + "x" + number(d.w) + " to " + number(d.p) + "x" + number(d.q) + " n" + number(d.n);
+  if (d.groups != 1) t += " groups" + number(d.groups);
   if (d.pad_top != 0 || d.pad_left != 0) t += " pad" + number(d.pad_top) + number(d.pad_left);
   return t;
 }
@@ -38,25 +39,23 @@ struct Epilogue {
 
 void add_forward(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, const Epilogue& e) {
   const Activation f = e.activation;
-  SlotCase c{
-      .slot = "conv2d_forward",
-      .variant = text(d) + (e.scale ? " scale" : "") + (e.shift ? " shift" : "") + (e.residual ? " residual" : "") +
-                 (f == Activation::relu      ? " relu"
-                  : f == Activation::sigmoid ? " sigmoid"
-                                             : ""),
-      .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c}), output("y", {d.n, d.p, d.q, d.k})},
-      .call =
-          [d, f](Stream& s, const Operands& o) {
-            s.backend.conv2d_forward(s, d, o["x"], o["w"],
-                                     {.scale = o.optional("scale"),
-                                      .shift = o.optional("shift"),
-                                      .residual = o.optional("residual"),
-                                      .activation = f},
-                                     o["y"]);
-          },
-      .tolerance = 1e-5,
-      .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
-      .size = size};
+  SlotCase c{.slot = "conv2d_forward",
+             .variant = text(d) + (e.scale ? " scale" : "") + (e.shift ? " shift" : "") + (e.residual ? " residual" : "") +
+                        (f == Activation::none ? "" : std::string(" ") + name_of(f)),
+             .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c / d.groups}),
+                          output("y", {d.n, d.p, d.q, d.k})},
+             .call =
+                 [d, f](Stream& s, const Operands& o) {
+                   s.backend.conv2d_forward(s, d, o["x"], o["w"],
+                                            {.scale = o.optional("scale"),
+                                             .shift = o.optional("shift"),
+                                             .residual = o.optional("residual"),
+                                             .activation = f},
+                                            o["y"]);
+                 },
+             .tolerance = 1e-5,
+             .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c / d.groups),
+             .size = size};
   if (e.scale) c.operands.push_back(input("scale", {d.k}, normal(1, 0.3), Element::parameter));
   if (e.shift) c.operands.push_back(input("shift", {d.k}, normal(), Element::parameter));
   if (e.residual) c.operands.push_back(input("residual", {d.n, d.p, d.q, d.k}));
@@ -67,7 +66,7 @@ void add_statistics(std::vector<SlotCase>& all, const Conv2dShape& d, Size size,
   const std::int64_t slices = (d.n * d.p * d.q + statistics_rows - 1) / statistics_rows;
   SlotCase c{.slot = "conv2d_forward_statistics",
              .variant = text(d) + (bias ? " bias" : ""),
-             .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c}),
+             .operands = {input("x", {d.n, d.h, d.w, d.c}), input("w", {d.k, d.r, d.s, d.c / d.groups}),
                           output("y", {d.n, d.p, d.q, d.k}), output("statistics", {slices, 2, d.k}, Element::parameter)},
              .call =
                  [d](Stream& s, const Operands& o) {
@@ -75,7 +74,7 @@ void add_statistics(std::vector<SlotCase>& all, const Conv2dShape& d, Size size,
                  },
              .tolerance = 1e-5,
              .bf16_tolerance = 4e-3,  // the slices' sums are of rounded values
-             .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+             .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c / d.groups),
              .size = size};
   if (bias) c.operands.push_back(input("bias", {d.k}, normal(), Element::parameter));
   all.push_back(std::move(c));
@@ -84,12 +83,12 @@ void add_statistics(std::vector<SlotCase>& all, const Conv2dShape& d, Size size,
 void add_backward_data(std::vector<SlotCase>& all, const Conv2dShape& d, Size size) {
   all.push_back({.slot = "conv2d_backward_data",
                  .variant = text(d),
-                 .operands = {input("dy", {d.n, d.p, d.q, d.k}), input("w", {d.k, d.r, d.s, d.c}),
+                 .operands = {input("dy", {d.n, d.p, d.q, d.k}), input("w", {d.k, d.r, d.s, d.c / d.groups}),
                               gradient("dx", {d.n, d.h, d.w, d.c})},
                  .call = [d](Stream& s,
                              const Operands& o) { s.backend.conv2d_backward_data(s, d, o["dy"], o["w"], o.gradient("dx")); },
                  .tolerance = 1e-5,
-                 .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+                 .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c / d.groups),
                  .size = size});
 }
 
@@ -98,11 +97,11 @@ void add_backward_weights(std::vector<SlotCase>& all, const Conv2dShape& d, Size
       {.slot = "conv2d_backward_weights",
        .variant = text(d),
        .operands = {input("x", {d.n, d.h, d.w, d.c}), input("dy", {d.n, d.p, d.q, d.k}),
-                    gradient("dw", {d.k, d.r, d.s, d.c}, Element::parameter)},
+                    gradient("dw", {d.k, d.r, d.s, d.c / d.groups}, Element::parameter)},
        .call = [d](Stream& s,
                    const Operands& o) { s.backend.conv2d_backward_weights(s, d, o["x"], o["dy"], o.gradient("dw")); },
        .tolerance = 1e-5,
-       .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c),
+       .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c / d.groups),
        .size = size});
 }
 
@@ -195,10 +194,36 @@ std::vector<Listed> shapes() {
   };
 }
 
+Conv2dShape grouped(Conv2dShape d, std::int64_t groups) {
+  d.groups = groups;
+  return d;
+}
+
+// Depthwise with one filter a channel and with several, groups of several channels, all around vectors, warps and slices.
+std::vector<Listed> grouped_shapes() {
+  using enum Size;
+  return {
+      {grouped(shape(2, 5, 7, 2, 2, 3, 1, 1, 1), 2), quick},
+      {grouped(shape(2, 7, 6, 33, 33, 3, 1, 1, 1), 33), quick},
+      {grouped(shape(1, 9, 8, 65, 65, 3, 2, 1, 1), 65), quick},
+      {grouped(shape(2, 8, 8, 16, 16, 5, 1, 2, 2), 16), quick},
+      {grouped(shape(1, 6, 5, 6, 18, 3, 1, 1, 1), 6), quick},
+      {grouped(shape(2, 6, 7, 12, 8, 3, 1, 1, 1), 4), quick},
+      {grouped(shape(1, 8, 8, 10, 6, 3, 2, 0, 1), 2), quick},
+      {grouped(shape(3, 4, 5, 8, 12, 1, 2, 0, 0), 4), quick},
+      {grouped(shape(1, 25, 24, 8, 8, 3, 1, 1, 1), 8), quick},
+      {grouped(shape(5, 16, 16, 96, 96, 3, 1, 1, 1), 96), medium},
+      {grouped(shape(3, 16, 16, 64, 64, 3, 2, 1, 1), 8), medium},
+      {grouped(shape(32, 32, 32, 96, 96, 3, 1, 1, 1), 96), bench},
+      {grouped(shape(32, 16, 16, 192, 192, 3, 2, 1, 1), 192), bench},
+  };
+}
+
 }  // namespace
 
 void add_conv2d_cases(std::vector<SlotCase>& all) {
-  const std::vector<Listed> list = shapes();
+  std::vector<Listed> list = shapes();
+  for (const Listed& l : grouped_shapes()) list.push_back(l);
   for (const Listed& l : list) add_forward(all, l.shape, l.size, {});
   for (const Conv2dShape& d : {shape(2, 6, 6, 3, 5, 3, 1, 1, 1), shape(1, 5, 5, 33, 65, 3, 1, 1, 1),
                                shape(2, 12, 12, 3, 6, 5, 1, 0, 0), shape(2, 8, 8, 16, 32, 1, 2, 0, 0)}) {
@@ -211,6 +236,11 @@ void add_conv2d_cases(std::vector<SlotCase>& all) {
     add_forward(all, d, Size::quick, {.residual = true});
     add_statistics(all, d, Size::quick, false);
     add_statistics(all, d, Size::quick, true);
+  }
+  for (const Conv2dShape& d :
+       {grouped(shape(2, 7, 6, 33, 33, 3, 1, 1, 1), 33), grouped(shape(2, 6, 7, 12, 8, 3, 1, 1, 1), 4)}) {
+    add_forward(all, d, Size::quick, {.shift = true, .scale = true, .residual = true, .activation = Activation::relu});
+    add_forward(all, d, Size::quick, {.shift = true, .activation = Activation::sigmoid});
   }
   // Slices of the statistics: a second one that is not full, more than one tile of channels, sums split among blocks.
   for (const Conv2dShape& d : {shape(1, 13, 11, 3, 64, 3, 1, 1, 1), shape(1, 12, 11, 16, 72, 1, 1, 0, 0),

@@ -1,4 +1,4 @@
-// Cases of add, scale, activation_*, dropout, permute and copy_columns.
+// Cases of arithmetic, scale, activation_*, dropout, permute and copy_columns.
 #include <limits>
 
 #include "tests/cases/slot_case.h"
@@ -15,33 +15,51 @@ constexpr std::int64_t long_length = 1'048'577;
 std::string of(std::int64_t n) { return "n=" + std::to_string(n); }
 Size size_for(std::int64_t n) { return n > 100'000 ? Size::medium : Size::quick; }
 
-const char* text(Activation f) { return f == Activation::relu ? "relu" : f == Activation::sigmoid ? "sigmoid" : "none"; }
-
-void add_add(std::vector<SlotCase>& all) {
-  const auto call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["y"]); };
-  const auto one = [&](std::int64_t n) {
-    all.push_back({.slot = "add",
-                   .variant = of(n),
-                   .operands = {input("a", {n}), input("b", {n}), output("y", {n})},
-                   .call = call,
-                   .tolerance = 2e-7,
-                   .flops = static_cast<double>(n),
-                   .size = size_for(n)});
+void add_arithmetic(std::vector<SlotCase>& all) {
+  struct Operation {
+    Arithmetic kind;
+    const char* word;
   };
-  for (std::int64_t n : lengths) one(n);
-  one(long_length);
-  all.push_back({.slot = "add",
-                 .variant = "rank 4",
-                 .operands = {input("a", {2, 3, 5, 7}), input("b", {2, 3, 5, 7}), output("y", {2, 3, 5, 7})},
-                 .call = call});
-  all.push_back({.slot = "add",
-                 .variant = "in place of a",
-                 .operands = {in_out("a", {67}), input("b", {67})},
-                 .call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["a"]); }});
-  all.push_back({.slot = "add",
-                 .variant = "in place of b",
-                 .operands = {input("a", {67}), in_out("b", {67})},
-                 .call = [](Stream& s, const Operands& o) { s.backend.add(s, o["a"], o["b"], o["b"]); }});
+  const Operation operations[] = {{Arithmetic::add, "plus"},
+                                  {Arithmetic::subtract, "minus"},
+                                  {Arithmetic::multiply, "times"},
+                                  {Arithmetic::divide, "over"}};
+  const auto call = [](Arithmetic kind) {
+    return [kind](Stream& s, const Operands& o) { s.backend.arithmetic(s, kind, o["a"], o["b"], o.gradient("y")); };
+  };
+  const auto one = [&](const Operation& op, const std::string& variant, Operand a, Operand b, Dims y) {
+    if (op.kind == Arithmetic::divide) b.fill = uniform(0.5, 2);
+    all.push_back({.slot = "arithmetic",
+                   .variant = variant,
+                   .operands = {std::move(a), std::move(b), gradient("y", y)},
+                   .call = call(op.kind),
+                   .tolerance = 5e-7,
+                   .flops = static_cast<double>(y.count()),
+                   .size = size_for(y.count())});
+  };
+  for (const Operation& op : operations) {
+    const std::string sign = std::string(" ") + op.word + " ";
+    for (std::int64_t n : lengths) one(op, "a" + sign + "b " + of(n), input("a", {n}), input("b", {n}), {n});
+    const auto spread = [](const char* name, Dims dims) { return input(name, dims, normal(), Element::parameter); };
+    for (const Dims& d : {Dims{5, 257}, Dims{67, 3}, Dims{2, 3, 5, 8}, Dims{1100, 1}, Dims{33, 64}}) {
+      one(op, "a" + sign + "row " + extents(d), input("a", d), spread("b", {d.last()}), d);
+      one(op, "row" + sign + "b " + extents(d), spread("a", {d.last()}), input("b", d), d);
+      if (d.last() == 1) continue;
+      one(op, "a" + sign + "one " + extents(d), input("a", d), spread("b", {1}), d);
+      one(op, "one" + sign + "b " + extents(d), spread("a", {1}), input("b", d), d);
+    }
+  }
+  one(operations[0], "a plus b " + of(long_length), input("a", {long_length}), input("b", {long_length}), {long_length});
+  const auto in_place = [&](const char* of, const char* other) {
+    all.push_back({.slot = "arithmetic",
+                   .variant = std::string("in place of ") + of,
+                   .operands = {in_out(of, {67}), input(other, {67})},
+                   .call = [of](Stream& s, const Operands& o) {
+                     s.backend.arithmetic(s, Arithmetic::subtract, o["a"], o["b"], {o[of], false});
+                   }});
+  };
+  in_place("a", "b");
+  in_place("b", "a");
 }
 
 void add_scale(std::vector<SlotCase>& all) {
@@ -58,39 +76,51 @@ void add_scale(std::vector<SlotCase>& all) {
   };
   for (std::int64_t n : lengths) one(n, n % 4 == 3);
   one(long_length, true);
+  for (const auto& [x, y] : {std::pair<Dims, Dims>{{1}, {513}}, {{33}, {7, 33}}, {{8}, {3, 5, 8}}})
+    all.push_back({.slot = "scale",
+                   .variant = extents(x) + " spread over " + extents(y),
+                   .operands = {input("x", x, normal(), Element::parameter), gradient("y", y)},
+                   .call = [](Stream& s, const Operands& o) { s.backend.scale(s, 0.3, {}, o["x"], o.gradient("y")); }});
 }
 
 void add_activation(std::vector<SlotCase>& all) {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const auto forward = [&](Activation f, std::int64_t n, const std::string& variant, Fill fill) {
     all.push_back({.slot = "activation_forward",
-                   .variant = std::string(text(f)) + " " + variant,
+                   .variant = std::string(name_of(f)) + " " + variant,
                    .operands = {input("x", {n}, std::move(fill)), output("y", {n})},
                    .call = [f](Stream& s, const Operands& o) { s.backend.activation_forward(s, f, o["x"], o["y"]); },
                    .flops = static_cast<double>(n),
                    .size = size_for(n)});
   };
-  const auto backward = [&](Activation f, std::int64_t n) {
+  const auto backward_at = [&](Activation f, std::int64_t n, const std::string& variant, Fill fill) {
     all.push_back(
         {.slot = "activation_backward",
-         .variant = std::string(text(f)) + " " + of(n),
-         .operands = {input("y", {n}, f == Activation::sigmoid ? uniform(0, 1) : normal()), input("dy", {n}),
-                      gradient("dx", {n})},
+         .variant = std::string(name_of(f)) + " " + variant,
+         .operands = {input("v", {n}, std::move(fill)), input("dy", {n}), gradient("dx", {n})},
          .call = [f](Stream& s,
-                     const Operands& o) { s.backend.activation_backward(s, f, o["y"], o["dy"], o.gradient("dx")); },
+                     const Operands& o) { s.backend.activation_backward(s, f, o["v"], o["dy"], o.gradient("dx")); },
          .flops = 2.0 * static_cast<double>(n),
          .size = size_for(n)});
   };
-  for (Activation f : {Activation::relu, Activation::sigmoid}) {
+  const auto backward = [&](Activation f, std::int64_t n) {
+    backward_at(f, n, of(n), f == Activation::sigmoid ? uniform(0, 1) : needs_input(f) ? normal(0, 2) : normal());
+  };
+  for (const auto& [f, name, from_input] : activations) {
+    if (f == Activation::none) continue;
     for (std::int64_t n : lengths) forward(f, n, of(n), normal()), backward(f, n);
     forward(f, long_length, of(long_length), normal());
     backward(f, long_length);
-    forward(f, 37, "extremes", listed({0.0, -0.0, nan, inf, -inf, 100, -100, 1e-30, -1e-30, 30, -30}));
+    // x·Φ(x) and its like are 0·∞ at −∞.
+    const double least = from_input ? -200 : -inf;
+    forward(f, 37, "extremes", listed({0.0, -0.0, nan, inf, least, 100, -100, 1e-30, -1e-30, 30, -30, 9, -9, -4, -13.5}));
+    backward_at(f, 44, "extremes",
+                from_input ? listed({0.0, -0.0, nan, 100, -100, 1e-30, 30, -30, 9, -9, -4}) : listed({0.0, 1.0, nan, 0.5}));
     all.push_back({.slot = "activation_backward",
-                   .variant = std::string(text(f)) + " in place",
-                   .operands = {input("y", {67}, listed({0.0, 0.5, 1.0, 0.25, -0.0})), in_out("dy", {67})},
+                   .variant = std::string(name_of(f)) + " in place",
+                   .operands = {input("v", {67}, listed({0.0, 0.5, 1.0, 0.25, -0.0})), in_out("dy", {67})},
                    .call = [f](Stream& s, const Operands& o) {
-                     s.backend.activation_backward(s, f, o["y"], o["dy"], {o["dy"], false});
+                     s.backend.activation_backward(s, f, o["v"], o["dy"], {o["dy"], false});
                    }});
   }
 }
@@ -199,7 +229,7 @@ void add_convert(std::vector<SlotCase>& all) {
 }  // namespace
 
 void add_elementwise_cases(std::vector<SlotCase>& all) {
-  add_add(all);
+  add_arithmetic(all);
   add_convert(all);
   add_scale(all);
   add_activation(all);

@@ -1,4 +1,4 @@
-// Cases of max_pool_* and global_average_pool_*.
+// Cases of max_pool_*, average_pool_* and global_average_pool_*.
 #include <limits>
 
 #include "tests/cases/slot_case.h"
@@ -94,6 +94,47 @@ void add_max_pool(std::vector<SlotCase>& all) {
 }
 
 void add_average_pool(std::vector<SlotCase>& all) {
+  struct Listed {
+    Pool2dShape shape;
+    Size size = Size::quick;
+  };
+  for (const Listed& l : std::initializer_list<Listed>{{shape(1, 2, 2, 1, 2, 2, 0, 0)},
+                                                       {shape(2, 8, 8, 6, 2, 2, 0, 0)},
+                                                       {shape(2, 7, 9, 33, 2, 2, 0, 0)},
+                                                       {shape(2, 8, 8, 16, 3, 2, 0, 1)},
+                                                       {shape(1, 9, 7, 31, 3, 2, 1, 1)},
+                                                       {shape(2, 5, 6, 5, 3, 1, 1, 1)},
+                                                       {shape(1, 6, 6, 32, 2, 1, 0, 1)},
+                                                       {shape(1, 7, 7, 4, 5, 3, 2, 2)},
+                                                       {shape(2, 6, 6, 8, 2, 3, 0, 0)},  // cells that no window reads
+                                                       {shape(32, 32, 32, 64, 2, 2, 0, 0), Size::medium},
+                                                       {shape(32, 16, 16, 64, 3, 2, 1, 1), Size::medium}})
+    for (bool count_padding : {false, true}) {
+      const Pool2dShape& d = l.shape;
+      const Dims x{d.n, d.h, d.w, d.c}, y{d.n, d.p, d.q, d.c};
+      const std::string variant = text(d) + (count_padding ? " counting padding" : "");
+      const double flops = static_cast<double>(y.count() * d.r * d.s);
+      all.push_back({.slot = "average_pool_forward",
+                     .variant = variant,
+                     .operands = {input("x", x, normal(1)), output("y", y)},
+                     .call = [d, count_padding](
+                                 Stream& s,
+                                 const Operands& o) { s.backend.average_pool_forward(s, d, count_padding, o["x"], o["y"]); },
+                     .flops = flops,
+                     .size = l.size});
+      all.push_back({.slot = "average_pool_backward",
+                     .variant = variant,
+                     .operands = {input("dy", y), gradient("dx", x)},
+                     .call =
+                         [d, count_padding](Stream& s, const Operands& o) {
+                           s.backend.average_pool_backward(s, d, count_padding, o["dy"], o.gradient("dx"));
+                         },
+                     .flops = flops,
+                     .size = l.size});
+    }
+}
+
+void add_global_average_pool(std::vector<SlotCase>& all) {
   const auto one = [&](Dims x, Size size) {
     const std::string variant = extents(x);
     all.push_back({.slot = "global_average_pool_forward",
@@ -122,6 +163,7 @@ void add_average_pool(std::vector<SlotCase>& all) {
 void add_pool_cases(std::vector<SlotCase>& all) {
   add_max_pool(all);
   add_average_pool(all);
+  add_global_average_pool(all);
 }
 
 }  // namespace tessera::cases

@@ -110,7 +110,8 @@ double largest_magnitude(const std::vector<double>& values) {
 
 // Kernels that read whole vectors where they can: one case of each once more, with every operand one element off.
 void add_unaligned(std::vector<SlotCase>& all) {
-  const char* const again[] = {"add/n=1025",
+  const char* const again[] = {"arithmetic/a plus b n=1025",
+                               "arithmetic/a times row 5x257",
                                "convert/to bf16 n=1031",
                                "convert/from bf16 n=1031",
                                "scale/n=255 with factor",
@@ -201,6 +202,7 @@ std::vector<SlotCase> slot_cases() {
   add_conv2d_cases(all);
   add_pool_cases(all);
   add_batch_norm_cases(all);
+  add_layer_norm_cases(all);
   add_loss_cases(all);
   add_optimizer_cases(all);
   add_gather_cases(all);

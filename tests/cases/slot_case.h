@@ -192,6 +192,7 @@ void add_matmul_cases(std::vector<SlotCase>&);
 void add_conv2d_cases(std::vector<SlotCase>&);
 void add_pool_cases(std::vector<SlotCase>&);
 void add_batch_norm_cases(std::vector<SlotCase>&);
+void add_layer_norm_cases(std::vector<SlotCase>&);
 void add_loss_cases(std::vector<SlotCase>&);
 void add_optimizer_cases(std::vector<SlotCase>&);
 void add_gather_cases(std::vector<SlotCase>&);

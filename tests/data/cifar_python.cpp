@@ -106,7 +106,7 @@ TEST_CASE("class names of a python folder that are not sane are replaced", "[cif
     put(folder / "batches.meta", meta);
     const Dataset data = open_dataset(folder.path().string());
     CHECK(data.classes[9] == "truck");
-    CHECK(data.warnings.back().find("does not hold ten class names") != std::string::npos);
+    CHECK(data.warnings[data.warnings.size() - 2].find("does not hold 10 class names") != std::string::npos);
   }
 }
 
@@ -303,8 +303,7 @@ TEST_CASE("hostile archives are refused, and nothing is written", "[tar][hostile
       {"tar cut", gzip(good.substr(0, 5000)), "ends too early"},
       {"tar without its end", gzip(good.substr(0, good.size() - 1024)), "ends too early"},
       {"no batches", gzip(tar({{.name = "readme", .content = "hello"}})), "holds no data_batch_*"},
-      {"no test batch", gzip(tar({{.name = "data_batch_1.bin", .content = record}})), "but no test_batch.bin"},
-      {"no training batch", gzip(tar({{.name = "test_batch.bin", .content = record}})), "no data_batch_*.bin"},
+      {"names alone", gzip(tar({{.name = "batches.meta.txt", .content = "a\n"}})), "holds no data_batch_*"},
       {"a name of control characters", with({.name = "\x1b[2J/data_batch_3.bin", .content = "x"}), "\\x1b[2J"},
       {"two bytes", "\x1f\x8b", "ends too early"},
   };

@@ -22,6 +22,37 @@ TEST_CASE("what is no data set is refused and says what was looked for", "[open]
   CHECK(refusal((folder / "file").string()).find("no data set found there") != std::string::npos);
 }
 
+TEST_CASE("what was seen in place of a data set is named", "[open]") {
+  const TemporaryFolder folder;
+  const auto refusal = [&](const std::string& data) {
+    return error_of<DataError>([&] { open_dataset((folder / data).string()); });
+  };
+  fs::create_directories(folder / "outer/cifar-10-batches-bin");
+  put(folder / "outer/cifar-10-batches-bin/data_batch_1.bin", cifar_records({1, 2}));
+  put(folder / "outer/cifar-10-batches-bin/test_batch.bin", cifar_records({3}));
+  const Dataset inside = open_dataset((folder / "outer").string());
+  CHECK(inside.train.count == 2);
+  CHECK(inside.warnings[0].find("taken for the data set inside it") != std::string::npos);
+  CHECK(refusal("outer/cifar-10-batches-bin/test_batch.bin").find("give the folder, ") != std::string::npos);
+  fs::create_directories(folder / "outer/more/other");
+  put(folder / "outer/more/other/test_batch.bin", cifar_records({3}));
+  CHECK(refusal("outer").find("it holds several: give one of ") != std::string::npos);
+
+  fs::create_directories(folder / "flat/cat");
+  put(folder / "flat/cat/a.jpg", "x");
+  CHECK(refusal("flat").find("it has images in 'cat', but no train/ and test/") != std::string::npos);
+  CHECK(refusal("flat/cat").find("no folders of classes") != std::string::npos);
+  CHECK(refusal("flat/cat/a.jpg").find("it is one image") != std::string::npos);
+  fs::create_directories(folder / "photos/train/cat");
+  CHECK(refusal("photos/train").find("the folder above it is a data set") != std::string::npos);
+  fs::create_directories(folder / "download");
+  CHECK(refusal("download").find("the folder is empty") != std::string::npos);
+  put(folder / "download/data.zip", std::string("PK\3\4", 4) + "x");
+  CHECK(refusal("download").find("it holds 'data.zip': unpack that") != std::string::npos);
+  CHECK(refusal("download/data.zip").find("it is an archive that is not read in place") != std::string::npos);
+  CHECK(open_dataset("synthetic").warnings.empty());
+}
+
 TEST_CASE("generated data is a function of the seed and the place alone", "[synthetic]") {
   const Dataset a = open_dataset("synthetic"), b = open_dataset("synthetic");
   CHECK(a.train.count == 2000);

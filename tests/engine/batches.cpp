@@ -6,6 +6,9 @@
 #include <numeric>
 
 #include "engine/core/random.h"
+#include "engine/ops/elementwise.h"
+#include "engine/ops/loss.h"
+#include "engine/train/fit.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"
@@ -94,7 +97,7 @@ TEST_CASE("batches hold the samples of the order, prepared as told") {
     const auto device = open(name);
     for (const kernels::GatherParams& params : {plain, normalized, augmented}) {
       INFO(name << ", mean " << params.mean[0] << ", crop " << params.crop_padding);
-      BatchSource source(DeviceImages::upload(set, device), params);
+      ImageBatches source(DeviceImages::upload(set, device), params);
       StepStateBuffer state(device);
       state.write({.epoch = 3, .position = 0});
       check_batch(source.draw(4, state.device_pointer()), set, {0, 1, 2, 3}, params, 3);  // file order to begin with
@@ -121,4 +124,62 @@ TEST_CASE("the step state in device memory is the last one written, however many
     REQUIRE(read.position == 3 * i);
     REQUIRE(read.learning_rate[0] == 0.5);
   }
+}
+
+namespace {
+
+// One linear layer and a squared error, for a program's own numbers; targets are negative.
+struct Line : Network {
+  void visit(Visitor& v) override { v("line", line); }
+  Variable forward(const Context& context, const Variable& x) override { return line(context, x); }
+  Variable loss(const Context&, const Variable& y, const Tensor& target) override {
+    return l2_penalty(add(y, target), 1 / static_cast<double>(target.count()));
+  }
+  Linear line{2, 1, {}};
+};
+
+}  // namespace
+
+TEST_CASE("a program's own numbers: batches in order, a network trained on targets, outputs without labels") {
+  std::vector<float> x, y;
+  for (int i = 0; i < 21; ++i) {
+    x.insert(x.end(), {0.1f * static_cast<float>(i) - 1, 0.05f * static_cast<float>(i * 7 % 21)});
+    y.push_back(-(2 * x[x.size() - 2] - x.back() + 0.5f));
+  }
+  for (const std::string& name : fast_backends()) {
+    INFO(name);
+    const auto device = open(name);
+    const Tensor inputs = Tensor::from(device, {21, 2}, std::span<const float>(x));
+    TensorBatches source(inputs, Tensor::from(device, {21, 1}, std::span<const float>(y)));
+    CHECK(source.count() == 21);
+    std::vector<std::int32_t> order(21);
+    for (int i = 0; i < 21; ++i) order[static_cast<std::size_t>(i)] = 20 - i;
+    source.set_order(order);
+    source.prepare(19, 2);
+    const Batch batch = source.draw(2, nullptr);
+    CHECK(batch.x.to_host<float>() == std::vector<float>{x[2], x[3], x[0], x[1]});
+    CHECK(batch.y.to_host<float>() == std::vector<float>{y[1], y[0]});
+
+    Line network;
+    ParameterStore parameters(network, device, 3);
+    Recipe recipe;
+    recipe.batch_size = 8, recipe.epochs = 150;  // the last batch has 5
+    recipe.optimizer = Sgd::Options{.learning_rate = 0.2};
+    Fit fit(network, parameters, recipe, source, &source);
+    CHECK(fit.run() == FitEnd::finished);
+    const HistoryRow last = fit.host_state().history.back();
+    CHECK(last.validation->loss < 1e-6);
+    CHECK(last.validation->samples == 21);
+    CHECK(last.validation->accuracy == 0);
+    CHECK(last.train.loss < 1e-6);
+
+    source.set_order(order);
+    const std::vector<float> outputs = predict(network, source, 4);
+    REQUIRE(outputs.size() == 21);
+    for (std::size_t i = 0; i < 21; ++i) CHECK(outputs[i] == Approx(-y[20 - i]).margin(1e-3));
+  }
+  const auto device = training_device();
+  const Tensor three = Tensor::zeros(device, {3, 2}, DType::f32), two = Tensor::zeros(device, {2}, DType::i32);
+  CHECK_THROWS_AS(TensorBatches(three, two), ShapeError);
+  CHECK_THROWS_AS(TensorBatches(two, two), ShapeError);
 }

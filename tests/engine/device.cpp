@@ -153,7 +153,7 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
   TinyNetwork network;
   ParameterStore store(network, device, 5);
   const auto optimizer = make_optimizer(Adam::Options{}, store);
-  const BatchSource source(DeviceImages::upload(tiny_images(32, 3), device), {});
+  const ImageBatches source(DeviceImages::upload(tiny_images(32, 3), device), {});
   TrainStep step(network, store, *optimizer, source, 1, 0);
 
   struct Places : LayerObserver {

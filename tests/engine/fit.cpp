@@ -21,7 +21,7 @@ struct Trainee {
       : device(training_device()),
         network(options),
         store(network, device, 6),
-        optimizer(make_optimizer(config, store)),
+        optimizer(config),
         train(DeviceImages::upload(tiny_images(image_count, 1), device), params(augment)),
         validation(DeviceImages::upload(tiny_images(20, 2), device), params(false)) {}
 
@@ -34,7 +34,8 @@ struct Trainee {
   std::vector<Tensor> tensors() const {
     std::vector<Tensor> all{store.values()};
     for (const Buffer* buffer : store.buffers()) all.push_back(buffer->value());
-    for (const auto& [name, tensor] : optimizer->memory()) all.push_back(tensor);
+    if (loop)
+      for (const auto& [name, tensor] : loop->optimizer().memory()) all.push_back(tensor);
     return all;
   }
   std::vector<std::vector<float>> snapshot() const {
@@ -42,16 +43,22 @@ struct Trainee {
     for (const Tensor& tensor : tensors()) values.push_back(tensor.to_host<float>());
     return values;
   }
-  void restore(const std::vector<std::vector<float>>& values) {
+  Fit& begin(Recipe recipe, const FitLimits& limits, FitState state, bool validate) {
+    recipe.optimizer = optimizer;
+    loop.emplace(network, store, recipe, train, validate ? &validation : nullptr, limits, std::move(state));
     std::size_t i = 0;
-    for (const Tensor& tensor : tensors()) tensor.copy_from(std::span<const float>(values.at(i++)));
+    if (!restored.empty())
+      for (const Tensor& tensor : tensors()) tensor.copy_from(std::span<const float>(restored.at(i++)));
+    return *loop;
   }
 
   std::shared_ptr<Device> device;
   TinyNetwork network;
   ParameterStore store;
-  std::unique_ptr<Optimizer> optimizer;
-  BatchSource train, validation;
+  OptimizerOptions optimizer;
+  ImageBatches train, validation;
+  std::optional<Fit> loop;
+  std::vector<std::vector<float>> restored;  // what the loop begins with; empty: initial values
 };
 
 struct Watcher : FitObserver {
@@ -71,8 +78,14 @@ struct Watcher : FitObserver {
   std::string events;
 };
 
-FitPlan plan(std::int64_t epochs, double learning_rate = 0.01) {
-  return {.batch_size = batch_size, .epochs = epochs, .max_steps = {}, .learning_rate = learning_rate, .seed = 21};
+struct Plan : Recipe {
+  FitLimits limits;
+};
+
+Plan plan(std::int64_t epochs) {
+  Plan p;
+  p.batch_size = batch_size, p.epochs = epochs, p.seed = 21;
+  return p;
 }
 
 struct Outcome {
@@ -81,11 +94,11 @@ struct Outcome {
   Watcher seen;
 };
 
-Outcome fit(Trainee& t, const FitPlan& p, FitState state = {}, std::function<void(const Fit&)> after_step = {},
+Outcome fit(Trainee& t, const Plan& p, FitState state = {}, std::function<void(const Fit&)> after_step = {},
             bool validate = true) {
   Watcher watcher;
   watcher.after_step = std::move(after_step);
-  Fit loop(t.network, t.store, *t.optimizer, t.train, validate ? &t.validation : nullptr, p, std::move(state));
+  Fit& loop = t.begin(p, p.limits, std::move(state), validate);
   loop.add(watcher);
   const FitEnd end = loop.run();
   return {end, loop.state(), watcher};
@@ -127,11 +140,12 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
     bool augment;
     std::int64_t every;
   };
-  for (const Case& c : {Case{"sgd", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0, false, 0},
-                        Case{"sgd, dropout, augmented", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0.3, true, 0},
-                        Case{"adam", Adam::Options{}, 0, false, 0},
-                        Case{"adam, dropout, evaluated every 3 steps", AdamKeras::Options{}, 0.3, false, 3}}) {
-    FitPlan p = plan(3);
+  for (const Case& c :
+       {Case{"sgd", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0, false, 0},
+        Case{"sgd, dropout, augmented", Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, 0.3, true, 0},
+        Case{"adam", Adam::Options{.learning_rate = 0.01}, 0, false, 0},
+        Case{"adam, dropout, evaluated every 3 steps", AdamKeras::Options{.learning_rate = 0.01}, 0.3, false, 3}}) {
+    Plan p = plan(3);
     p.evaluate_every_steps = c.every;
     p.best = BestRule::lowest_validation_loss;
     Trainee whole(c.config, {.dropout = c.dropout}, c.augment);
@@ -142,15 +156,15 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
     for (std::int64_t stop_at = 1; stop_at < 3 * steps_per_epoch; ++stop_at) {
       INFO(c.name << ", stopped after step " << stop_at);
       std::atomic<bool> stop = false;
-      FitPlan stoppable = p;
-      stoppable.stop = &stop;
+      Plan stoppable = p;
+      stoppable.limits.stop = &stop;
       Trainee first(c.config, {.dropout = c.dropout}, c.augment);
       const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == stop_at; });
       CHECK(half.end == FitEnd::stopped);
       CHECK(half.state.step == stop_at);
 
       Trainee second(c.config, {.dropout = c.dropout}, c.augment);
-      second.restore(first.snapshot());
+      second.restored = first.snapshot();
       const Outcome rest = fit(second, p, half.state);
       CHECK(rest.end == FitEnd::finished);
       check_same(rest.state, expected.state);
@@ -160,7 +174,7 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
 }
 
 TEST_CASE("training learns, and the same plan gives the same bits") {
-  Trainee a(Adam::Options{}, {}), b(Adam::Options{}, {});
+  Trainee a(Adam::Options{.learning_rate = 0.01}, {}), b(Adam::Options{.learning_rate = 0.01}, {});
   const Outcome one = fit(a, plan(6)), two = fit(b, plan(6));
   check_same(one.state, two.state);
   CHECK(a.snapshot() == b.snapshot());
@@ -169,8 +183,8 @@ TEST_CASE("training learns, and the same plan gives the same bits") {
 }
 
 TEST_CASE("a step whose gradients are not finite changes no parameter and no moment, and is counted") {
-  for (const OptimizerOptions& config :
-       std::initializer_list<OptimizerOptions>{Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, Adam::Options{}}) {
+  for (const OptimizerOptions& config : std::initializer_list<OptimizerOptions>{
+           Sgd::Options{.learning_rate = 0.01, .momentum = 0.9}, Adam::Options{.learning_rate = 0.01}}) {
     Trainee t(config, {.norm = false});
     t.network.damage = [](int step) { return step == 3 || step == 4 || step == 8; };
     std::vector<std::vector<float>> before = t.snapshot();
@@ -214,6 +228,37 @@ TEST_CASE("ten non-finite steps in a row end the run, nine do not; a resumed run
   CHECK(reached == 3);
 }
 
+TEST_CASE("a run too short for ten steps that ends in a non-finite one is an error, not a success") {
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
+  t.network.damage = [](int step) { return step >= 3; };
+  CHECK_THROWS_AS(fit(t, plan(1)), NonFiniteError);
+  Trainee recovers(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
+  recovers.network.damage = [](int step) { return step < 3; };
+  CHECK(fit(recovers, plan(1)).end == FitEnd::finished);
+}
+
+TEST_CASE("a run taken up with another batch size trains the epochs that are left, along the same schedule") {
+  Plan p = plan(2);
+  Trainee first(Sgd::Options{.learning_rate = 0.01}, {});
+  const Outcome two = fit(first, p);
+  REQUIRE(two.state.step == 2 * steps_per_epoch);
+
+  Plan longer = plan(4);
+  longer.batch_size = 20;  // two steps an epoch
+  longer.schedule = OneCycle{.warmup = 0.5, .first = 0, .last = 0};
+  Trainee second(Sgd::Options{.learning_rate = 0.01}, {});
+  second.restored = first.snapshot();
+  const Outcome rest = fit(second, longer, two.state);
+  CHECK(rest.end == FitEnd::finished);
+  CHECK(rest.state.epoch == 4);
+  CHECK(rest.state.step == 2 * steps_per_epoch + 2 * 2);
+  REQUIRE(rest.state.history.size() == 4);
+  CHECK(rest.state.history[2].train.samples == image_count);
+  // Of 8 steps of this size, the third epoch's last is number 5, counted from 0; the peak is at number 3.
+  CHECK(rest.state.history[2].learning_rate == Approx(0.01 * (7 - 5) / (7 - 3.0)));
+  CHECK(rest.state.history[3].learning_rate == 0);
+}
+
 TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
   {
     Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
@@ -225,7 +270,7 @@ TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
     CHECK(o.seen.events == "start row best resumable row best resumable finished ");
   }
   Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
-  FitPlan p = plan(2);
+  Plan p = plan(2);
   p.evaluate_every_steps = 3;  // steps are counted from 0: behind number 3, 6 and 9, which is the last
   const Outcome o = fit(t, p);
   CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{4, 7, 10});
@@ -238,8 +283,8 @@ TEST_CASE("rows: after every epoch, or every so many steps and at the last") {
 
 TEST_CASE("a run that ends within an epoch closes with a row of that epoch's steps") {
   Trainee t(Sgd::Options{.learning_rate = 0.01}, {});
-  FitPlan p = plan(4);
-  p.max_steps = 7;
+  Plan p = plan(4);
+  p.limits.max_steps = 7;
   const Outcome o = fit(t, p);
   CHECK(o.end == FitEnd::finished);
   CHECK(steps_of(o.seen.rows) == std::vector<std::int64_t>{5, 7});
@@ -252,8 +297,8 @@ TEST_CASE("a run that ends within an epoch closes with a row of that epoch's ste
   CHECK(steps_of(fit(u, p).seen.rows) == std::vector<std::int64_t>{7});
 
   Trainee v(Sgd::Options{.learning_rate = 0.01}, {});
-  FitPlan timed = plan(1000);
-  timed.max_seconds = 1e-9;
+  Plan timed = plan(1000);
+  timed.limits.max_seconds = 1e-9;
   const Outcome none = fit(v, timed);
   CHECK(none.end == FitEnd::finished);
   CHECK(none.seen.rows.empty());
@@ -261,22 +306,22 @@ TEST_CASE("a run that ends within an epoch closes with a row of that epoch's ste
 
 TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up") {
   for (const std::int64_t every : {0, 3}) {
-    FitPlan p = plan(2);
+    Plan p = plan(2);
     p.evaluate_every_steps = every;
-    Trainee whole(Adam::Options{}, {});
+    Trainee whole(Adam::Options{.learning_rate = 0.01}, {});
     const Outcome expected = fit(whole, p);
 
     const std::int64_t at = every == 0 ? steps_per_epoch : every + 1;
     INFO("evaluated behind step " << at);
     std::atomic<bool> stop = false;
-    FitPlan stoppable = p;
-    stoppable.stop = &stop;
-    Trainee first(Adam::Options{}, {});
+    Plan stoppable = p;
+    stoppable.limits.stop = &stop;
+    Trainee first(Adam::Options{.learning_rate = 0.01}, {});
     const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == at; });
     CHECK(half.end == FitEnd::stopped);
     CHECK(half.seen.rows.empty());
-    Trainee second(Adam::Options{}, {});
-    second.restore(first.snapshot());
+    Trainee second(Adam::Options{.learning_rate = 0.01}, {});
+    second.restored = first.snapshot();
     check_same(fit(second, p, half.state).state, expected.state);
     CHECK(second.snapshot() == whole.snapshot());
   }
@@ -285,11 +330,12 @@ TEST_CASE("a stop seen while evaluating leaves the row to the run that takes up"
 TEST_CASE("losses of training and validation are of one kind: with a rate of 0 they agree, penalty included") {
   for (const LossAverage average : {LossAverage::by_samples, LossAverage::by_batches}) {
     Trainee t(Sgd::Options{.learning_rate = 0}, {.norm = false});
-    FitPlan p = plan(1, 0);
+    Plan p = plan(1);
     p.loss_average = average;
     p.shuffle = false;
     Watcher watcher;
-    Fit loop(t.network, t.store, *t.optimizer, t.train, &t.train, p, {});
+    p.optimizer = t.optimizer;
+    Fit loop(t.network, t.store, p, t.train, &t.train);
     loop.add(watcher);
     loop.run();
     REQUIRE(watcher.rows.size() == 1);
@@ -329,7 +375,7 @@ TEST_CASE("evaluation changes nothing and does not depend on the batch size") {
 TEST_CASE("best: only a strictly better value counts, by the recipe's rule") {
   for (const BestRule rule : {BestRule::lowest_validation_loss, BestRule::highest_validation_accuracy}) {
     Trainee t(Sgd::Options{.learning_rate = 0.5}, {});
-    FitPlan p = plan(12, 0.5);
+    Plan p = plan(12);
     p.best = rule;
     const Outcome o = fit(t, p);
     std::string expected = "start ";

@@ -1,10 +1,12 @@
 #include "tests/engine/gradient_cases.h"
 
 #include "engine/core/random.h"
+#include "engine/ops/arithmetic.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/concat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/loss.h"
 #include "engine/ops/pool.h"
@@ -45,15 +47,66 @@ GradientCase pooling(std::string name, const Shape& x, const Pool2dOptions& opti
       "max_pool/" + name, {{"x", x}}, [options](const Inputs& in, const CaseContext&) { return max_pool(in[0], options); }};
 }
 
-}  // namespace
+// Every activation by itself and behind a product, where some are fused and some are not.
+void add_activations(std::vector<GradientCase>& all) {
+  for (const kernels::ActivationEntry& entry : kernels::activations) {
+    const Activation f = entry.activation;
+    if (f == Activation::none) continue;
+    all.push_back({std::string("activation/") + entry.name, {{"x", {3, 4, 5}}}, [f](const Inputs& in, const CaseContext&) {
+                     return activate(in[0], f);
+                   }});
+    all.push_back({std::string("linear/bias, ") + entry.name,
+                   {{"x", {6, 9}}, {"w", {8, 9}}, {"bias", {8}}},
+                   [f](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], in[2], f); }});
+    all.push_back(convolution(std::string("3x3 same, bias, ") + entry.name, {2, 8, 8, 4}, {5, 3, 3, 4}, true,
+                              {.padding = Padding::keras_same(), .activation = f}));
+    all.push_back(normalization(std::string("batch statistics, residual, ") + entry.name, {4, 3, 3, 5}, f, true, "other"));
+  }
+}
 
-std::vector<GradientCase> gradient_cases() {
+// Every operation on operands of one shape, with a row and with one element on either side, and with one value twice.
+void add_arithmetic(std::vector<GradientCase>& all) {
+  struct Operation {
+    const char* name;
+    Variable (*apply)(const Variable&, const Variable&);
+  };
+  const Operation operations[] = {
+      {"add", operator+ }, {"subtract", operator- }, {"multiply", operator* }, {"divide", operator/ } };
+  struct Operands {
+    const char* name;
+    Shape a, b;
+  };
+  const Operands operands[] = {{"one shape", {2, 3, 4}, {2, 3, 4}},
+                               {"a row", {5, 3}, {3}},
+                               {"of a row", {3}, {2, 4, 3}},
+                               {"one element", {4, 3}, {1}},
+                               {"of one element", {1}, {4, 3}}};
+  for (const Operation& op : operations) {
+    const auto name = [&](const char* what) { return std::string(op.name) + "/" + what; };
+    for (const Operands& o : operands)  // divisors away from 0
+      all.push_back({name(o.name), {{"a", o.a}, {"b", o.b, 2.5, 0.3}}, [op](const Inputs& in, const CaseContext&) {
+                       return op.apply(in[0], in[1]);
+                     }});
+    if (op.apply != operations[1].apply && op.apply != operations[3].apply)
+      all.push_back({name("one value twice"), {{"x", {2, 3, 4}}}, [op](const Inputs& in, const CaseContext&) {
+                       return op.apply(in[0], in[0]);
+                     }});
+  }
+  all.push_back({"scale", {{"x", {5, 3}}}, [](const Inputs& in, const CaseContext&) { return -0.7 * in[0]; }});
+  all.push_back({"square", {{"x", {5, 3}}}, [](const Inputs& in, const CaseContext&) { return square(in[0]); }});
+  all.push_back({"sum", {{"x", {5, 3}}}, [](const Inputs& in, const CaseContext&) { return sum(in[0]); }});
+  all.push_back({"mean", {{"x", {2, 5, 3}}}, [](const Inputs& in, const CaseContext&) { return mean(in[0]); }});
+  all.push_back({"mean_squared_error", {{"x", {5, 3}}, {"t", {5, 3}}}, [](const Inputs& in, const CaseContext&) {
+                   return mean_squared_error(in[0], in[1]);
+                 }});
+}
+
+std::vector<GradientCase> plain_cases() {
   constexpr auto none = Activation::none, relu = Activation::relu, sigmoid = Activation::sigmoid;
   const Padding same = Padding::keras_same();
   return {
       convolution("3x3 valid", {2, 6, 5, 3}, {4, 3, 3, 3}, false, {}),
       convolution("3x3 same, bias", {2, 6, 5, 3}, {4, 3, 3, 3}, true, {.padding = same}),
-      convolution("3x3 same, bias, relu", {2, 8, 8, 4}, {5, 3, 3, 4}, true, {.padding = same, .activation = relu}),
       convolution("3x3 same, sigmoid", {2, 5, 5, 2}, {3, 3, 3, 2}, false, {.padding = same, .activation = sigmoid}),
       convolution("3x3 stride 2 same, even input", {2, 8, 6, 3}, {4, 3, 3, 3}, true, {.stride = 2, .padding = same}),
       convolution("3x3 stride 2 padding 1", {2, 7, 8, 3}, {4, 3, 3, 3}, false, {.stride = 2, .padding = Padding::all(1)}),
@@ -62,6 +115,11 @@ std::vector<GradientCase> gradient_cases() {
       convolution("7x7 stride 2 same", {1, 12, 12, 3}, {2, 7, 7, 3}, false, {.stride = 2, .padding = same}),
       convolution("3x3 asymmetric padding", {1, 5, 6, 2}, {2, 3, 3, 2}, true, {.padding = {2, 0, 1, 3}}),
       convolution("3x3 same, many channels", {1, 6, 6, 17}, {19, 3, 3, 17}, false, {.padding = same}),
+      convolution("depthwise 3x3, bias, relu", {2, 6, 5, 3}, {3, 3, 3, 1}, true,
+                  {.padding = same, .activation = relu, .groups = 3}),
+      convolution("depthwise 3x3 stride 2, two filters a channel", {1, 7, 8, 4}, {8, 3, 3, 1}, false,
+                  {.stride = 2, .padding = Padding::all(1), .groups = 4}),
+      convolution("3x3 in groups of three", {2, 5, 5, 6}, {4, 3, 3, 3}, true, {.padding = same, .groups = 2}),
 
       {"linear/bias",
        {{"x", {3, 7}}, {"w", {5, 7}}, {"bias", {5}}},
@@ -69,17 +127,10 @@ std::vector<GradientCase> gradient_cases() {
       {"linear/no bias",
        {{"x", {4, 6}}, {"w", {3, 6}}},
        [](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], {}); }},
-      {"linear/bias, relu",
-       {{"x", {6, 9}}, {"w", {8, 9}}, {"bias", {8}}},
-       [](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], in[2], Activation::relu); }},
-      {"linear/bias, sigmoid",
-       {{"x", {1, 5}}, {"w", {2, 5}}, {"bias", {2}}},
-       [](const Inputs& in, const CaseContext&) { return linear(in[0], in[1], in[2], Activation::sigmoid); }},
 
       normalization("batch statistics", {4, 3, 3, 5}, none, true, ""),
       normalization("batch statistics, relu", {4, 3, 3, 5}, relu, true, ""),
       normalization("batch statistics, residual", {4, 3, 3, 5}, none, true, "other"),
-      normalization("batch statistics, residual, relu", {4, 3, 3, 5}, relu, true, "other"),
       normalization("batch statistics, x as its own residual", {4, 3, 3, 5}, none, true, "x"),
       normalization("batch statistics, x as its own residual, relu", {4, 3, 3, 5}, relu, true, "x"),
       normalization("batch statistics, rows and columns", {6, 4}, none, true, ""),
@@ -87,25 +138,35 @@ std::vector<GradientCase> gradient_cases() {
       normalization("running statistics, residual, relu", {2, 3, 3, 5}, relu, false, "other"),
       normalization("running statistics, x as its own residual, relu", {2, 3, 3, 5}, relu, false, "x"),
 
+      {"layer_norm/rows",
+       {{"x", {4, 7}, 0.5, 2}, {"gamma", {7}, 1, 0.3}, {"beta", {7}}},
+       [](const Inputs& in, const CaseContext&) { return layer_norm(in[0], in[1], in[2], 1e-3); }},
+      {"layer_norm/images",
+       {{"x", {2, 3, 2, 5}, 0.5, 2}, {"gamma", {5}, 1, 0.3}, {"beta", {5}}},
+       [](const Inputs& in, const CaseContext&) { return layer_norm(in[0], in[1], in[2], 1e-3); }},
+
       pooling("2x2", {2, 6, 6, 3}, {}),
       pooling("3x3 stride 2, overlapping", {2, 9, 8, 3}, {.window = 3, .stride = 2}),
       pooling("3x3 stride 2 same", {2, 8, 8, 3}, {.window = 3, .stride = 2, .padding = same}),
       pooling("2x2 stride 1 same", {1, 6, 5, 2}, {.window = 2, .stride = 1, .padding = same}),
       pooling("3x3 stride 2 padding 1", {1, 8, 8, 2}, {.window = 3, .stride = 2, .padding = Padding::all(1)}),
+      {"average_pool/2x2",
+       {{"x", {2, 6, 6, 3}}},
+       [](const Inputs& in, const CaseContext&) { return average_pool(in[0], {}); }},
+      {"average_pool/3x3 stride 2 same",
+       {{"x", {2, 8, 7, 3}}},
+       [=](const Inputs& in, const CaseContext&) {
+         return average_pool(in[0], {{.window = 3, .stride = 2, .padding = same}, false});
+       }},
+      {"average_pool/3x3 stride 1 padding 1, counted",
+       {{"x", {1, 5, 6, 2}}},
+       [](const Inputs& in, const CaseContext&) {
+         return average_pool(in[0], {{.window = 3, .stride = 1, .padding = Padding::all(1)}, true});
+       }},
       {"global_average_pool",
        {{"x", {3, 4, 5, 6}}},
        [](const Inputs& in, const CaseContext&) { return global_average_pool(in[0]); }},
 
-      {"activation/relu",
-       {{"x", {3, 4, 5}}},
-       [](const Inputs& in, const CaseContext&) { return activate(in[0], Activation::relu); }},
-      {"activation/sigmoid",
-       {{"x", {3, 4, 5}}},
-       [](const Inputs& in, const CaseContext&) { return activate(in[0], Activation::sigmoid); }},
-      {"add/two",
-       {{"a", {2, 3, 4}}, {"b", {2, 3, 4}}},
-       [](const Inputs& in, const CaseContext&) { return add(in[0], in[1]); }},
-      {"add/one twice", {{"x", {2, 3, 4}}}, [](const Inputs& in, const CaseContext&) { return add(in[0], in[0]); }},
       {"concat/three",
        {{"a", {2, 3, 2, 4}}, {"b", {2, 3, 2, 1}}, {"c", {2, 3, 2, 6}}},
        [](const Inputs& in, const CaseContext&) {
@@ -171,6 +232,15 @@ std::vector<GradientCase> gradient_cases() {
          return add(add(a, b), activate(a, Activation::sigmoid));
        }},
   };
+}
+
+}  // namespace
+
+std::vector<GradientCase> gradient_cases() {
+  std::vector<GradientCase> all = plain_cases();
+  add_activations(all);
+  add_arithmetic(all);
+  return all;
 }
 
 Tensor CaseContext::constant(const Shape& shape, double value) const {

@@ -25,7 +25,7 @@ std::vector<double> times(std::vector<double> values, double factor) {
 // Forward and loss of a tiny network on a batch.
 Variable tiny_loss(TinyNetwork& network, const std::shared_ptr<Device>& device, const Context& context) {
   const ImageSet set = tiny_images(6, 3);
-  const BatchSource source(DeviceImages::upload(set, device), {});
+  const ImageBatches source(DeviceImages::upload(set, device), {});
   StepStateBuffer state(device);
   state.write({});
   const Batch batch = source.draw(6, state.device_pointer());

@@ -55,7 +55,7 @@ struct Trainee {
   TinyNetwork network;
   ParameterStore store;
   std::unique_ptr<Optimizer> optimizer;
-  BatchSource images;
+  ImageBatches images;
   TrainStep step;
   std::int64_t steps = 0;
 };
@@ -109,7 +109,7 @@ TEST_CASE("an evaluation is the same on the emulator, recorded, and on the CPU")
     const std::shared_ptr<Device> device = open(name);
     TinyNetwork network;
     const ParameterStore store(network, device, 6);
-    const BatchSource images(DeviceImages::upload(tiny_images(45, 2), device), Trainee::gather());
+    const ImageBatches images(DeviceImages::upload(tiny_images(45, 2), device), Trainee::gather());
     std::vector<float> logits;
     const Evaluation e = evaluate(network, images, {.batch_size = 8, .on_batch = [&](const Tensor& batch, const Tensor&) {
                                                       const std::vector<float> values = batch.to_host<float>();
@@ -137,7 +137,7 @@ TEST_CASE("memory that is short elsewhere is never taken from a recorded step") 
     const auto step = [&] {
       const Tensor one = Tensor::empty(device, {64}, DType::f32);  // free again, and still the recording's
       device->run(&Backend::activation_forward, kernels::Activation::sigmoid, y, one);
-      device->run(&Backend::add, one, one, y);
+      device->run(&Backend::arithmetic, kernels::Arithmetic::add, one, one, {y, false});
     };
     for (int i = 0; i < 2; ++i) work.run(step);
     REQUIRE(work.recorded());

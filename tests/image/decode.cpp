@@ -1,5 +1,6 @@
 #include "engine/image/decode.h"
 
+#include "engine/image/resize.h"
 #include "engine/report/png.h"
 #include "tests/catch.h"
 #include "tests/image/support.h"
@@ -87,6 +88,49 @@ TEST_CASE("what encode_png writes is read back", "[png]") {
   CHECK(refused > static_cast<int>(file.size()) / 2);  // every chunk that matters has a checksum
 }
 
+TEST_CASE("a picture is resized while it is decoded to the same bytes as afterwards", "[png][resize]") {
+  Pixels rgb;
+  for (int i = 0; i < 61 * 40 * 3; ++i) rgb.push_back(static_cast<std::uint8_t>(i * 31 + i / 7));
+  const std::string file(text_of(encode_png(61, 40, rgb)));
+  const std::size_t header_end = png_header(61, 40, 8, 2).size();
+  for (int number = 1; number <= 8; ++number) {
+    const std::string tiff = std::string("MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) +
+                             static_cast<char>(number) + std::string(6, '\0');
+    const std::string tagged = file.substr(0, header_end) + chunk("eXIf", tiff) + file.substr(header_end);
+    const Image whole = decode_image(bytes_of(tagged), "picture");
+    CHECK((whole.width == (number < 5 ? 61 : 40) && whole.height == (number < 5 ? 40 : 61)));
+    for (const auto& [height, width] : {std::pair{32, 32}, {7, 90}, {61, 40}, {1, 1}, {100, 3}}) {
+      INFO(number << ": " << height << "x" << width);
+      const ResizedImage resized = decode_resized(bytes_of(tagged), "picture", height, width);
+      CHECK(resized.image.pixels == resize_bicubic(whole, height, width).pixels);
+      CHECK((resized.image.height == height && resized.image.width == width));
+      CHECK((resized.height == whole.height && resized.width == whole.width));
+    }
+  }
+  CHECK(decode_resized(bytes_of(file), "picture", 80, 122).keeps_aspect());
+  CHECK_FALSE(decode_resized(bytes_of(file), "picture", 32, 32).keeps_aspect());
+  const std::atomic<bool> stop = true;
+  CHECK_THROWS_AS(decode_image(bytes_of(file), "picture", &stop), Interrupted);
+}
+
+TEST_CASE("a picture of 100 megapixels is resized in the memory of a few rows", "[png][resize]") {
+  const std::uint32_t side = 10240;
+  const std::string row = zero + std::string(side / 2, '\x40') + std::string(side / 2, '\xc0');
+  std::string rows;
+  for (std::uint32_t y = 0; y < side; ++y) rows += row;
+  const std::string file = png_header(side, side, 8, 0) + png_end(rows);
+  CHECK(refusal(file).find("10240x10240 pixels") != std::string::npos);  // whole, it would be 300 MB
+  const ResizedImage small = decode_resized(bytes_of(file), "picture", 32, 32);
+  CHECK((small.width == side && small.height == side));
+  bool right = true;
+  for (std::size_t i = 0; i < small.image.pixels.size(); ++i) {
+    const std::size_t x = i / 3 % 32;
+    if (x < 14) right = right && small.image.pixels[i] == 0x40;
+    if (x >= 18) right = right && small.image.pixels[i] == 0xc0;
+  }
+  CHECK(right);
+}
+
 TEST_CASE("hostile PNGs are refused before memory is allocated", "[png][hostile]") {
   const std::string row = zero + "\x01\x02\x03";
   struct Case {
@@ -95,7 +139,9 @@ TEST_CASE("hostile PNGs are refused before memory is allocated", "[png][hostile]
   };
   const Case cases[] = {
       {"60000x60000", png_header(60000, 60000, 8, 2) + png_end(row), "60000x60000 pixels"},
-      {"4097x4096", png_header(4097, 4096, 8, 2) + png_end(row), "4097x4096 pixels"},
+      {"8193x8192, interlaced", png_header(8193, 8192, 8, 2, 1) + png_end(row), "8193x8192 pixels"},
+      {"65536 wide", png_header(65536, 1, 8, 2) + png_end(row), "65536x1 pixels"},
+      {"8193x8192", png_header(8193, 8192, 8, 2) + png_end(row), "8193x8192 pixels"},
       {"2147483647 wide", png_header(0x7fffffff, 1, 8, 2) + png_end(row), "2147483647x1 pixels"},
       {"2147483647 both ways", png_header(0x7fffffff, 0x7fffffff, 16, 6) + png_end(row), "pixels"},
       {"4294967295 wide", png_header(0xffffffff, 1, 8, 2) + png_end(row), "damaged PNG"},
@@ -198,7 +244,44 @@ TEST_CASE("hostile JPEGs are refused before memory is allocated", "[jpeg][hostil
   CHECK(refusal(sized("\xff\xdc\xff\xdc")).find("65500x65500 pixels") != std::string::npos);
   CHECK(refusal(sized("\xff\xff\xff\xff")).find("damaged JPEG") != std::string::npos);  // libjpeg takes 65500 at most
   CHECK_FALSE(refusal(sized(std::string(4, '\0'))).empty());
-  CHECK_FALSE(refusal(sized(std::string("\x0f\xff\x0f\xff"))).empty());  // as large as may be, with pixels for 16x8
+  CHECK_FALSE(refusal(sized(std::string("\x0f\xff\x0f\xff"))).empty());  // large, with pixels for 16x8
+}
+
+TEST_CASE("photos are turned upright by their EXIF orientation", "[jpeg][exif]") {
+  const auto tagged = [](const std::string& tiff) {
+    const std::string data = "Exif" + zero + zero + tiff;
+    const std::size_t size = data.size() + 2;
+    return "\xff\xd8\xff\xe1" + std::string{static_cast<char>(size >> 8), static_cast<char>(size)} + data +
+           two_colours().substr(2);
+  };
+  const auto little = [](int number) {  // one entry: tag 0x0112, type 3, one value
+    return std::string("II\x2a\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0", 18) + static_cast<char>(number) +
+           std::string(7, '\0');
+  };
+  const auto big = [](int number) {
+    return std::string("MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0", 19) + static_cast<char>(number) +
+           std::string(6, '\0');
+  };
+  const auto sides = [&](const std::string& file) {  // "left red" or "top red", or the other way round
+    const Image image = decode_image(bytes_of(file), "picture");
+    const bool wide = image.width == 16;
+    return std::string(wide ? "left " : "top ") + (image.pixels[0] == 200 ? "red" : "blue");
+  };
+  const char* expected[] = {"left red", "left red", "left blue", "left blue", "left red",
+                            "top red",  "top red",  "top blue",  "top blue",  "left red"};
+  for (int number = 0; number < 10; ++number) {
+    INFO(number);
+    CHECK(sides(tagged(little(number))) == expected[number]);
+    CHECK(sides(tagged(big(number))) == expected[number]);
+  }
+  // Notes that are not sane leave the photo as it is.
+  const std::string good = little(3);
+  for (std::size_t length = 0; length < 20; ++length) CHECK(sides(tagged(good.substr(0, length))) == "left red");
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    std::string changed = good;
+    changed[i] = '\xff';
+    CHECK_NOTHROW(sides(tagged(changed)));
+  }
 }
 
 #else

@@ -1,12 +1,12 @@
 """Pictures, and what Pillow makes of them: pillow.py FOLDER
 
-NAME.png and NAME.jpg are pictures; NAME.EXT.rgb holds what Pillow decodes, NAME.EXT.WIDTHxHEIGHT.rgb what its
+NAME.png and NAME.jpg are pictures; NAME.EXT.rgb holds what Pillow decodes and turns upright, NAME.EXT.WIDTHxHEIGHT.rgb what its
 Image.resize((WIDTH, HEIGHT)) makes of that (red, green, blue, row by row).
 """
 import random
 import sys
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 folder = sys.argv[1]
 draw = random.Random(1)
@@ -22,7 +22,7 @@ def noise(width, height, extremes=False):
 def keep(name, picture, sizes=(), **options):
     path = f"{folder}/{name}"
     picture.save(path, **options)
-    decoded = Image.open(path).convert("RGB")
+    decoded = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
     with open(f"{path}.rgb", "wb") as file:
         file.write(decoded.tobytes())
     for width, height in sizes:
@@ -52,3 +52,8 @@ keep("palette_transparent.png", smooth.quantize(16), transparency=3)
 alpha = smooth.convert("RGBA")
 alpha.putalpha(smooth.convert("L"))
 keep("alpha.png", alpha, [(32, 32)])
+for orientation in range(1, 9):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    keep(f"orientation{orientation}.jpg", smooth, [(32, 32), (7, 5), (300, 200)], quality=90, exif=exif)
+    keep(f"orientation{orientation}.png", smooth, [(32, 32)], exif=exif)

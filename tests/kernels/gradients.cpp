@@ -41,7 +41,9 @@ TEST_CASE("gradients: activations") {
   Stream s(backend(), 0, {});
   const Dims d{23};
   const Values x = away_from_zero(random(d, 1)), u = random(d, 2);
-  for (Activation f : {Activation::relu, Activation::sigmoid}) {
+  for (const ActivationEntry& entry : activations) {
+    const Activation f = entry.activation;
+    INFO(entry.name);
     const auto forward = [&](const Values& at) {
       Values y = zeros(d);
       backend().activation_forward(s, f, view(at, d), view(y, d));
@@ -49,7 +51,7 @@ TEST_CASE("gradients: activations") {
     };
     const Values y = forward(x);
     Values dx = zeros(d);
-    backend().activation_backward(s, f, view(y, d), view(u, d), gradient(dx, d));
+    backend().activation_backward(s, f, view(entry.needs_input ? x : y, d), view(u, d), gradient(dx, d));
     check_gradient(
         "x", dx, [&](const Values& at) { return dot(u, forward(at)); }, x);
   }

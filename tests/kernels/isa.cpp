@@ -211,7 +211,7 @@ void for_each_line(const std::string& tool, const Visit& visit) {
   }
 }
 
-const std::set<std::string> isa_files{"avx2", "avx512", "loops_avx2", "loops_avx512"};
+const std::set<std::string> isa_files{"avx2", "avx512"};
 
 }  // namespace
 

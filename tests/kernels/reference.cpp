@@ -30,7 +30,8 @@ TEST_CASE("only float32 and float64") {
   Stream s(backend(), 0, {});
   std::uint16_t bits[2] = {};
   const View v{bits, DType::bf16, {2}};
-  CHECK_THROWS_WITH(backend().add(s, v, v, v), "[add] backend 'reference' has no such kernel for bfloat16");
+  CHECK_THROWS_WITH(backend().arithmetic(s, Arithmetic::add, v, v, {v, false}),
+                    "[arithmetic] backend 'reference' has no such kernel for bfloat16");
 }
 
 TEST_CASE("elementwise by hand") {
@@ -40,6 +41,11 @@ TEST_CASE("elementwise by hand") {
   CHECK(y == Values{0, 0, 2, Inf});
   backend().activation_forward(s, Activation::relu, view(Values{NaN, 1, 1, 1}, {4}), view(y, {4}));
   CHECK(std::isnan(y[0]));
+  // Φ(1), Φ(2) from tables of the normal distribution.
+  backend().activation_forward(s, Activation::gelu, view(Values{0, 1, -1, 2}, {4}), view(y, {4}));
+  check_close(y, {0, 0.8413447460685429, -0.1586552539314571, 2 * 0.9772498680518208});
+  backend().activation_forward(s, Activation::silu, view(Values{0, std::log(3.0), -std::log(3.0), 40}, {4}), view(y, {4}));
+  check_close(y, {0, 0.75 * std::log(3.0), -0.25 * std::log(3.0), 40});
   backend().activation_forward(s, Activation::sigmoid, view(Values{0, -Inf, Inf, std::log(3.0)}, {4}), view(y, {4}));
   check_close(y, {0.5, 0, 1, 0.75});
   Values factor{4};
@@ -54,6 +60,21 @@ TEST_CASE("elementwise by hand") {
   Values c{0, 0, 0, 0, 0, 0, 0, 0};
   backend().copy_columns(s, 2, view(Values{1, 2, 3, 4, 5, 6}, {2, 3}), 1, gradient(c, {2, 4}), 2);
   CHECK(c == Values{0, 0, 2, 3, 0, 0, 5, 6});
+}
+
+TEST_CASE("arithmetic by hand: one shape, a row and one element") {
+  Stream s(backend(), 0, {});
+  const auto result = [&](Arithmetic operation, const Values& a, const Values& b) {
+    Values y{1, 1, 1, 1};  // added to
+    backend().arithmetic(s, operation, view(a, {static_cast<std::int64_t>(a.size())}),
+                         view(b, {static_cast<std::int64_t>(b.size())}), {view(y, {2, 2}), true});
+    return y;
+  };
+  check_close(result(Arithmetic::add, {1, 2, 3, 4}, {10, 20, 30, 40}), {12, 23, 34, 45});
+  check_close(result(Arithmetic::subtract, {1, 2, 3, 4}, {1, 3}), {1, 0, 3, 2});
+  check_close(result(Arithmetic::subtract, {1, 3}, {1, 2, 3, 4}), {1, 2, -1, 0});
+  check_close(result(Arithmetic::multiply, {2}, {1, 2, 3, 4}), {3, 5, 7, 9});
+  check_close(result(Arithmetic::divide, {1, 2, 3, 4}, {2}), {1.5, 2, 2.5, 3});
 }
 
 TEST_CASE("dropout keeps what philox says, and 1 - p of all") {
@@ -202,6 +223,17 @@ TEST_CASE("global average pooling by hand") {
   Values y(2), dx(8);
   backend().global_average_pool_forward(s, view(Values{1, 10, 2, 20, 3, 30, 6, 60}, {1, 2, 2, 2}), view(y, {1, 2}));
   CHECK(y == Values{3, 30});
+  // By hand: windows of 2 columns over 1 2 3 with a column of padding on the left.
+  const Pool2dShape padded{
+      .n = 1, .h = 1, .w = 3, .c = 1, .r = 1, .s = 2, .p = 1, .q = 2, .stride = 2, .pad_top = 0, .pad_left = 1};
+  for (bool counted : {false, true}) {
+    Values average(2), gradient_of_x(3);
+    backend().average_pool_forward(s, padded, counted, view(Values{1, 2, 3}, {1, 1, 3, 1}), view(average, {1, 1, 2, 1}));
+    check_close(average, {counted ? 0.5 : 1.0, 2.5});
+    backend().average_pool_backward(s, padded, counted, view(Values{4, 6}, {1, 1, 2, 1}),
+                                    gradient(gradient_of_x, {1, 1, 3, 1}));
+    check_close(gradient_of_x, {counted ? 2.0 : 4.0, 3, 3});
+  }
   backend().global_average_pool_backward(s, view(Values{4, 8}, {1, 2}), gradient(dx, {1, 2, 2, 2}));
   CHECK(dx == Values{1, 2, 1, 2, 1, 2, 1, 2});
 }
@@ -237,6 +269,27 @@ TEST_CASE("batch normalisation: PyTorch's numbers") {
   const double r = 1 / std::sqrt(1.25);
   check_close(out, {0, 1 - 0.5 * r, 0.5 * r, 1.5 * r - 1});
   check_close(v, {0.9 + 0.125});
+}
+
+TEST_CASE("layer normalisation: by hand, for rows 1, 2, 3, 4 and 5, 5, 5, 5") {
+  Stream s(backend(), 0, {});
+  const Dims d{2, 4}, c{4};
+  Values y(8), mean(2), rstd(2), dx(8), dgamma(4), dbeta(4);
+  backend().layer_norm_forward(s, 0.25, view(Values{1, 2, 3, 4, 5, 5, 5, 5}, d), view(Values{1, 2, 1, -1}, c),
+                               view(Values{0, 1, 0, 3}, c), view(y, d), view(mean, {2}), view(rstd, {2}));
+  const double r = 1 / std::sqrt(1.5);  // variance 1.25
+  check_close(mean, {2.5, 5});
+  check_close(rstd, {r, 2});
+  check_close(y, {-1.5 * r, 1 - r, 0.5 * r, 3 - 1.5 * r, 0, 1, 0, 3});
+  // With dy = (1, 0, 0, 0) and (0, 0, 0, 2) only Σg/C and x̂·Σ(g·x̂)/C are left in the other columns.
+  backend().layer_norm_backward(s, view(Values{1, 2, 3, 4, 5, 5, 5, 5}, d), view(Values{1, 0, 0, 0, 0, 0, 0, 2}, d),
+                                view(Values{1, 2, 1, -1}, c), view(mean, {2}), view(rstd, {2}), gradient(dx, d),
+                                gradient(dgamma, c), gradient(dbeta, c));
+  const double b = -1.5 * r / 4;  // Σ(g·x̂)/C of the first row
+  check_close(dx, {r * (0.75 + 1.5 * r * b), r * (-0.25 + 0.5 * r * b), r * (-0.25 - 0.5 * r * b), r * (-0.25 - 1.5 * r * b),
+                   1, 1, 1, -3});
+  check_close(dgamma, {-1.5 * r, 0, 0, 0});
+  check_close(dbeta, {1, 0, 0, 2});
 }
 
 TEST_CASE("batch normalisation: a single row has variance 0") {
@@ -316,87 +369,6 @@ TEST_CASE("metrics by hand") {
                                    view(std::vector<std::int32_t>{1, 1, 0, 0, 0}, {5}), view(loss, {}), &binary);
   CHECK(binary.correct == 3);
   CHECK(binary.correct_top5 == 3);
-}
-
-namespace {
-
-const std::vector<Values> three_gradients{{0.1, -0.2, 3e-5}, {-0.3, 0.05, 1.5}, {0.7, 0.7, -2e-4}};
-
-}  // namespace
-
-TEST_CASE("SGD: PyTorch's numbers after three steps") {
-  Stream s(backend(), 0, {});
-  const Values expected[] = {{0.4571053895, -1.26836447875, 1.703951479397},
-                             {0.4098870619805, -1.31791389924625, 1.57799901615542}};
-  for (bool nesterov : {false, true}) {
-    Values w{0.5, -1.25, 2}, v(3);
-    StepState state{.learning_rate = {0.1}};
-    for (const Values& g : three_gradients) {
-      backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}, &state, nullptr, view(g, {3}),
-                         view(w, {3}), view(v, {3}), {});
-      ++state.step;
-    }
-    check_close(w, expected[nesterov]);
-  }
-}
-
-TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
-  Stream s(backend(), 0, {});
-  Values w{0.5, -1.25, 2}, m(3), v(3);
-  StepState state{.learning_rate = {0.01}};
-  const AdamParams p{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .form = AdamForm::pytorch};
-  for (const Values& g : three_gradients) {
-    backend().adam_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), view(v, {3}), {});
-    ++state.step;
-  }
-  check_close(w, {0.490422869736918, -1.23956896548608, 1.97656908700819});
-
-  // Decoupled decay (AdamW): the same by a few lines of Python after Loshchilov and Hutter 2019, algorithm 2.
-  Values u{0.5, -1.25, 2}, um(3), uv(3);
-  StepState at{.learning_rate = {1, 0.01}};
-  for (const Values& g : three_gradients) {
-    const AdamParams decoupled{.beta1 = 0.9,
-                               .beta2 = 0.999,
-                               .epsilon = 1e-8,
-                               .weight_decay = 0.1,
-                               .form = AdamForm::pytorch,
-                               .decoupled = true,
-                               .group = 1};
-    backend().adam_step(s, decoupled, &at, nullptr, view(g, {3}), view(u, {3}), view(um, {3}), view(uv, {3}), {});
-    ++at.step;
-  }
-  check_close(u, {0.4892082451872336, -1.2366878213460262, 1.9708438024981523});
-
-  // First step of the Keras form: lr·√0.001/0.1 · 0.1·g/(√0.001·|g| + ε) = lr·g/(|g| + ε/√0.001).
-  const AdamParams keras{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-3, .weight_decay = 0, .form = AdamForm::keras};
-  Values k{0, 0}, km(2), kv(2);
-  const Values g{0.1, -1e-4};
-  const StepState first{.learning_rate = {0.01}};
-  backend().adam_step(s, keras, &first, nullptr, view(g, {2}), view(k, {2}), view(km, {2}), view(kv, {2}), {});
-  const double epsilon = 1e-3 / std::sqrt(0.001);
-  check_close(k, {-0.01 * 0.1 / (0.1 + epsilon), 0.01 * 1e-4 / (1e-4 + epsilon)});
-  check_close(km, {0.01, -1e-5});
-}
-
-TEST_CASE("the guard: non-finite gradients are found and change nothing") {
-  Stream s(backend(), 0, {});
-  StepGuard guard{.consecutive = 2, .skipped = 4};
-  backend().check_finite(s, view(Values{1, 2, Inf}, {3}), &guard);
-  CHECK((guard.skip == 1 && guard.consecutive == 3 && guard.skipped == 5));
-  Values w{1, 2}, m{3, 4}, v{5, 6};
-  const Values g{1, 1};
-  const StepState state{.learning_rate = {1}};
-  backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0, .nesterov = false}, &state, &guard, view(g, {2}), view(w, {2}),
-                     view(m, {2}), {});
-  backend().adam_step(s, {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1, .weight_decay = 0, .form = AdamForm::keras}, &state,
-                      &guard, view(g, {2}), view(w, {2}), view(m, {2}), view(v, {2}), {});
-  CHECK(w == Values{1, 2});
-  CHECK(m == Values{3, 4});
-  CHECK(v == Values{5, 6});
-  backend().check_finite(s, view(Values{1, 2, 3}, {3}), &guard);
-  CHECK((guard.skip == 0 && guard.consecutive == 0 && guard.skipped == 5));
-  backend().check_finite(s, view(Values{NaN}, {1}), &guard);
-  CHECK((guard.skip == 1 && guard.consecutive == 1 && guard.skipped == 6));
 }
 
 TEST_CASE("gather: pad, crop and flip done one after another") {

@@ -108,6 +108,13 @@ constexpr NetworkTest tests[] = {
      .gradient_tolerance = 3e-2,
      .where = Breadth::fast,
      .prefix = "resnet34_transfer"},
+    {.id = "mobilenetv2",
+     .total = 2'270'794,
+     .trainable = 2'236'682,
+     .non_trainable = 34'112,
+     .batch = 8,
+     .gradient_tolerance = 3e-2,
+     .where = Breadth::fast},
 };
 
 // Filters are K,R,S,C in memory and O,I,H,W in files: calls visit(index in memory, index in file) for each element.

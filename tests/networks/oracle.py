@@ -124,10 +124,10 @@ class Tensors:
             self.buffers[name] = generated_tensor(self.prefix, name, (count,))
         return self.buffers[name]
 
-    def conv(self, x, name, out, kernel, stride=1, pad=0, bias=True):
-        w = self.parameter(name + ".weight", out, x.shape[1], kernel, kernel)
+    def conv(self, x, name, out, kernel, stride=1, pad=0, bias=True, groups=1):
+        w = self.parameter(name + ".weight", out, x.shape[1] // groups, kernel, kernel)
         b = self.parameter(name + ".bias", out) if bias else None
-        return F.conv2d(padded(x, kernel, stride, pad), w, b, stride)
+        return F.conv2d(padded(x, kernel, stride, pad), w, b, stride, groups=groups)
 
     def linear(self, x, name, out):
         return x @ self.parameter(name + ".weight", out, x.shape[1]).T + self.parameter(name + ".bias", out)
@@ -295,6 +295,26 @@ def resnet34_transfer_binary(t, x):
     return resnet34_transfer(t, x, outputs=1)
 
 
+def mobilenetv2(t, x):
+    """Sandler et al. 2018, table 2, with SiLU, and stride 1 in the stem and in the second stage."""
+    silu = lambda v: v * torch.sigmoid(v)
+
+    def unit(x, name, out, kernel, stride=1, groups=1):
+        return silu(t.norm(t.conv(x, name + ".0", out, kernel, stride, kernel // 2, False, groups), name + ".1"))
+
+    y, number = unit(x, "features.0", 32, 3), 1
+    for widening, out, count, stride in [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+                                         (6, 160, 3, 2), (6, 320, 1, 1)]:
+        for s in [stride] + [1] * (count - 1):
+            path, wide, first = f"features.{number}.conv.", widening * y.shape[1], int(widening > 1)
+            z = unit(y, path + "0", wide, 1) if first else y
+            z = unit(z, f"{path}{first}", wide, 3, s, wide)
+            z = t.norm(t.conv(z, f"{path}{first + 1}", out, 1, bias=False), f"{path}{first + 2}")
+            y = y + z if s == 1 and y.shape[1] == out else z
+            number += 1
+    return t.linear(global_average(unit(y, f"features.{number}", 1280, 1)), "classifier.1", 10)
+
+
 # Network: forward, its constants, its penalty, and (total, trainable, non-trainable).
 KERAS2 = dict(epsilon=1e-3, momentum=0.01)
 KERAS3 = dict(epsilon=1e-3, momentum=0.01, unbiased=False)
@@ -312,6 +332,7 @@ NETWORKS = {
     "resnet18_nndl_plain": (resnet18_nndl_plain, PYTORCH, None, (11191306, 11181706, 9600)),
     "resnet34_transfer": (resnet34_transfer, KERAS3, None, (21305800, 21288776, 17024)),
     "resnet34_transfer_binary": (resnet34_transfer_binary, KERAS3, None, (21302209, 21285185, 17024)),
+    "mobilenetv2": (mobilenetv2, PYTORCH, None, (2270794, 2236682, 34112)),
     "lenet5_relu": (lenet5_relu, {}, None, (62006, 62006, 0)),
     "resnet18": (resnet18, KERAS2,
                  lambda t: 0.01 * (t.parameters["f1.weight"] ** 2).sum(), (11183562, 11173962, 9600)),

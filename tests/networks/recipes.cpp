@@ -1,5 +1,7 @@
 // The recipes of the catalogue against the tutorials' tables, and what weights files remember of them.
 
+#include <algorithm>
+
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
 #include "models/saved_network.h"
@@ -40,8 +42,10 @@ constexpr Row rows[] = {
 
 }  // namespace
 
-TEST_CASE("every network has its tutorial's recipe") {
-  CHECK(catalogue().size() == std::size(rows));
+TEST_CASE("every network of a tutorial has its recipe") {
+  // Theirs are called R…; a network that is of no tutorial has a recipe of another name.
+  CHECK(std::ranges::count_if(catalogue(), [](const NetworkEntry& entry) { return entry.recipe.id.starts_with("R0"); }) ==
+        std::ssize(rows));
   for (const Row& row : rows) {
     INFO(row.network);
     const Recipe& r = require_network(row.network).recipe;

@@ -2,7 +2,9 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <chrono>
 #include <sstream>
+#include <thread>
 
 #include "engine/files/safetensors.h"
 #include "tests/catch.h"
@@ -156,17 +158,61 @@ TEST_CASE("finetune: mistakes say what is wrong") {
   fails({weights, data, "--classes", "horse,ship", "--network", "resnet18"}, 4, "missing");
 }
 
-TEST_CASE("finetune stopped by a signal keeps what was learned") {
+TEST_CASE("finetune --resume after SIGTERM and kill -9, in either phase, ends with the bits of the uninterrupted run") {
   Folder folder;
-  make_cifar(folder / "data", 2000, 50);
-  const std::string weights = pretrain(folder), out = (folder / "run").string();
-  Process process("finetune", {weights, (folder / "data").string(), "--classes", "horse,ship", "--epochs", "100000",
-                               "--batch-size", "4", "--out", out});
-  REQUIRE(process.wait_for(fs::path(out) / "best.safetensors"));
-  process.signal(SIGINT);
-  const Outcome stopped = process.wait();
-  INFO(stopped.err);
-  CHECK(stopped.code == 130);
-  CHECK(fs::exists(fs::path(out) / "last.safetensors"));
-  CHECK_THAT(read_text(out + "/report.html"), Contains("Stopped at step"));
+  make_cifar(folder / "data", 1000, 50);
+  const std::string weights = pretrain(folder), data = (folder / "data").string();
+  const auto arguments = [&](const std::string& name) {
+    return std::vector<std::string>{
+        weights, data,     "--classes", "horse,ship", "--epochs-frozen",       "30", "--epochs", "30", "--batch-size",
+        "2",     "--seed", "5",         "--out",      (folder / name).string()};
+  };
+  const Outcome whole = run("finetune", arguments("whole"));
+  INFO(whole.err);
+  REQUIRE(whole.code == 0);
+
+  for (const int signal : {SIGTERM, SIGKILL}) {
+    const fs::path cut = folder / ("cut" + std::to_string(signal));
+    int cuts = 0;
+    {
+      Process process("finetune", arguments(cut.filename().string()));
+      REQUIRE(process.wait_for(cut / "checkpoints" / "latest"));
+      CHECK(run("finetune", {"--resume", cut.string()}).code == 4);  // one at a time
+      process.signal(signal);
+      const Outcome stopped = process.wait();
+      cuts += stopped.code == 128 + signal;
+      if (signal == SIGTERM) CHECK_THAT(stopped.err, Contains("finetune --resume"));
+    }
+    for (bool over = false; !over;) {  // again and again, somewhat later each time
+      Process process("finetune", {"--resume", cut.string()});
+      std::this_thread::sleep_for(std::chrono::milliseconds(100 + 20 * cuts));
+      over = !process.running();
+      process.signal(signal);
+      const Outcome outcome = process.wait();
+      INFO(outcome.err);
+      CHECK((outcome.code == 0 || outcome.code == 128 + signal));
+      over = over || outcome.code == 0;
+      cuts += !over;
+    }
+    CHECK(cuts > 0);
+    const Outcome rest = run("finetune", {"--resume", cut.string()});
+    INFO(rest.err);
+    REQUIRE(rest.code == 0);
+    CHECK(rest.last_line() == whole.last_line());
+    CHECK(read_text(cut / "last.safetensors") == read_text(folder / "whole" / "last.safetensors"));
+    CHECK(read_text(cut / "best.safetensors") == read_text(folder / "whole" / "best.safetensors"));
+    CHECK(history_without_times(cut) == history_without_times(folder / "whole"));
+  }
+
+  // Longer phases; and each program keeps to its own runs.
+  const std::string out = (folder / "whole").string();
+  const Outcome longer = run("finetune", {"--resume", out, "--epochs", "32"});
+  INFO(longer.err);
+  CHECK(longer.code == 0);
+  CHECK(rows_of(out + "/history.csv").size() == 1 + 30 + 32);
+  CHECK_THAT(longer.err, Contains("phases[1].epochs 30 → 32") || Contains("phases"));
+  CHECK_THAT(run("train_lenet5_relu", {"--resume", out}).err, Contains("finetune --resume"));
+  const std::string pretrained = (folder / "pretrained").string();
+  CHECK_THAT(run("finetune", {"--resume", pretrained}).err, Contains("train_lenet5_relu --resume"));
+  CHECK(run("finetune", {weights, data, "--resume", out}).code == 2);
 }

@@ -153,6 +153,14 @@ TEST_CASE("many classes are listed, few are drawn as a matrix") {
   CHECK_THAT(report_html(example(1)), Contains("class=\"matrix\"") && Contains("horse taken for ship: 1 of 2"));
 }
 
+TEST_CASE("a class without images has no accuracy") {
+  ReportData data = example(1);
+  data.confusion.emplace(std::vector<std::string>{"ant", "bee"});
+  data.confusion->add(std::vector<float>{0, 1}, std::vector<std::int32_t>{0});
+  CHECK_THAT(report_html(data), Contains("0.0&#8239;%</td>") && Contains("<td>–</td>"));
+  CHECK_THAT(data.confusion->table(), Contains("0.0000") && Contains("–"));
+}
+
 TEST_CASE("curves: gaps where values are not finite, marks for points that stand alone") {
   const double nan = std::numeric_limits<double>::quiet_NaN(), inf = std::numeric_limits<double>::infinity();
   const auto path_of = [](const std::string& html) {

@@ -32,13 +32,13 @@ const Conv2dProblem usual{.operation = Conv2dOperation::forward,
 
 }  // namespace
 
-TEST_CASE("the overlay takes every convolution of the slot cases but sums of filter gradients from bf16") {
+TEST_CASE("the overlay takes every convolution of the slot cases but groups, and sums of filter gradients from bf16") {
   for (DType type : {DType::f32, DType::bf16}) {
     const std::vector<test::NotedProblem> all = test::convolutions(type);
     CHECK(all.size() > 150);
     for (const test::NotedProblem& c : all) {
       INFO(c.name);
-      CHECK(serves(c.problem) == !(widens(c.problem) && c.problem.accumulate));
+      CHECK(serves(c.problem) == (c.problem.shape.groups == 1 && !(widens(c.problem) && c.problem.accumulate)));
     }
   }
   for (const test::NotedProblem& c : test::convolutions(DType::f64)) {
@@ -56,6 +56,7 @@ TEST_CASE("what cuDNN cannot be told stays with our kernels") {
   };
   CHECK(refused([](auto& p) { p.shape.n = 0; }));
   CHECK(refused([](auto& p) { p.shape.c = 0; }));
+  CHECK(refused([](auto& p) { p.shape.groups = 2; }));
   CHECK(refused([](auto& p) { p.shape.p = 0; }));
   CHECK(refused([](auto& p) { p.shape.pad_top = -1; }));
   CHECK(refused([](auto& p) { p.shape.p = 13; }));  // cut short: its rule gives 15

@@ -1,17 +1,9 @@
-// The micro-kernels for x86-64 with AVX2 and FMA.
+// The kernels for x86-64 with AVX2 and FMA.
 #define TESSERA_VECTOR_FLOATS 8
-#include "kernels/cpu/isa/outer.h"
-#include "kernels/cpu/isa/typed.h"
+#include "kernels/cpu/isa/table.h"
 
 namespace tessera::kernels::cpu::isa {
 
-constinit const Kernels avx2{
-    .name = "avx2",
-    .vector_width = vector_width,
-    .panel_width = 2 * vector_width,
-    .for_float = typed<float>,
-    .for_bf16 = typed<bf16>,
-    .outer = outer,
-};
+constinit const Kernels avx2 = table_of("avx2");
 
 }  // namespace tessera::kernels::cpu::isa

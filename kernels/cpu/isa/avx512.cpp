@@ -1,17 +1,9 @@
-// The micro-kernels for x86-64 with AVX-512 F, VL, BW and DQ.
+// The kernels for x86-64 with AVX-512 F, VL, BW and DQ.
 #define TESSERA_VECTOR_FLOATS 16
-#include "kernels/cpu/isa/outer.h"
-#include "kernels/cpu/isa/typed.h"
+#include "kernels/cpu/isa/table.h"
 
 namespace tessera::kernels::cpu::isa {
 
-constinit const Kernels avx512{
-    .name = "avx512",
-    .vector_width = vector_width,
-    .panel_width = 2 * vector_width,
-    .for_float = typed<float>,
-    .for_bf16 = typed<bf16>,
-    .outer = outer,
-};
+constinit const Kernels avx512 = table_of("avx512");
 
 }  // namespace tessera::kernels::cpu::isa

@@ -1,4 +1,4 @@
-// Which instruction set the micro-kernels run on.
+// Which instruction set the kernels run on.
 #include <cstdlib>
 #include <string>
 
@@ -45,3 +45,9 @@ const Kernels& kernels() {
 }
 
 }  // namespace tessera::kernels::cpu::isa
+
+namespace tessera::kernels::cpu {
+
+const SimdLoops& simd_loops() { return isa::kernels().loops; }
+
+}  // namespace tessera::kernels::cpu

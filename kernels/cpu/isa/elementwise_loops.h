@@ -1,5 +1,4 @@
-// Inner loops of conversions, add, scale and the activations: one read and one write per operand, so memory bounds all of
-// them but sigmoid (about 20 operations an element, two of them a division's worth).
+// Inner loops of conversions, arithmetic and scale: one read and one write per operand, so memory bounds them.
 #pragma once
 
 #include "kernels/cpu/isa/simd.h"
@@ -19,9 +18,24 @@ void narrow(const float* x, Index count, bf16* y) {
   if (i < count) store_partial(y + i, load_partial(x + i, count - i), count - i);
 }
 
-void add(const float* a, const float* b, float* y, Index count) {
-  TESSERA_INDEPENDENT
-  for (Index i = 0; i < count; ++i) y[i] = a[i] + b[i];
+template <class Function>
+TESSERA_INLINE void combine(const float* a, const float* b, float* y, bool accumulate, Index count, Function function) {
+  if (accumulate) {
+    TESSERA_INDEPENDENT
+    for (Index i = 0; i < count; ++i) y[i] += function(a[i], b[i]);
+  } else {
+    TESSERA_INDEPENDENT
+    for (Index i = 0; i < count; ++i) y[i] = function(a[i], b[i]);
+  }
+}
+
+void arithmetic(Arithmetic operation, const float* a, const float* b, float* y, bool accumulate, Index count) {
+  switch (operation) {
+    case Arithmetic::add: return combine(a, b, y, accumulate, count, [](float l, float r) { return l + r; });
+    case Arithmetic::subtract: return combine(a, b, y, accumulate, count, [](float l, float r) { return l - r; });
+    case Arithmetic::multiply: return combine(a, b, y, accumulate, count, [](float l, float r) { return l * r; });
+    case Arithmetic::divide: return combine(a, b, y, accumulate, count, [](float l, float r) { return l / r; });
+  }
 }
 
 void scale(float factor, const float* x, float* y, bool accumulate, Index count) {
@@ -31,37 +45,6 @@ void scale(float factor, const float* x, float* y, bool accumulate, Index count)
   } else {
     TESSERA_INDEPENDENT
     for (Index i = 0; i < count; ++i) y[i] = factor * x[i];
-  }
-}
-
-void relu_forward(const float* x, float* y, Index count) {
-  TESSERA_INDEPENDENT
-  for (Index i = 0; i < count; ++i) y[i] = x[i] < 0.0f ? 0.0f : x[i];  // NaN < 0 is false: NaN stays
-}
-
-void relu_backward(const float* y, const float* dy, float* dx, bool accumulate, Index count) {
-  if (accumulate) {
-    TESSERA_INDEPENDENT
-    for (Index i = 0; i < count; ++i) dx[i] += y[i] > 0.0f ? dy[i] : 0.0f;
-  } else {
-    TESSERA_INDEPENDENT
-    for (Index i = 0; i < count; ++i) dx[i] = y[i] > 0.0f ? dy[i] : 0.0f;
-  }
-}
-
-void sigmoid_forward(const float* x, float* y, Index count) {
-  Index i = 0;
-  for (; i + vector_width <= count; i += vector_width) store(y + i, sigmoid(load(x + i)));
-  if (i < count) store_partial(y + i, sigmoid(load_partial(x + i, count - i)), count - i);
-}
-
-void sigmoid_backward(const float* y, const float* dy, float* dx, bool accumulate, Index count) {
-  if (accumulate) {
-    TESSERA_INDEPENDENT
-    for (Index i = 0; i < count; ++i) dx[i] += dy[i] * y[i] * (1.0f - y[i]);
-  } else {
-    TESSERA_INDEPENDENT
-    for (Index i = 0; i < count; ++i) dx[i] = dy[i] * y[i] * (1.0f - y[i]);
   }
 }
 

@@ -1,6 +1,7 @@
-// The micro-kernels under convolution and matmul, compiled once per instruction set and chosen at run time.
+// The kernels of the CPU that are compiled once per instruction set and chosen at run time: the micro-kernels under
+// convolution and matmul, and the inner loops of the memory-bound kernels (simd_loops.h).
 //
-// Four families carry everything:
+// Four families carry the products:
 //   rows       output points × output channels, weights in packed panels:  direct convolution, its data gradient, matmul
 //   outer      a sum of outer products:                                     weight gradients, matmul with a transposed
 //   pack       weights into panels
@@ -18,6 +19,7 @@
 #include <type_traits>
 
 #include "kernels/bf16.h"
+#include "kernels/cpu/isa/simd_loops.h"
 #include "kernels/params.h"
 
 namespace tessera::kernels::cpu::isa {
@@ -116,6 +118,7 @@ struct Kernels {
   Typed<float> for_float;
   Typed<bf16> for_bf16;
   void (*outer)(const Outer&);
+  SimdLoops loops;
 
   template <class E>
   const Typed<E>& of() const {

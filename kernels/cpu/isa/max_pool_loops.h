@@ -52,7 +52,7 @@ TESSERA_INLINE void store_up_to(float* p, Vec v, Index count) {
     store_partial(p, v, count);
 }
 
-void max_pool(const MaxPoolRow& row, const float* x, float* y, std::uint8_t* index) {
+void max_pool(const WindowRow& row, const float* x, float* y, std::uint8_t* index) {
   for (Index q = 0; q < row.windows; ++q) {
     for (Index c = 0; c < row.channels; c += vector_width) {
       const Index here = smaller(vector_width, row.channels - c), at = q * row.channels + c;
@@ -73,7 +73,7 @@ void max_pool(const MaxPoolRow& row, const float* x, float* y, std::uint8_t* ind
   }
 }
 
-void max_pool_gradient(const MaxPoolRow& row, const float* dy, const std::uint8_t* index, float* dx, bool assign) {
+void max_pool_gradient(const WindowRow& row, const float* dy, const std::uint8_t* index, float* dx, bool assign) {
   for (Index q = 0; q < row.windows; ++q) {
     for (Index c = 0; c < row.channels; c += vector_width) {
       const Index here = smaller(vector_width, row.channels - c), at = q * row.channels + c;

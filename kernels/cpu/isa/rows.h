@@ -8,6 +8,7 @@
 // Points are shared out evenly over the tiles (17 points as 9 + 8, not 12 + 5), so that no tile is nearly empty.
 #pragma once
 
+#include "kernels/cpu/isa/activation.h"
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/isa/vec.h"
 
@@ -24,13 +25,6 @@ constexpr int max_points =
 #else
     V == 2 ? 4 : 8;
 #endif
-
-template <class T>
-TESSERA_INLINE T activate(T x, Activation activation) {
-  if (activation == Activation::relu) return relu(x);
-  if (activation == Activation::sigmoid) return sigmoid(x);
-  return x;
-}
 
 // `whole`: all lanes exist; else the first `count` of them.
 template <class T, bool whole, class E>

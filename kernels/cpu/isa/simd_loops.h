@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "kernels/bf16.h"
+#include "kernels/params.h"
 
 namespace tessera::kernels::cpu {
 
@@ -23,8 +24,8 @@ struct SgdConstants {
   bool nesterov;
 };
 
-// One row of max-pool windows that all reach the same rows × columns cells inside the input.
-struct MaxPoolRow {
+// One row of windows that all reach the same rows × columns cells inside the input.
+struct WindowRow {
   std::int64_t windows;
   std::int64_t channels;
   std::int64_t window_step;  // input elements from one window to the next
@@ -40,12 +41,10 @@ struct SimdLoops {
   void (*narrow)(const float* x, std::int64_t count, bf16* y);
 
   // ---- elementwise; y may be a or b, dx may be dy
-  void (*add)(const float* a, const float* b, float* y, std::int64_t count);
+  void (*arithmetic)(Arithmetic, const float* a, const float* b, float* y, bool accumulate, std::int64_t count);
   void (*scale)(float factor, const float* x, float* y, bool accumulate, std::int64_t count);
-  void (*relu_forward)(const float* x, float* y, std::int64_t count);
-  void (*relu_backward)(const float* y, const float* dy, float* dx, bool accumulate, std::int64_t count);
-  void (*sigmoid_forward)(const float* x, float* y, std::int64_t count);
-  void (*sigmoid_backward)(const float* y, const float* dy, float* dx, bool accumulate, std::int64_t count);
+  void (*activation_forward)(Activation, const float* x, float* y, std::int64_t count);
+  void (*activation_backward)(Activation, const float* v, const float* dy, float* dx, bool accumulate, std::int64_t count);
 
   // y (+)= keep ? x·factor : 0, for elements 4·first_block … 4·first_block + count of one dropout stream.
   void (*dropout)(std::uint64_t seed, std::uint64_t stream, std::int64_t first_block, float probability, float factor,
@@ -75,6 +74,12 @@ struct SimdLoops {
                          const float* mean, const float* factor, const float* mean_dz, const float* slope, float* dx,
                          bool accumulate_dx, float* dresidual, bool accumulate_dresidual);
 
+  // ---- depthwise convolution, over all cells of each window; x, dx: channel 0 of the first window's first cell; w, dw:
+  // [numbers, channels]; y, dy: [windows, channels]
+  void (*depthwise)(const WindowRow&, const float* x, const float* w, float* y);            // y += x·w
+  void (*depthwise_data)(const WindowRow&, const float* dy, const float* w, float* dx);     // dx += dy·w
+  void (*depthwise_weights)(const WindowRow&, const float* x, const float* dy, float* dw);  // dw += Σ x·dy
+
   // ---- optimiser
   void (*adam)(const AdamConstants&, const float* gradient, float* weights, float* moment1, float* moment2,
                std::int64_t count);
@@ -82,21 +87,12 @@ struct SimdLoops {
 
   // ---- max pooling; x and dx: channel 0 of the first window's first cell; y, dy, index (forward: may be null): [windows,
   // C]
-  void (*max_pool)(const MaxPoolRow&, const float* x, float* y, std::uint8_t* index);
+  void (*max_pool)(const WindowRow&, const float* x, float* y, std::uint8_t* index);
   // dx += [index = number of the cell]·dy for each cell of each window; `assign`: = instead of +=
-  void (*max_pool_gradient)(const MaxPoolRow&, const float* dy, const std::uint8_t* index, float* dx, bool assign);
+  void (*max_pool_gradient)(const WindowRow&, const float* dy, const std::uint8_t* index, float* dx, bool assign);
 };
 
-// The loops for the instruction set in use: that of isa::kernels().
+// The loops for the instruction set in use: those of isa::kernels().
 const SimdLoops& simd_loops();
-
-namespace isa {
-// One per file of its name.
-extern const SimdLoops loops_baseline;
-#if defined(__x86_64__)
-extern const SimdLoops loops_avx2;
-extern const SimdLoops loops_avx512;
-#endif
-}  // namespace isa
 
 }  // namespace tessera::kernels::cpu

@@ -164,12 +164,6 @@ TESSERA_INLINE void store_partial(bf16* p, T v, std::int64_t count) {
 
 // ---- functions ----------------------------------------------------------------------------------------------------------
 
-// max(x, 0), NaN stays NaN.
-template <class T>
-TESSERA_INLINE T relu(T x) {
-  return x < 0 ? T{} : x;
-}
-
 // e^x for x in [−87, 87], relative error below 2 units in the last place: x = n·ln 2 + r with |r| ≤ ½ ln 2, ln 2 in two
 // parts so that r is exact, e^r by its Taylor polynomial of degree 7 (remainder < 2^−27), 2^n through the exponent bits.
 template <class T>
@@ -188,13 +182,6 @@ TESSERA_INLINE T exp_bounded(T x) {
   e = e * r + 1.0f;
   const Int exponent = (__builtin_convertvector(n, Int) + 127) << 23;
   return e * reinterpret_cast<T>(exponent);
-}
-
-// 1/(1 + e^−x); beyond ±87 it is 1 or (almost) 0 in float32 anyway. NaN stays NaN.
-template <class T>
-TESSERA_INLINE T sigmoid(T x) {
-  const T bounded = x > 87.0f ? splat<T>(87.0f) : (x < -87.0f ? splat<T>(-87.0f) : x);
-  return 1.0f / (1.0f + exp_bounded(-bounded));
 }
 
 }  // namespace

@@ -55,10 +55,30 @@ void csv(ByteSpan input) {
   if (again.columns != table.columns || again.rows != table.rows) __builtin_trap();
 }
 
-void image(ByteSpan input) { decode_image(input, "fuzz"); }
-void cifar_binary(ByteSpan input) { parse_cifar_binary(input, "fuzz"); }
-void cifar_python(ByteSpan input) { parse_cifar_python(input, "fuzz"); }
-void names(ByteSpan input) { parse_cifar_python_names(input, "fuzz"); }
+void image(ByteSpan input) {
+  decode_resized(input, "fuzz", 7, 5);
+  decode_image(input, "fuzz");
+}
+void each_cifar(void (*read)(ByteSpan, const cifar::Set&, const cifar::Labels&), ByteSpan input) {
+  for (const cifar::Set& set : cifar::sets())
+    for (const cifar::Labels& labels : set.labels) {
+      try {
+        read(input, set, labels);
+      } catch (const Error&) {}
+    }
+}
+void cifar_binary(ByteSpan input) {
+  each_cifar([](ByteSpan in, const cifar::Set& set, const cifar::Labels& of) { parse_cifar_binary(in, set, of, "fuzz"); },
+             input);
+}
+void cifar_python(ByteSpan input) {
+  each_cifar([](ByteSpan in, const cifar::Set& set, const cifar::Labels& of) { parse_cifar_python(in, set, of, "fuzz"); },
+             input);
+}
+void names(ByteSpan input) {
+  each_cifar([](ByteSpan in, const cifar::Set&, const cifar::Labels& of) { parse_cifar_python_names(in, of, "fuzz"); },
+             input);
+}
 void gzip(ByteSpan input) { gunzip(input, std::uint64_t{1} << 26, "fuzz", ExitCode::data); }
 
 void tar(ByteSpan input) {

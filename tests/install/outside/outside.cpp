@@ -17,11 +17,11 @@ int main() {
   const Dataset data = open_dataset("synthetic");
 
   const auto images = [&](const ImageSet& set) {
-    return BatchSource(DeviceImages::upload(set, device), gather_params(Normalization::none, false, 1));
+    return ImageBatches(DeviceImages::upload(set, device), gather_params(Normalization::none, false, 1));
   };
-  const BatchSource test = images(data.test);
+  const ImageBatches test = images(data.test);
   const Evaluation before = evaluate(*network, test, {});
-  const BatchSource train = images(data.train);
+  const ImageBatches train = images(data.train);
   TrainStep(*network, parameters, *optimizer, train, 1, 0).run({.learning_rate = {0.01}}, 32);
   const Evaluation after = evaluate(*network, test, {});
 

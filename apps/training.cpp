@@ -1,0 +1,71 @@
+#include "apps/training.h"
+
+#include <ctime>
+
+#include "apps/data.h"
+#include "models/catalogue.h"
+
+namespace tessera {
+namespace fs = std::filesystem;
+
+fs::path new_run_folder(const std::string& name) {
+  const std::time_t now = std::time(nullptr);
+  char stamp[32];
+  std::strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", std::localtime(&now));
+  make_folder("runs", ExitCode::weights, system_calls);
+  const std::string base = "runs/" + name + "-" + stamp;
+  fs::path folder = base;
+  std::error_code error;
+  for (int i = 2; !fs::create_directory(folder, error) && !error; ++i) folder = base + "-" + std::to_string(i);
+  if (error) throw WeightsError(folder.string() + ": cannot be made: " + error.message());
+  return folder;
+}
+
+std::string remembered_path(const std::string& given) {
+  std::error_code ignored;
+  return fs::exists(given, ignored) ? fs::absolute(given, ignored).string() : given;
+}
+
+Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console) {
+  const std::unique_ptr<Network> network = require_network(config.network).make(config.network_options);
+  return open_data(config.data,
+                   {.seed = config.recipe.seed,
+                    .image_size = network->input()[0],
+                    .labels = config.labels,
+                    .skip_damaged = config.skip_damaged,
+                    .stop = signals.stop()},
+                   console);
+}
+
+int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
+                   const std::string& folder_name, const std::string& program) {
+  request.stop = signals.stop();
+  request.save = signals.save();
+  const auto stopped = [&](int code) {
+    if (fs::exists(request.folder / "config.json"))  // else nothing had begun
+      console.note("stopped; go on with: " + program + " --resume " + request.folder.string());
+    return code;
+  };
+  try {
+    const std::shared_ptr<Device> device = open_device(request.config);
+    const std::unique_ptr<Network> network = require_network(request.config.network).make(request.config.network_options);
+    if (request.folder.empty()) request.folder = new_run_folder(folder_name);
+    const RunResult result = run_training(request, *network, std::move(dataset), device, console);
+    if (result.end == FitEnd::stopped) return stopped(signals.exit_code());
+    console.result("results in " + request.folder.string());
+    if (result.test) {
+      console.result(test_line(*result.test));
+      console.object(evaluation_json(*result.test));
+    }
+    return 0;
+  } catch (const Interrupted&) {
+    return stopped(signals.exit_code());
+  } catch (const WeightsError& error) {
+    const int code = SignalFlags::failed_write();
+    if (code == 0) throw;
+    console.warn(error.what());
+    return stopped(code);
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,25 @@
+// What train and finetune have in common once they know what to train.
+#pragma once
+
+#include <string>
+
+#include "apps/signals.h"
+#include "engine/run/run.h"
+
+namespace tessera {
+
+// A new folder "runs/<name>-<time>", or with a number behind it where that exists already.
+std::filesystem::path new_run_folder(const std::string& name);
+
+// DATA or WEIGHTS as a run folder remembers it: it may be resumed from elsewhere.
+std::string remembered_path(const std::string& given);
+
+// config.data, with images of the size that config.network takes.
+Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console);
+
+// Trains and prints the results. `folder_name` names the run where request.folder is empty; `program` is how the run is
+// gone on with: "train_resnet18". Returns the exit code.
+int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
+                   const std::string& folder_name, const std::string& program);
+
+}  // namespace tessera

@@ -1,0 +1,26 @@
+#include "engine/run/head.h"
+
+namespace tessera {
+
+std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters) {
+  const std::string path = network.head().path();
+  std::vector<Parameter*> head;
+  for (Parameter* parameter : parameters.parameters())
+    if (parameter->path().starts_with(path + ".")) head.push_back(parameter);
+  return head;
+}
+
+void initialize_head(std::span<Parameter* const> head, std::uint64_t seed) {
+  for (const Parameter* parameter : head) {
+    const Shape& shape = parameter->shape();
+    const bool weight = shape.rank >= 2;  // [out,in] of a linear layer, [K,R,S,C] of a convolution
+    const double inputs = weight ? static_cast<double>(shape.count() / shape[0]) : 0;
+    const double window = shape.rank == 4 ? static_cast<double>(shape[1] * shape[2]) : 1;
+    const Fan fan{inputs, window * static_cast<double>(shape[0])};
+    const std::vector<float> values = initial_values(weight ? Init::glorot_uniform : Init::zeros, fan, parameter->count(),
+                                                     RandomStream(seed, Purpose::weights, stream_of(parameter->path())));
+    parameter->value().copy_from(std::span<const float>(values));
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,18 @@
+// The head of a network that is to tell other classes apart than those it was trained on.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/nn/network.h"
+#include "engine/nn/parameter_store.h"
+
+namespace tessera {
+
+// The parameters of the network's head. Error where it has none.
+std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters);
+
+// The new head's values: Keras' defaults, Glorot-uniform weights and zero biases.
+void initialize_head(std::span<Parameter* const> head, std::uint64_t seed);
+
+}  // namespace tessera

@@ -1,0 +1,231 @@
+// config.json: what is written reads back, of every version; and what cannot be is refused with the field's name.
+#include "engine/run/config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "engine/core/error.h"
+#include "tests/catch.h"
+
+using namespace tessera;
+using Catch::Contains;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+// Of Tessera 0.1, as it wrote it: seed and precision twice, all optimisers' fields, no version.
+constexpr const char* version_0_1 = R"({
+  "network": "resnet18",
+  "outputs": 12,
+  "dropout": null,
+  "residual": true,
+  "data": "cifar-10-batches-bin",
+  "recipe": {
+    "id": "resnet18-fast",
+    "normalization": "cifar10",
+    "validation": "test set",
+    "classes": [],
+    "batch_size": 4,
+    "epochs": 24,
+    "evaluate_every_steps": 0,
+    "optimizer": {
+      "kind": "sgd",
+      "learning_rate": 0.4,
+      "weight_decay": 0.0005,
+      "momentum": 0.9,
+      "nesterov": true,
+      "beta1": 0.9,
+      "beta2": 0.999,
+      "epsilon": 1e-07,
+      "form": "keras"
+    },
+    "schedule": {
+      "kind": "one cycle",
+      "warmup": 0.2,
+      "first": 0.1,
+      "last": 0.0
+    },
+    "label_smoothing": 0.1,
+    "best": "last",
+    "test_best": false,
+    "loss_average": "by samples",
+    "top5": false,
+    "log_every_steps": 0,
+    "last_batch_loss": false,
+    "augment": true,
+    "shuffle": true,
+    "seed": 100
+  },
+  "seed": 7,
+  "device": "auto",
+  "kernels": "auto",
+  "precision": "bf16",
+  "threads": 1,
+  "deterministic": false,
+  "conv": "direct",
+  "max_steps": 1,
+  "max_minutes": null,
+  "limit_train": 8,
+  "limit_test": 4,
+  "weights": ""
+})";
+
+// Of the first builds, which knew no schedule, no label smoothing and no time limit.
+Json oldest() {
+  Json json = Json::parse(version_0_1);
+  json["recipe"].erase("schedule");
+  json["recipe"].erase("label_smoothing");
+  json.erase("max_minutes");
+  return json;
+}
+
+RunConfig sample() {
+  RunConfig config;
+  config.network = "resnet18";
+  config.network_options = {.outputs = 3, .dropout = 0.25, .residual = false};
+  config.data = "somewhere";
+  config.recipe.id = "R";
+  config.recipe.classes = {4, 2, 7};
+  config.recipe.normalization = {.mean = {0.1f, 0.2f, 0.3f}, .std = {0.5f, 0.25f, 1.0f / 3}};
+  config.recipe.optimizer = Adam::Options{.learning_rate = 1.0 / 3, .weight_decay = 1e-300};
+  config.recipe.schedule = OneCycle{.warmup = 0.1};
+  config.recipe.best = BestRule::highest_validation_accuracy;
+  config.recipe.precision = Precision::tf32;
+  config.recipe.seed = 18446744073709551615u;
+  config.phases = {{.epochs = 2, .learning_rate = 0.1, .frozen = true, .validate = false},
+                   {.epochs = 5, .learning_rate = 0.2}};
+  config.max_minutes = 0.5;
+  config.limit_test = 9;
+  config.weights = "w.safetensors";
+  config.new_head = true;
+  return config;
+}
+
+std::string refusal(const Json& json) {
+  try {
+    parse_run_config(json.dump(), "run/config.json");
+    return "";
+  } catch (const WeightsError& error) {
+    return error.what();
+  }
+}
+
+// `sample` with one field set, by its path.
+Json with(const char* path, const Json& value) {
+  Json json = Json::parse(to_json(sample()));
+  json[Json::json_pointer(path)] = value;
+  return json;
+}
+
+}  // namespace
+
+TEST_CASE("a configuration that is written reads back") {
+  const std::string text = to_json(sample());
+  const RunConfig read = parse_run_config(text, "config.json");
+  CHECK(to_json(read) == text);
+  CHECK(differences(sample(), read).empty());
+  CHECK(read.recipe.normalization == sample().recipe.normalization);
+  CHECK(read.recipe.seed == sample().recipe.seed);
+  CHECK(std::get<Adam::Options>(read.recipe.optimizer).weight_decay == 1e-300);
+}
+
+TEST_CASE("a configuration of version 0.1 means what it meant") {
+  const RunConfig c = parse_run_config(version_0_1, "config.json");
+  CHECK(c.network == "resnet18");
+  CHECK(c.network_options.outputs == 12);
+  CHECK(!c.network_options.dropout);
+  CHECK(c.network_options.residual);
+  CHECK(c.recipe.seed == 7);  // not the recipe's own, which the command line had replaced
+  CHECK(c.recipe.precision == Precision::bf16);
+  CHECK(c.recipe.normalization == Normalization::cifar10);
+  CHECK(c.direct_convolution);
+  CHECK(c.phases.empty());
+  CHECK(!c.new_head);
+  const auto& sgd = std::get<Sgd::Options>(c.recipe.optimizer);
+  CHECK(sgd.learning_rate == 0.4);
+  CHECK(sgd.momentum == 0.9);
+  CHECK(sgd.weight_decay == 5e-4);
+  CHECK(sgd.nesterov);
+  CHECK(std::get<OneCycle>(c.recipe.schedule).warmup == 0.2);
+  CHECK(c.max_steps == 1);
+  CHECK(c.limit_train == 8);
+
+  for (const auto& [form, kind] : {std::pair{"keras", "adam-keras"}, std::pair{"pytorch", "adam"}}) {
+    Json adam = Json::parse(version_0_1);
+    adam["recipe"]["optimizer"]["kind"] = "adam";
+    adam["recipe"]["optimizer"]["form"] = form;
+    CHECK(std::string(kind_of(parse_run_config(adam.dump(), "").recipe.optimizer)) == kind);
+  }
+
+  const RunConfig first = parse_run_config(oldest().dump(), "config.json");
+  CHECK(std::holds_alternative<ConstantRate>(first.recipe.schedule));
+  CHECK(first.recipe.label_smoothing == 0);
+  CHECK(!first.max_minutes);
+}
+
+TEST_CASE("a configuration of a newer version is refused, and says so") {
+  CHECK_THAT(refusal(with("/version", 99)), Contains("version 99") && Contains("newer"));
+  CHECK_THAT(refusal(with("/recipe/ema", 0.99)), Contains("recipe.'ema'") && Contains("version"));
+  CHECK_THAT(refusal(with("/recipe/optimizer/beta3", 0.99)), Contains("recipe.optimizer.'beta3'"));
+  CHECK_THAT(refusal(with("/recipe/optimizer/kind", "lion")), Contains("recipe.optimizer.kind") && Contains("sgd"));
+}
+
+TEST_CASE("every field of a configuration is checked against what it means") {
+  const Json nan = nullptr;  // how JSON writes it
+  for (const auto& [path, value, name] : std::initializer_list<std::tuple<const char*, Json, const char*>>{
+           {"/recipe/batch_size", 0, "recipe.batch_size"},
+           {"/recipe/batch_size", 1e300, "recipe.batch_size"},
+           {"/recipe/batch_size", "abc", "recipe.batch_size"},
+           {"/recipe/batch_size", 2.5, "recipe.batch_size"},
+           {"/recipe/batch_size", 18446744073709551615u, "recipe.batch_size"},
+           {"/recipe/classes", {-1, 3}, "recipe.classes[0]"},
+           {"/recipe/classes", {3, 3}, "recipe.classes"},
+           {"/recipe/classes", {1, 5000000000}, "recipe.classes[1]"},
+           {"/recipe/epochs", -1, "recipe.epochs"},
+           {"/recipe/seed", -1, "recipe.seed"},
+           {"/recipe/label_smoothing", 1.5, "recipe.label_smoothing"},
+           {"/recipe/label_smoothing", nan, "recipe.label_smoothing"},
+           {"/recipe/precision", "fp8", "recipe.precision"},
+           {"/recipe/normalization", "0.1,0.2/1,1,1", "recipe.normalization"},
+           {"/recipe/normalization", "0,0,0/1,0,1", "recipe.normalization"},
+           {"/recipe/validation", 3, "recipe.validation"},
+           {"/recipe/augment", 1, "recipe.augment"},
+           {"/recipe/optimizer", 3, "recipe.optimizer"},
+           {"/recipe/optimizer/learning_rate", -0.1, "recipe.optimizer.learning_rate"},
+           {"/recipe", nullptr, "recipe"},
+           {"/phases/0/epochs", -2, "phases[0].epochs"},
+           {"/phases/1/learning_rate", "fast", "phases[1].learning_rate"},
+           {"/outputs", 0, "outputs"},
+           {"/dropout", 1, "dropout"},
+           {"/threads", 5000, "threads"},
+           {"/max_steps", 0, "max_steps"},
+           {"/max_minutes", 0, "max_minutes"},
+           {"/limit_train", -4, "limit_train"},
+           {"/kernels", "best", "kernels"},
+           {"/network", "", "network"},
+           {"/network", 7, "network"}}) {
+    INFO(path << " = " << value.dump());
+    CHECK_THAT(refusal(with(path, value)), Contains(std::string("run/config.json: ") + name));
+  }
+  CHECK_THROWS_WITH(parse_run_config("{\"network\": ", "run/config.json"), Contains("run/config.json: not JSON at byte"));
+  CHECK_THROWS_WITH(parse_run_config("[]", "run/config.json"), Contains("not a JSON object"));
+  CHECK_THROWS_WITH(parse_run_config(std::string(100000, '['), "run/config.json"), Contains("nested too deeply"));
+}
+
+TEST_CASE("what changes between two configurations is named") {
+  RunConfig other = sample();
+  other.recipe.epochs = 9;
+  other.recipe.optimizer = Sgd::Options{.learning_rate = 0.5};
+  CHECK(differences(sample(), other) ==
+        std::vector<std::string>{"recipe.epochs 5 → 9", "recipe.optimizer \"adam\" → \"sgd\""});
+}
+
+TEST_CASE("normalisations are values, some of which have names") {
+  CHECK(Normalization::parse("none") == Normalization::none);
+  CHECK(Normalization::parse("cifar10") == Normalization::cifar10);
+  CHECK(Normalization::cifar10.text() == "cifar10");
+  const Normalization own{.mean = {0.1f, -2.5f, 1e-7f}, .std = {1.0f / 3, 7, 1e30f}};
+  CHECK(Normalization::parse(own.text()) == own);
+  for (const char* text :
+       {"", "cifar", "1,2,3", "1,2,3/1,1", "1,2,3/1,1,0", "1,2,3/1,1,nan", "1,2,3/1,1,1,", "inf,0,0/1,1,1"})
+    CHECK(!Normalization::parse(text));
+}

@@ -1,0 +1,170 @@
+// What real data does to the programs: other class positions, sorted folders, photos of all kinds, damaged and missing
+// files.
+#include <sys/stat.h>
+
+#include <sstream>
+
+#include "engine/image/decode.h"
+#include "engine/report/png.h"
+#include "tests/catch.h"
+#include "tests/programs/run.h"
+
+using namespace tessera::tests;
+using Catch::Contains;
+using Catch::StartsWith;
+namespace fs = std::filesystem;
+
+namespace {
+
+void write_png(const fs::path& path, std::int64_t width, std::int64_t height, int red, int blue) {
+  std::vector<std::uint8_t> rgb;
+  for (std::int64_t i = 0; i < width * height; ++i)
+    for (const int value : {red, static_cast<int>(i % 7), blue}) rgb.push_back(static_cast<std::uint8_t>(value));
+  fs::create_directories(path.parent_path());
+  write_text(path, std::string(tessera::text_of(tessera::encode_png(width, height, rgb))));
+}
+
+bool reads_png(const Folder& folder) {
+  write_png(folder / "probe.png", 1, 1, 0, 0);
+  try {
+    tessera::read_image(folder / "probe.png");
+  } catch (const tessera::Error&) {
+    WARN("skipped: this build reads no PNG");
+    return false;
+  }
+  return true;
+}
+
+// Classes that one look tells apart, by the names given: red ones and blue ones.
+std::string make_photos(const fs::path& folder, const std::string& red, const std::string& blue, int train, int test) {
+  for (const auto& [part, count] : {std::pair{"train", train}, {"test", test}})
+    for (int i = 0; i < count; ++i) {
+      write_png(folder / part / red / (std::to_string(i) + ".png"), 32, 32, 200 + i, 10);
+      write_png(folder / part / blue / (std::to_string(i) + ".png"), 32, 32, 10, 200 + i);
+    }
+  return folder.string();
+}
+
+std::string trained(const Folder& folder, const std::string& data) {
+  const std::string out = (folder / "run").string();
+  const Outcome training = run(
+      "train_lenet5_relu", {data, "--outputs", "2", "--epochs", "12", "--batch-size", "4", "--lr", "0.003", "--out", out});
+  INFO(training.err);
+  REQUIRE(training.code == 0);
+  REQUIRE_THAT(training.last_line(), StartsWith("test: accuracy 1.0000"));
+  return out + "/last.safetensors";
+}
+
+}  // namespace
+
+TEST_CASE("labels meet by name, wherever the data has its classes") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string weights = trained(folder, make_photos(folder / "photos", "fire", "water", 12, 6));
+  // The same pictures, but "water" is now the first class, and there is one that the weights do not know.
+  fs::copy(folder / "photos", folder / "other", fs::copy_options::recursive);
+  for (const std::string part : {"train", "test"}) {
+    fs::rename(folder / "other" / part / "fire", folder / "other" / part / "x");
+    fs::rename(folder / "other" / part / "x", folder / "other" / part / "fire");
+    write_png(folder / "other" / part / "air" / "0.png", 32, 32, 100, 100);
+  }
+  const std::string other = (folder / "other").string();
+  const Outcome met = run("evaluate", {weights, other});
+  INFO(met.err);
+  REQUIRE(met.code == 0);
+  CHECK_THAT(met.last_line(), StartsWith("test: accuracy 1.0000"));
+  CHECK_THAT(met.err,
+             Contains("met by name, 2 of the weights' 2") && Contains("the weights do not know air: 2 images are left out"));
+
+  // A class without images has no accuracy.
+  fs::remove_all(folder / "other/test/fire");
+  const Outcome half = run("evaluate", {weights, other});
+  CHECK_THAT(half.out, Contains("–") && !Contains("0.0000"));
+  CHECK_THAT(run("evaluate", {weights, other, "--json"}).out, Contains("\"fire\":null"));
+
+  // Test data alone is enough.
+  fs::remove_all(folder / "other/train");
+  CHECK_THAT(run("evaluate", {weights, other}).last_line(), StartsWith("test: accuracy 1.0000"));
+
+  const Outcome none = run("evaluate", {weights, make_photos(folder / "strange", "cat", "dog", 1, 1)});
+  CHECK(none.code == 3);
+  CHECK_THAT(none.err, Contains("the data has cat, dog; the weights know fire, water"));
+}
+
+TEST_CASE("training on a sorted folder holds all classes in every cut, and says how it cut") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string data = make_photos(folder / "photos", "fire", "water", 20, 6);
+  const Outcome tenth =
+      run("train_resnet18_maxpool", {data, "--steps", "1", "--batch-size", "4", "--out", (folder / "a").string()});
+  INFO(tenth.err);
+  CHECK(tenth.code == 0);
+  CHECK_THAT(tenth.err, Contains("validation: 10 % of the training images, stratified by class") &&
+                            Contains("36 training images") && Contains("4 validation"));
+  const Outcome limited =
+      run("train_lenet5_relu", {data, "--outputs", "2", "--limit-train", "8", "--limit-test", "4", "--epochs", "12",
+                                "--batch-size", "4", "--lr", "0.003", "--out", (folder / "b").string()});
+  CHECK_THAT(limited.err, Contains("training: 8 of 40 images, stratified by class"));
+  CHECK_THAT(limited.last_line(), StartsWith("test: accuracy 1.0000"));
+}
+
+TEST_CASE("the good photos among bad ones are answered, and folders are read") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string weights = trained(folder, make_photos(folder / "photos", "fire", "water", 12, 6));
+  const std::string place = (folder / "album").string();
+  write_png(folder / "album/deeper/red.png", 300, 20, 220, 10);
+  write_png(folder / "album/blue.png", 32, 32, 10, 220);
+  write_text(folder / "album/notes.txt", "x");
+  const Outcome album = run("predict", {weights, place});
+  INFO(album.err);
+  CHECK(album.code == 0);
+  CHECK_THAT(album.out, Contains("blue.png: water") && Contains("deeper/red.png: fire"));
+  CHECK_THAT(album.err, Contains("1 files that are neither") && Contains("changes their aspect ratio"));
+
+  write_text(folder / "album/bad.png", "<html>404</html>");
+  REQUIRE(::mkfifo((folder / "pipe.png").c_str(), 0600) == 0);
+  const Outcome some = run("predict", {weights, place, (folder / "pipe.png").string(), (folder / "none.png").string()});
+  CHECK(some.code == 3);
+  CHECK_THAT(some.out, Contains("blue.png: water") && Contains("deeper/red.png: fire"));
+  CHECK_THAT(some.err, Contains("bad.png: neither a PNG nor a JPEG") && Contains("pipe.png") && Contains("none.png") &&
+                           Contains("3 of 5 could not be read"));
+  CHECK_THAT(run("predict", {weights, place, "--json"}).out, Contains("\"error\":\""));
+  fs::create_directory(folder / "empty");
+  CHECK(run("predict", {weights, (folder / "empty").string()}).code == 3);
+}
+
+TEST_CASE("damaged images of a folder are named together, or skipped") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string data = make_photos(folder / "photos", "fire", "water", 5, 2), out = (folder / "run").string();
+  write_text(folder / "photos/train/fire/a.png", "x");
+  write_text(folder / "photos/test/water/b.png", "");
+  const Outcome refused = run("train_lenet5_relu", {data, "--steps", "1", "--out", out});
+  CHECK(refused.code == 3);
+  CHECK_THAT(refused.err, Contains("2 of 16 images cannot be read") && Contains("a.png") && Contains("b.png") &&
+                              Contains("--skip-damaged"));
+  CHECK_THAT(run("show", {data, "--skip-damaged", "--out", (folder / "x.png").string()}).out,
+             Contains("images (10, 32, 32, 3)"));
+}
+
+TEST_CASE("a class folder that is not UTF-8 is refused before training") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string data = make_photos(folder / "photos", "fire", "caf\xe9", 5, 2);
+  const Outcome refused = run("train_lenet5_relu", {data, "--steps", "1", "--out", (folder / "run").string()});
+  CHECK(refused.code == 3);
+  CHECK_THAT(refused.err, Contains("is no name for a class (it is not UTF-8)"));
+  CHECK_FALSE(fs::exists(folder / "run/last.safetensors"));
+}
+
+TEST_CASE("a batch file that is missing is named") {
+  Folder folder;
+  make_cifar(folder / "data", 30, 10);
+  for (const int number : {2, 4, 5})
+    write_text(folder / "data" / ("data_batch_" + std::to_string(number) + ".bin"), cifar_records(10));
+  const Outcome training =
+      run("train_lenet5_relu", {(folder / "data").string(), "--steps", "1", "--out", (folder / "run").string()});
+  CHECK(training.code == 0);
+  CHECK_THAT(training.err, Contains("is without data_batch_3.bin"));
+}
