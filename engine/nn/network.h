@@ -19,6 +19,7 @@ struct NetworkOptions {
   void fields(F& f) {
     f("outputs", outputs, {.least = 1, .most = 1e6});
     f("dropout", dropout, {.least = 0, .most = 0.999});
+    f("image_size", image_size, {.least = 1, .most = 4096});
     f("residual", residual);
     f("image_size", image_size, {.least = 1, .most = 4096});
   }

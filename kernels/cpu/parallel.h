@@ -20,8 +20,8 @@ inline constexpr std::int64_t items_wanted = 16;
 // Calls fn(worker, first, last) on disjoint ranges that together are [begin, end): chunk i of C gets items i·count/C …
 // (i+1)·count/C. worker < stream.options.threads tells threads apart, for scratch memory of their own.
 //
-// grain: the fewest items worth a chunk. Opening a region and taking a chunk cost up to a few microseconds, so choose it such
-// that a chunk does at least some ten thousand operations; a loop smaller than two grains is one chunk, on the calling
+// grain: the fewest items worth a chunk. Opening a region and taking a chunk cost up to a few microseconds, so choose it
+// such that a chunk does at least some ten thousand operations; a loop smaller than two grains is one chunk, on the calling
 // thread. The ranges depend on count and grain alone: the same bits for any number of threads.
 template <class Function>
 void parallel_workers_for(const Stream& stream, std::int64_t begin, std::int64_t end, std::int64_t grain,

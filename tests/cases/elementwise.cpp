@@ -18,10 +18,12 @@ Size size_for(std::int64_t n) { return n > 100'000 ? Size::medium : Size::quick;
 void add_arithmetic(std::vector<SlotCase>& all) {
   struct Operation {
     Arithmetic kind;
-    const char* sign;
+    const char* word;
   };
-  const Operation operations[] = {
-      {Arithmetic::add, "+"}, {Arithmetic::subtract, "-"}, {Arithmetic::multiply, "*"}, {Arithmetic::divide, "/"}};
+  const Operation operations[] = {{Arithmetic::add, "plus"},
+                                  {Arithmetic::subtract, "minus"},
+                                  {Arithmetic::multiply, "times"},
+                                  {Arithmetic::divide, "over"}};
   const auto call = [](Arithmetic kind) {
     return [kind](Stream& s, const Operands& o) { s.backend.arithmetic(s, kind, o["a"], o["b"], o.gradient("y")); };
   };
@@ -36,7 +38,7 @@ void add_arithmetic(std::vector<SlotCase>& all) {
                    .size = size_for(y.count())});
   };
   for (const Operation& op : operations) {
-    const std::string sign = std::string(" ") + op.sign + " ";
+    const std::string sign = std::string(" ") + op.word + " ";
     for (std::int64_t n : lengths) one(op, "a" + sign + "b " + of(n), input("a", {n}), input("b", {n}), {n});
     const auto spread = [](const char* name, Dims dims) { return input(name, dims, normal(), Element::parameter); };
     for (const Dims& d : {Dims{5, 257}, Dims{67, 3}, Dims{2, 3, 5, 8}, Dims{1100, 1}, Dims{33, 64}}) {
@@ -47,7 +49,7 @@ void add_arithmetic(std::vector<SlotCase>& all) {
       one(op, "one" + sign + "b " + extents(d), spread("a", {1}), input("b", d), d);
     }
   }
-  one(operations[0], "a + b " + of(long_length), input("a", {long_length}), input("b", {long_length}), {long_length});
+  one(operations[0], "a plus b " + of(long_length), input("a", {long_length}), input("b", {long_length}), {long_length});
   const auto in_place = [&](const char* of, const char* other) {
     all.push_back({.slot = "arithmetic",
                    .variant = std::string("in place of ") + of,

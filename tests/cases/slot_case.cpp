@@ -110,8 +110,8 @@ double largest_magnitude(const std::vector<double>& values) {
 
 // Kernels that read whole vectors where they can: one case of each once more, with every operand one element off.
 void add_unaligned(std::vector<SlotCase>& all) {
-  const char* const again[] = {"arithmetic/a + b n=1025",
-                               "arithmetic/a * row 5x257",
+  const char* const again[] = {"arithmetic/a plus b n=1025",
+                               "arithmetic/a times row 5x257",
                                "convert/to bf16 n=1031",
                                "convert/from bf16 n=1031",
                                "scale/n=255 with factor",

@@ -62,6 +62,21 @@ TEST_CASE("elementwise by hand") {
   CHECK(c == Values{0, 0, 2, 3, 0, 0, 5, 6});
 }
 
+TEST_CASE("arithmetic by hand: one shape, a row and one element") {
+  Stream s(backend(), 0, {});
+  const auto result = [&](Arithmetic operation, const Values& a, const Values& b) {
+    Values y{1, 1, 1, 1};  // added to
+    backend().arithmetic(s, operation, view(a, {static_cast<std::int64_t>(a.size())}),
+                         view(b, {static_cast<std::int64_t>(b.size())}), {view(y, {2, 2}), true});
+    return y;
+  };
+  check_close(result(Arithmetic::add, {1, 2, 3, 4}, {10, 20, 30, 40}), {12, 23, 34, 45});
+  check_close(result(Arithmetic::subtract, {1, 2, 3, 4}, {1, 3}), {1, 0, 3, 2});
+  check_close(result(Arithmetic::subtract, {1, 3}, {1, 2, 3, 4}), {1, 2, -1, 0});
+  check_close(result(Arithmetic::multiply, {2}, {1, 2, 3, 4}), {3, 5, 7, 9});
+  check_close(result(Arithmetic::divide, {1, 2, 3, 4}, {2}), {1.5, 2, 2.5, 3});
+}
+
 TEST_CASE("dropout keeps what philox says, and 1 - p of all") {
   Stream s(backend(), 0, {});
   const std::int64_t n = 100'000;
@@ -354,87 +369,6 @@ TEST_CASE("metrics by hand") {
                                    view(std::vector<std::int32_t>{1, 1, 0, 0, 0}, {5}), view(loss, {}), &binary);
   CHECK(binary.correct == 3);
   CHECK(binary.correct_top5 == 3);
-}
-
-namespace {
-
-const std::vector<Values> three_gradients{{0.1, -0.2, 3e-5}, {-0.3, 0.05, 1.5}, {0.7, 0.7, -2e-4}};
-
-}  // namespace
-
-TEST_CASE("SGD: PyTorch's numbers after three steps") {
-  Stream s(backend(), 0, {});
-  const Values expected[] = {{0.4571053895, -1.26836447875, 1.703951479397},
-                             {0.4098870619805, -1.31791389924625, 1.57799901615542}};
-  for (bool nesterov : {false, true}) {
-    Values w{0.5, -1.25, 2}, v(3);
-    StepState state{.learning_rate = {0.1}};
-    for (const Values& g : three_gradients) {
-      backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}, &state, nullptr, view(g, {3}),
-                         view(w, {3}), view(v, {3}), {});
-      ++state.step;
-    }
-    check_close(w, expected[nesterov]);
-  }
-}
-
-TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
-  Stream s(backend(), 0, {});
-  Values w{0.5, -1.25, 2}, m(3), v(3);
-  StepState state{.learning_rate = {0.01}};
-  const AdamParams p{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .form = AdamForm::pytorch};
-  for (const Values& g : three_gradients) {
-    backend().adam_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), view(v, {3}), {});
-    ++state.step;
-  }
-  check_close(w, {0.490422869736918, -1.23956896548608, 1.97656908700819});
-
-  // Decoupled decay (AdamW): the same by a few lines of Python after Loshchilov and Hutter 2019, algorithm 2.
-  Values u{0.5, -1.25, 2}, um(3), uv(3);
-  StepState at{.learning_rate = {1, 0.01}};
-  for (const Values& g : three_gradients) {
-    const AdamParams decoupled{.beta1 = 0.9,
-                               .beta2 = 0.999,
-                               .epsilon = 1e-8,
-                               .weight_decay = 0.1,
-                               .form = AdamForm::pytorch,
-                               .decoupled = true,
-                               .group = 1};
-    backend().adam_step(s, decoupled, &at, nullptr, view(g, {3}), view(u, {3}), view(um, {3}), view(uv, {3}), {});
-    ++at.step;
-  }
-  check_close(u, {0.4892082451872336, -1.2366878213460262, 1.9708438024981523});
-
-  // First step of the Keras form: lr·√0.001/0.1 · 0.1·g/(√0.001·|g| + ε) = lr·g/(|g| + ε/√0.001).
-  const AdamParams keras{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-3, .weight_decay = 0, .form = AdamForm::keras};
-  Values k{0, 0}, km(2), kv(2);
-  const Values g{0.1, -1e-4};
-  const StepState first{.learning_rate = {0.01}};
-  backend().adam_step(s, keras, &first, nullptr, view(g, {2}), view(k, {2}), view(km, {2}), view(kv, {2}), {});
-  const double epsilon = 1e-3 / std::sqrt(0.001);
-  check_close(k, {-0.01 * 0.1 / (0.1 + epsilon), 0.01 * 1e-4 / (1e-4 + epsilon)});
-  check_close(km, {0.01, -1e-5});
-}
-
-TEST_CASE("the guard: non-finite gradients are found and change nothing") {
-  Stream s(backend(), 0, {});
-  StepGuard guard{.consecutive = 2, .skipped = 4};
-  backend().check_finite(s, view(Values{1, 2, Inf}, {3}), &guard);
-  CHECK((guard.skip == 1 && guard.consecutive == 3 && guard.skipped == 5));
-  Values w{1, 2}, m{3, 4}, v{5, 6};
-  const Values g{1, 1};
-  const StepState state{.learning_rate = {1}};
-  backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0, .nesterov = false}, &state, &guard, view(g, {2}), view(w, {2}),
-                     view(m, {2}), {});
-  backend().adam_step(s, {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1, .weight_decay = 0, .form = AdamForm::keras}, &state,
-                      &guard, view(g, {2}), view(w, {2}), view(m, {2}), view(v, {2}), {});
-  CHECK(w == Values{1, 2});
-  CHECK(m == Values{3, 4});
-  CHECK(v == Values{5, 6});
-  backend().check_finite(s, view(Values{1, 2, 3}, {3}), &guard);
-  CHECK((guard.skip == 0 && guard.consecutive == 0 && guard.skipped == 5));
-  backend().check_finite(s, view(Values{NaN}, {1}), &guard);
-  CHECK((guard.skip == 1 && guard.consecutive == 1 && guard.skipped == 6));
 }
 
 TEST_CASE("gather: pad, crop and flip done one after another") {

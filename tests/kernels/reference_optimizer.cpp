@@ -1,0 +1,93 @@
+// The reference's optimisers against numbers that come from elsewhere: worked by hand, or computed with PyTorch 1.13 in
+// float64.
+#include <limits>
+
+#include "tests/kernels/on_reference.h"
+
+using namespace tessera;
+using namespace tessera::kernels;
+using namespace tessera::tests;
+
+namespace {
+
+const double Inf = std::numeric_limits<double>::infinity();
+const double NaN = std::numeric_limits<double>::quiet_NaN();
+
+const std::vector<Values> three_gradients{{0.1, -0.2, 3e-5}, {-0.3, 0.05, 1.5}, {0.7, 0.7, -2e-4}};
+
+}  // namespace
+
+TEST_CASE("SGD: PyTorch's numbers after three steps") {
+  Stream s(backend(), 0, {});
+  const Values expected[] = {{0.4571053895, -1.26836447875, 1.703951479397},
+                             {0.4098870619805, -1.31791389924625, 1.57799901615542}};
+  for (bool nesterov : {false, true}) {
+    Values w{0.5, -1.25, 2}, v(3);
+    StepState state{.learning_rate = {0.1}};
+    for (const Values& g : three_gradients) {
+      backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0.01, .nesterov = nesterov}, &state, nullptr, view(g, {3}),
+                         view(w, {3}), view(v, {3}), {});
+      ++state.step;
+    }
+    check_close(w, expected[nesterov]);
+  }
+}
+
+TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
+  Stream s(backend(), 0, {});
+  Values w{0.5, -1.25, 2}, m(3), v(3);
+  StepState state{.learning_rate = {0.01}};
+  const AdamParams p{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01, .form = AdamForm::pytorch};
+  for (const Values& g : three_gradients) {
+    backend().adam_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), view(v, {3}), {});
+    ++state.step;
+  }
+  check_close(w, {0.490422869736918, -1.23956896548608, 1.97656908700819});
+
+  // Decoupled decay (AdamW): the same by a few lines of Python after Loshchilov and Hutter 2019, algorithm 2.
+  Values u{0.5, -1.25, 2}, um(3), uv(3);
+  StepState at{.learning_rate = {1, 0.01}};
+  for (const Values& g : three_gradients) {
+    const AdamParams decoupled{.beta1 = 0.9,
+                               .beta2 = 0.999,
+                               .epsilon = 1e-8,
+                               .weight_decay = 0.1,
+                               .form = AdamForm::pytorch,
+                               .decoupled = true,
+                               .group = 1};
+    backend().adam_step(s, decoupled, &at, nullptr, view(g, {3}), view(u, {3}), view(um, {3}), view(uv, {3}), {});
+    ++at.step;
+  }
+  check_close(u, {0.4892082451872336, -1.2366878213460262, 1.9708438024981523});
+
+  // First step of the Keras form: lr·√0.001/0.1 · 0.1·g/(√0.001·|g| + ε) = lr·g/(|g| + ε/√0.001).
+  const AdamParams keras{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-3, .weight_decay = 0, .form = AdamForm::keras};
+  Values k{0, 0}, km(2), kv(2);
+  const Values g{0.1, -1e-4};
+  const StepState first{.learning_rate = {0.01}};
+  backend().adam_step(s, keras, &first, nullptr, view(g, {2}), view(k, {2}), view(km, {2}), view(kv, {2}), {});
+  const double epsilon = 1e-3 / std::sqrt(0.001);
+  check_close(k, {-0.01 * 0.1 / (0.1 + epsilon), 0.01 * 1e-4 / (1e-4 + epsilon)});
+  check_close(km, {0.01, -1e-5});
+}
+
+TEST_CASE("the guard: non-finite gradients are found and change nothing") {
+  Stream s(backend(), 0, {});
+  StepGuard guard{.consecutive = 2, .skipped = 4};
+  backend().check_finite(s, view(Values{1, 2, Inf}, {3}), &guard);
+  CHECK((guard.skip == 1 && guard.consecutive == 3 && guard.skipped == 5));
+  Values w{1, 2}, m{3, 4}, v{5, 6};
+  const Values g{1, 1};
+  const StepState state{.learning_rate = {1}};
+  backend().sgd_step(s, {.momentum = 0.9, .weight_decay = 0, .nesterov = false}, &state, &guard, view(g, {2}), view(w, {2}),
+                     view(m, {2}), {});
+  backend().adam_step(s, {.beta1 = 0.9, .beta2 = 0.99, .epsilon = 1, .weight_decay = 0, .form = AdamForm::keras}, &state,
+                      &guard, view(g, {2}), view(w, {2}), view(m, {2}), view(v, {2}), {});
+  CHECK(w == Values{1, 2});
+  CHECK(m == Values{3, 4});
+  CHECK(v == Values{5, 6});
+  backend().check_finite(s, view(Values{1, 2, 3}, {3}), &guard);
+  CHECK((guard.skip == 0 && guard.consecutive == 0 && guard.skipped == 5));
+  backend().check_finite(s, view(Values{NaN}, {1}), &guard);
+  CHECK((guard.skip == 1 && guard.consecutive == 1 && guard.skipped == 6));
+}
