@@ -72,7 +72,7 @@ def sanitizers(session):
         raise LeftOut("no compute-sanitizer here")
     # Kernels with shared memory and barriers first; what only maps elements is the least likely to be wrong.
     groups = ["conv2d*,matmul*", "batch_norm*,sum*,column_sums*,*cross_entropy*,classification_metrics*,check_finite*",
-              "*pool*,sgd*,adam*,gather*,dropout*,permute*,copy_columns*,convert*,add*,scale*,activation*"]
+              "*pool*,sgd*,adam*,gather*,dropout*,permute*,copy_columns*,convert*,arithmetic*,scale*,activation*"]
     for cases in groups:
         for check in ("memcheck", "racecheck", "initcheck"):
             result = session.run([tool, "--tool", check, "--error-exitcode", "9", os.path.join(options.build, "bin", "tests_kernels"),

@@ -19,16 +19,18 @@ Evaluation to_evaluation(const kernels::Metrics& m, LossAverage average) {
 MetricSums::MetricSums(const std::shared_ptr<Device>& device)
     : sums_(Tensor::zeros(device, {sizeof(kernels::Metrics)}, DType::u8)) {}
 
+void MetricSums::prepare(std::int64_t size) {
+  auto& [logit, label] = wrong_[size];
+  if (logit) return;
+  logit = Tensor::zeros(sums_.device(), {size, 1}, DType::f32);
+  label = Tensor::from(sums_.device(), {size},
+                       std::span<const std::int32_t>(std::vector<std::int32_t>(static_cast<std::size_t>(size), 1)));
+}
+
 void MetricSums::add(const Tensor& logits, const Tensor& y, const Tensor& loss) {
   auto* const sums = static_cast<kernels::Metrics*>(sums_.data());
   if (y.dtype() == DType::i32) return sums_.on().run(&Backend::classification_metrics, logits, y, loss, sums);
-  const std::int64_t n = y.shape()[0];
-  auto& [logit, label] = wrong_[n];
-  if (!logit) {  // in the first run of a size, which is not recorded
-    logit = Tensor::zeros(sums_.device(), {n, 1}, DType::f32);
-    label = Tensor::from(sums_.device(), {n},
-                         std::span<const std::int32_t>(std::vector<std::int32_t>(static_cast<std::size_t>(n), 1)));
-  }
+  const auto& [logit, label] = wrong_.at(y.shape()[0]);
   sums_.on().run(&Backend::classification_metrics, logit, label, loss, sums);
 }
 
@@ -71,6 +73,8 @@ void for_each_batch(Network& network, const BatchSource& source, std::int64_t ba
 
 Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options) {
   MetricSums sums(source.device());
+  sums.prepare(std::min(options.batch_size, source.count()));
+  if (const std::int64_t rest = source.count() % options.batch_size; rest > 0) sums.prepare(rest);
   for_each_batch(
       network, source, options.batch_size, options.stop,
       [&](const Variable& logits, const Tensor& y) { sums.add(logits.value(), y, network.loss({}, logits, y).value()); },

@@ -36,6 +36,8 @@ std::vector<float> predict(Network& network, const BatchSource& source, std::int
 class MetricSums {
  public:
   explicit MetricSums(const std::shared_ptr<Device>& device);
+  // To be called before work that adds batches of `size` begins: it may be recorded, and then must find its memory as it was.
+  void prepare(std::int64_t size);
   // Of a batch. logits [n,k] with labels y [n] int32; of other outputs and float targets the loss [1] alone counts, and no
   // sample is right.
   void add(const Tensor& logits, const Tensor& y, const Tensor& loss);

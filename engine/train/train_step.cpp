@@ -22,6 +22,7 @@ void TrainStep::run(const kernels::StepState& state, std::int64_t size) {
   state_.write(state);
   batches_.prepare(state.position, size);
   loss_ = {};  // before anything is allocated: a step finds its tensors where they were
+  metrics_.prepare(size);
   if (!record_ || !RecordedWork::possible(*device)) return issue(size, loss_);
   if (!pool_) pool_ = device->new_pool();
   Recorded& recorded = recorded_.try_emplace(size, device, pool_).first->second;

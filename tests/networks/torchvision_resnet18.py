@@ -11,8 +11,8 @@ here. Exit status 77: PyTorch is not installed.
 import json
 import sys
 
+from oracle import torch, write_safetensors  # first: it ends with 77 where PyTorch or NumPy is missing
 import numpy
-from oracle import torch, write_safetensors
 from torch import nn
 
 
