@@ -81,18 +81,21 @@ void add_finetune_options(CLI::App& app, FinetuneOptions& o, const RunConfig& de
   add_compute_options(app, o.compute, defaults);
 }
 
+std::int64_t outputs_for(std::size_t classes) { return classes == 2 ? 1 : static_cast<std::int64_t>(classes); }
+
 // The configuration of a new run: the file's network with another head, the transfer's recipe, the file's normalisation.
 RunConfig config_for(const FinetuneOptions& o, RunConfig config) {
   std::vector<std::string> sorted = o.classes;
   std::sort(sorted.begin(), sorted.end());
-  if (o.classes.size() < 2 || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
+  const bool one_word = o.classes.size() == 1 && o.classes[0].find(' ') == std::string::npos;
+  if (o.classes.empty() || one_word || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end())
     throw UsageError("--classes: give two or more different names");
   if (o.epochs_frozen + o.epochs == 0) throw UsageError("--epochs-frozen and --epochs are both 0: nothing would be trained");
   Recipe recipe = transfer_recipe();
   recipe.normalization = config.recipe.normalization;
   recipe.seed = config.recipe.seed;
   config.recipe = recipe;
-  config.network_options.outputs = o.classes.size() == 2 ? 1 : static_cast<std::int64_t>(o.classes.size());
+  config.network_options.outputs = outputs_for(o.classes.size());
   config.new_head = true;
   config.phases = {{.frozen = true, .validate = false}, {}};
   return config;
@@ -147,7 +150,12 @@ int tessera::finetune_main(int argc, char** argv) {
       options.apply(app, config, !resume.empty());
       data_options.apply(config);
       Dataset dataset = open_for(config, signals, console);
-      if (resume.empty()) config.recipe.classes = labels_of(dataset, options.classes);
+      if (resume.empty()) {
+        config.recipe.classes = labels_of(dataset, options.classes);
+        // Only the data tells one name with a blank in it from several names with blanks between them.
+        if (config.recipe.classes.size() < 2) throw UsageError("--classes: give two or more different names");
+        if (options.classes.size() == 1) config.network_options.outputs = outputs_for(config.recipe.classes.size());
+      }
       return run_and_report(request, std::move(dataset), console, signals, "finetune-" + config.network, app.get_name());
     } catch (const Interrupted&) {
       return signals.exit_code();  // while loading

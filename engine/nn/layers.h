@@ -10,6 +10,7 @@
 #include "engine/ops/concat.h"
 #include "engine/ops/conv2d.h"
 #include "engine/ops/elementwise.h"
+#include "engine/ops/layer_norm.h"
 #include "engine/ops/linear.h"
 #include "engine/ops/pool.h"
 
@@ -102,6 +103,23 @@ struct MaxPool : Module {
   void visit(Visitor&) override {}
   Variable operator()(const Context& context, const Variable& x) const;
   Pool2dOptions options;
+};
+
+struct AveragePool : Module {
+  explicit AveragePool(const AveragePool2dOptions& pool = {}) : options(pool) {}
+  void visit(Visitor&) override {}
+  Variable operator()(const Context& context, const Variable& x) const;
+  AveragePool2dOptions options;
+};
+
+// Layer normalisation over the last axis. weight (gamma), bias (beta): [columns].
+struct LayerNorm : Module {
+  explicit LayerNorm(std::int64_t columns, double eps = 1e-5);
+  void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
+  Variable operator()(const Context& context, const Variable& x) const;
+
+  double epsilon;
+  Parameter weight, bias;
 };
 
 struct GlobalAveragePool : Module {

@@ -83,7 +83,7 @@ class Fit {
   std::int64_t skipped_steps() const { return step_.guard().skipped; }
 
  private:
-  std::int64_t schedule_steps() const;  // whatever max_steps says
+  std::int64_t schedule_steps() const;             // whatever max_steps says
   std::int64_t steps_left() const;                 // to the end of the last epoch
   double learning_rate(std::int64_t ahead) const;  // of the next step (0) or the one just done (−1)
   bool out_of_time() const;

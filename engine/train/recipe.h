@@ -58,7 +58,7 @@ struct Recipe {
   std::int64_t epochs = 5;
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch; else also at the last step
   OptimizerOptions optimizer = {};
-  Schedule schedule = {};  // of the optimiser's learning rate
+  Schedule schedule = {};                   // of the optimiser's learning rate
   std::vector<ParameterGroup> groups = {};  // parameters that follow an optimiser of their own
   double label_smoothing = 0;
   BestRule best = BestRule::last;

@@ -173,6 +173,29 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
   }
 }
 
+TEST_CASE("groups of a recipe train by their own rates, and a run of them goes on in the same bits") {
+  Plan p = plan(2);
+  p.groups = {{.pattern = "fc.*", .optimizer = Sgd::Options{.learning_rate = 0}},
+              {.pattern = "*.bias", .optimizer = AdamW::Options{.learning_rate = 0.02}, .schedule = CosineDecay{}}};
+  const OptimizerOptions rest = Sgd::Options{.learning_rate = 0.01, .momentum = 0.9};
+  Trainee whole(rest, {});
+  const auto fc = download(whole.network.fc.weight.value()), conv = download(whole.network.conv.weight.value()),
+             bias = download(whole.network.conv.bias.value());
+  fit(whole, p);
+  CHECK(download(whole.network.fc.weight.value()) == fc);
+  CHECK(download(whole.network.conv.weight.value()) != conv);
+  CHECK(download(whole.network.conv.bias.value()) != bias);
+
+  std::atomic<bool> stop = false;
+  Plan stoppable = p;
+  stoppable.limits.stop = &stop;
+  Trainee first(rest, {}), second(rest, {});
+  const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == 7; });
+  second.restored = first.snapshot();
+  fit(second, p, half.state);
+  CHECK(second.snapshot() == whole.snapshot());
+}
+
 TEST_CASE("training learns, and the same plan gives the same bits") {
   Trainee a(Adam::Options{.learning_rate = 0.01}, {}), b(Adam::Options{.learning_rate = 0.01}, {});
   const Outcome one = fit(a, plan(6)), two = fit(b, plan(6));

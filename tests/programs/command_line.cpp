@@ -57,7 +57,7 @@ TEST_CASE("words and options that are mistyped, missing or given twice") {
   train_refused({"--no-shufle"}, "there is no option '--no-shufle'; did you mean '--no-shuffle'?");
   train_refused({"--xyzzy"}, "there is no option '--xyzzy'");
   train_refused({"one", "two", "three"}, "not expected: 'one' 'two' 'three'");
-  train_refused({"--optimizer", "sdg"}, "--optimizer sdg: expected sgd, adam, adam-keras; did you mean 'sgd'?");
+  train_refused({"--conv", "direkt"}, "--conv direkt: expected auto, direct; did you mean 'direct'?");
   train_refused({"--precision", "FP32"}, "--precision FP32: expected fp32, tf32, bf16; did you mean 'fp32'?");
   train_refused({"--lr", "1", "--lr", "2"}, "--lr is given more than once");
   train_refused({"--epochs"}, "--epochs needs a value");
