@@ -59,6 +59,7 @@ TEST_CASE("least and most of floats: a NaN gives the other, and minus zero is le
   CHECK(lanes<f64>("max.f64 %d, %a0, %a1;", vector<f64>{-1}, vector<f64>{-2}) == vector<f64>{-1});
   CHECK(lanes<f32>("neg.f32 %d, %a0;", vector<f32>{1, -infinity}) == vector<f32>{-1, infinity});
   CHECK(lanes<f32>("abs.f32 %d, %a0;", vector<f32>{-1.5f, 2}) == vector<f32>{1.5f, 2});
+  CHECK(lanes<f32>("copysign.f32 %d, %a0, %a1;", vector<f32>{-2, 3}, vector<f32>{5, -7}) == vector<f32>{-5, 7});
   CHECK(lanes<f64>("neg.f64 %d, %a0;", vector<f64>{1}) == vector<f64>{-1});
 }
 

@@ -113,6 +113,9 @@ bool decode_float(Statement& s) {
   } else if (s.op == "neg" || s.op == "abs") {
     s.operands(1);
     h = sign_bits(s);
+  } else if (s.op == "copysign") {  // the sign of the first, the magnitude of the second
+    s.operands(2);
+    if (!wide) h = binary<u32, u32, u32, [](u32 a, u32 b) { return (a & 0x80000000u) | (b & 0x7fffffffu); }>;
   } else if (s.op == "sqrt") {
     s.operands(1), s.accept({"rn", "approx"});
     h = wide ? Handler{unary<f64, f64, [](f64 a) { return std::sqrt(a); }>}
