@@ -59,7 +59,9 @@ Wanted wanted(const std::string& path, const Buffer& buffer) { return {path, buf
 
 std::vector<Wanted> wanted_by(Module& network) {
   struct Collector : Visitor {
-    void on_parameter(const std::string& path, Parameter& parameter) override { all.push_back(wanted(path, parameter)); }
+    void on_parameter(const std::string& path, Parameter& parameter) override {
+      if (parameter) all.push_back(wanted(path, parameter));  // a convolution may have no bias
+    }
     void on_buffer(const std::string& path, Buffer& buffer) override { all.push_back(wanted(path, buffer)); }
     std::vector<Wanted> all;
   } collector;

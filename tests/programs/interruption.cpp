@@ -266,7 +266,7 @@ TEST_CASE("runs that start in the same second each get a folder of their own") {
   Folder folder;
   make_cifar(folder / "data", 20, 10);
   const std::string one = std::string(TESSERA_BIN) + "/train_lenet5_relu " + (folder / "data").string() + " --epochs 1";
-  std::string all = "cd " + folder.path().string() + " && ";
+  std::string all = "cd " + folder.path().string() + " || exit 1; ";
   for (int i = 0; i < 4; ++i)
     all += "(" + one + " 2>err" + std::to_string(i) + " >out; echo $? > code" + std::to_string(i) + ") & ";
   REQUIRE(std::system(("bash -c '" + all + " wait'").c_str()) == 0);
