@@ -149,7 +149,8 @@ TEST_CASE("cuts of images that come class by class hold all classes") {
 
   const Split few = split_for(folder({60, 20, 19, 1}, {10, 10, 10, 10}, classes), recipe(Validation::test_set),
                               {.train = 10, .test = 4}, 4);
-  CHECK(class_counts(few.train, 4) == std::vector<std::int64_t>{5, 2, 2, 1});
+  // Shares 6, 2, 1.9, 0.1: the dog's one image comes from the cats, which leaves the least squares of differences.
+  CHECK(class_counts(few.train, 4) == std::vector<std::int64_t>{6, 2, 1, 1});
   CHECK(class_counts(few.test, 4) == std::vector<std::int64_t>{1, 1, 1, 1});
   CHECK_THAT(all_of(few.cuts), Catch::Contains("training: 10 of 100 images, stratified by class"));
   CHECK(few.notes.empty());
