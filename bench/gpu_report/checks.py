@@ -42,7 +42,7 @@ def agreement(session, backend, cases=""):
 
 def tests(session):
     options = session.options
-    agreement(session, options.backends[0], "matmul/NN*,add*" if options.dry_run else "")
+    agreement(session, options.backends[0], "matmul/NN*,arithmetic/a plus b*" if options.dry_run else "")
     wrappers = os.path.join(options.build, "bin", "tests_cuda")
     if not options.dry_run and os.path.exists(wrappers):
         result = session.run([wrappers])

@@ -128,9 +128,9 @@ TEST_CASE("the order of --classes is the order of the labels") {
 TEST_CASE("finetune explains itself, with defaults") {
   const Outcome help = run("finetune", {"--help"});
   CHECK(help.code == 0);
-  for (const char* option : {"--epochs-frozen INT=5", "--epochs INT=10",
-                             "--lr-frozen FLOAT=0.01", "--lr FLOAT=0.01", "--batch-size INT=32",
-                             "--network", "--limit-train", "--limit-test", "--out", "--quiet", "--json", "--device"})
+  for (const char* option :
+       {"--epochs-frozen INT=5", "--epochs INT=10", "--lr-frozen FLOAT=0.01", "--lr FLOAT=0.01", "--batch-size INT=32",
+        "--network", "--limit-train", "--limit-test", "--out", "--quiet", "--json", "--device"})
     CHECK_THAT(help.out, Contains(option));
   CHECK(run("finetune", {"--version"}).code == 0);
 }
