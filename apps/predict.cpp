@@ -72,7 +72,6 @@ class Photos {
   void gather(const std::string& path) {
     std::error_code ignored;
     const fs::file_status status = fs::status(path, ignored);
-    if (fs::is_other(status)) throw DataError(path + ": is neither a file nor a folder");
     if (!fs::is_directory(status)) {
       paths_.push_back(path);
       return;

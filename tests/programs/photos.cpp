@@ -110,7 +110,10 @@ TEST_CASE("predict names what photos of any size show") {
     write_text(folder / "huge.png", huge);
     require_failure(run("predict", {weights, (folder / "huge.png").string()}), 3, "huge.png");
     require_failure(run("predict", {weights, "synthetic"}), 2, "--index");
-    require_failure(run("predict", {weights, folder.path().string()}), 2, "--index");
+    const Outcome several = run("predict", {weights, folder.path().string()});  // the good ones of a folder are answered
+    require_failure(several, 3, "3 of 6 could not be read");
+    CHECK_THAT(several.err, Contains("cut.png") && Contains("huge.png") && Contains("page.jpg"));
+    CHECK_THAT(several.out, Contains("wide.png: "));
   }
   SECTION("weights that are missing or broken: exit code 4") {
     require_failure(run("predict", {(folder / "none.safetensors").string(), wide}), 4, "none.safetensors");
@@ -177,7 +180,9 @@ TEST_CASE("show prints shapes and counts and draws a picture") {
   require_failure(run("show", {data, "--count", "0", "--out", png}), 2, "--count");
   require_failure(run("show", {data, "--out", (folder / "no" / "where.png").string()}), 1, "where.png");
   require_failure(run("show", {(folder / "nowhere").string()}), 3, "nowhere");
-  require_failure(run("show", {folder.path().string()}), 3, "no data set found");
+  CHECK_THAT(run("show", {folder.path().string(), "--out", png}).err, Contains("taken for the data set inside it"));
+  std::filesystem::create_directory(folder / "empty");
+  require_failure(run("show", {(folder / "empty").string()}), 3, "no data set found");
 }
 
 TEST_CASE("show --index prints an image's values and label") {
