@@ -70,7 +70,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       console.note("device   " + device->choice());
 
       const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),
-                                gather_params(config.recipe.normalization, false, 0));
+                                gather_params(config.recipe.normalization, Augmentation::none, 0));
       Confusion confusion(split.classes);
       std::vector<float> logits;
       const Evaluation result = evaluate(*saved.network, images,

@@ -2,10 +2,19 @@
 
 #include "apps/training.h"
 #include "apps/values.h"
+#include "engine/core/error.h"
 #include "engine/files/csv.h"
 
 namespace tessera {
 namespace {
+
+// Not one_of(): names combine.
+CLI::Validator augmentation() {
+  return {[](std::string& text) {
+            return Augmentation::parse(text) ? std::string() : printable(text) + " is not of: " + Augmentation::all_names();
+          },
+          ""};
+}
 
 // An option whose default comes from elsewhere: `shown` is what --help says of it.
 template <class T>
@@ -97,7 +106,7 @@ void TrainOptions::apply(RunConfig& config) const {
   set("--lr", "learning_rate", lr);
   set("--momentum", "momentum", momentum);
   set("--weight-decay", "weight_decay", weight_decay);
-  if (augment) recipe.augment = *augment == "standard";
+  if (augment) recipe.augment = Augmentation::parse(*augment).value();
   if (no_shuffle) recipe.shuffle = false;
   if (steps) config.max_steps = steps;
   if (minutes) config.max_minutes = minutes;
@@ -136,8 +145,10 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
   add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")
       ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
-  add(app, "--augment", o.augment, "standard: random crop after padding by 4, random flip", r.augment ? "standard" : "none")
-      ->check(one_of({"none", "standard"}))
+  add(app, "--augment", o.augment,
+      "standard: random crop after padding by 4 and random flip; or one of these, or several with commas between them",
+      r.augment.text())
+      ->check(augmentation())
       ->group(group);
   app.add_flag("--no-shuffle", o.no_shuffle, "Train in file order")->group(group);
   add(app, "--limit-train", o.limit_train, "Use the first N training images", "all")

@@ -140,7 +140,8 @@ std::vector<double> probabilities(std::span<const float> logits) {
 
 std::vector<float> logits_of(SavedNetwork& saved, const RunConfig& config, const ImageSet& images,
                              const std::shared_ptr<Device>& device, const std::atomic<bool>* stop) {
-  const ImageBatches source(DeviceImages::upload(images, device), gather_params(config.recipe.normalization, false, 0));
+  const ImageBatches source(DeviceImages::upload(images, device),
+                            gather_params(config.recipe.normalization, Augmentation::none, 0));
   const std::vector<float> logits = predict(*saved.network, source, std::min(config.recipe.batch_size, images.count), stop);
   for (const float z : logits)
     if (!std::isfinite(z)) throw NonFiniteError("the network's outputs are not finite: these weights are of no use");

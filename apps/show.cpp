@@ -127,7 +127,8 @@ ImageSet thumbnails(const ImageSet& set, std::int64_t count) {
 // The first images as training would see them in its first epoch, were they drawn in file order.
 ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) {
   const std::shared_ptr<Device> device = Device::open({.device = "cpu"});
-  const ImageBatches source(DeviceImages::upload(set, device), gather_params(Normalization::none, true, seed));
+  const ImageBatches source(DeviceImages::upload(set, device),
+                            gather_params(Normalization::none, Augmentation::standard, seed));
   StepStateBuffer state(device);
   state.write({});
   const std::vector<float> pixels = source.draw(count, state.device_pointer()).x.to_host<float>();

@@ -25,7 +25,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
       parameters_(*network_, device, 1),
       optimizer_(make_optimizer(entry.recipe.optimizer, parameters_)),
       images_(DeviceImages::upload(random_images(options.batch), device),
-              gather_params(entry.recipe.normalization, false, 1)),
+              gather_params(entry.recipe.normalization, Augmentation::none, 1)),
       step_(*network_, parameters_, *optimizer_, images_, 1, 0),
       inference_(device, device->new_pool()),
       state_(device),

@@ -100,7 +100,7 @@ NetworkEntry describe_mobilenetv2() {
                      .optimizer = AdamW::Options{.learning_rate = 2e-3, .weight_decay = 0.05},
                      .schedule = CosineDecay{.warmup = 0.1},
                      .label_smoothing = 0.1,
-                     .augment = true},
+                     .augment = Augmentation::standard},
           .has_dropout = true,
           .any_image_size = true};
 }

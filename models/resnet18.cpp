@@ -62,7 +62,7 @@ NetworkEntry describe_resnet18() {
               .optimizer = Sgd::Options{.learning_rate = 0.4, .weight_decay = 5e-4, .momentum = 0.9, .nesterov = true},
               .schedule = OneCycle{.warmup = 0.2, .first = 0.1, .last = 0},
               .label_smoothing = 0.1,
-              .augment = true,
+              .augment = Augmentation::standard,
               .precision = Precision::bf16}};
 }
 

@@ -37,6 +37,8 @@ void upgrade(Json& config, const std::string& where) {
     else
       keep_only(optimizer, {"kind", "learning_rate", "weight_decay", "beta1", "beta2", "epsilon"});
   }
+  if (recipe.contains("augment") && recipe["augment"].is_boolean())
+    recipe["augment"] = recipe["augment"].get<bool>() ? "standard" : "none";
   if (recipe.contains("schedule") && recipe["schedule"].is_object() && recipe["schedule"].contains("kind") &&
       recipe["schedule"]["kind"] == "constant")
     keep_only(recipe["schedule"], {"kind"});

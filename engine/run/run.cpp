@@ -153,7 +153,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
 
   ImageBatches train(DeviceImages::upload(split.train, device),
                      gather_params(recipe.normalization, recipe.augment, recipe.seed));
-  const kernels::GatherParams plain = gather_params(recipe.normalization, false, recipe.seed);
+  const kernels::GatherParams plain = gather_params(recipe.normalization, Augmentation::none, recipe.seed);
   std::optional<ImageBatches> test, validation;
   if (split.test.count > 0) test.emplace(DeviceImages::upload(split.test, device), plain);
   if (split.validation.count > 0) validation.emplace(DeviceImages::upload(split.validation, device), plain);

@@ -79,11 +79,11 @@ Batch TensorBatches::draw(std::int64_t size, const kernels::StepState*) const {
   return {convert(batch.x, device()->activation_type()).value(), batch.y};
 }
 
-kernels::GatherParams gather_params(const Normalization& normalization, bool augment, std::uint64_t seed) {
+kernels::GatherParams gather_params(const Normalization& normalization, const Augmentation& augment, std::uint64_t seed) {
   kernels::GatherParams params;
   std::copy(normalization.mean.begin(), normalization.mean.end(), params.mean);
   std::copy(normalization.std.begin(), normalization.std.end(), params.std);
-  if (augment) params.crop_padding = 4, params.flip = true;
+  params.crop_padding = augment.crop, params.flip = augment.flip;
   params.seed = seed;
   return params;
 }

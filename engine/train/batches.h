@@ -83,6 +83,6 @@ class TensorBatches : public BatchSource {
 };
 
 // How a recipe turns bytes into floats. Augmentation is for training only.
-kernels::GatherParams gather_params(const Normalization& normalization, bool augment, std::uint64_t seed);
+kernels::GatherParams gather_params(const Normalization& normalization, const Augmentation& augment, std::uint64_t seed);
 
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/core/fields.h"
+#include "engine/data/augmentation.h"
 #include "engine/data/normalization.h"
 #include "engine/optim/optimizers.h"
 #include "engine/optim/schedule.h"
@@ -67,7 +68,7 @@ struct Recipe {
   bool top5 = false;                 // top-5 accuracy in the history
   std::int64_t log_every_steps = 0;  // show the loss of the first batch and of every so-manieth after it; 0: never
   bool last_batch_loss = false;      // show the loss of the last batch with each row
-  bool augment = false;              // pad-4 random crop and horizontal flip
+  Augmentation augment = {};         // of training images
   bool shuffle = true;
   Precision precision = Precision::fp32;
   std::uint64_t seed = 1;  // of initial weights, shuffles, dropout and augmentation

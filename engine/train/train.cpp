@@ -23,13 +23,13 @@ std::vector<HistoryRow> train(Network& network, ParameterStore& parameters, cons
   if (data.train.count == 0) throw DataError("[train] the data set has no training images");
   check(data.train, "training", network);
   check(data.test, "test", network);
-  const auto batches = [&](const ImageSet& set, bool augment) {
+  const auto batches = [&](const ImageSet& set, const Augmentation& augment) {
     return ImageBatches(DeviceImages::upload(set, parameters.device()),
                         gather_params(recipe.normalization, augment, recipe.seed));
   };
   ImageBatches images = batches(data.train, recipe.augment);
   std::optional<ImageBatches> test;
-  if (data.test.count > 0) test = batches(data.test, false);
+  if (data.test.count > 0) test = batches(data.test, Augmentation::none);
   Fit fit(network, parameters, recipe, images, test ? &*test : nullptr);
   fit.run();
   return fit.state().history;

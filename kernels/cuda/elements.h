@@ -99,8 +99,13 @@ __global__ void __launch_bounds__(block_threads) each_element_kernel(Body body, 
     if (!body.prepare()) return;
   const std::int64_t thread = static_cast<std::int64_t>(blockIdx.x) * block_threads + threadIdx.x;
   const std::int64_t threads = static_cast<std::int64_t>(gridDim.x) * block_threads, packs = count / width;
-  for (std::int64_t i = thread; i < packs; i += threads) body.template operator()<width>(i * width);
-  if (width > 1 && thread < count - packs * width) body.template operator()<1>(packs * width + thread);
+  if constexpr (width > 1) {
+    for (std::int64_t i = thread; i < packs; i += threads) body.template operator()<width>(i * width);
+    if (thread < count - packs * width) body.template operator()<1>(packs * width + thread);
+  } else {
+#pragma unroll 1  // unrolled, a body that calls (a division) spilled
+    for (std::int64_t i = thread; i < packs; i += threads) body.template operator()<1>(i);
+  }
 }
 
 // Calls body.operator()<w>(i) for the elements i … i + w − 1: with w = width where `packs`, and otherwise with w = 1.

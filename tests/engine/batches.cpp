@@ -88,8 +88,8 @@ TEST_CASE("every place of a shuffled order is equally likely for every sample") 
 
 TEST_CASE("batches hold the samples of the order, prepared as told") {
   const ImageSet set = tiny_images(11, 4);
-  kernels::GatherParams plain, normalized = gather_params(Normalization::cifar10, false, 0),
-                               augmented = gather_params(Normalization::cifar10, true, 77);
+  kernels::GatherParams plain, normalized = gather_params(Normalization::cifar10, Augmentation::none, 0),
+                               augmented = gather_params(Normalization::cifar10, Augmentation::standard, 77);
   CHECK(augmented.crop_padding == 4);
   CHECK(augmented.flip);
   augmented.crop_padding = 2;
@@ -182,4 +182,16 @@ TEST_CASE("a program's own numbers: batches in order, a network trained on targe
   const Tensor three = Tensor::zeros(device, {3, 2}, DType::f32), two = Tensor::zeros(device, {2}, DType::i32);
   CHECK_THROWS_AS(TensorBatches(three, two), ShapeError);
   CHECK_THROWS_AS(TensorBatches(two, two), ShapeError);
+}
+
+TEST_CASE("augmentations have names that combine") {
+  CHECK(Augmentation::parse("none") == Augmentation::none);
+  CHECK(Augmentation::parse("standard") == Augmentation::standard);
+  CHECK(Augmentation::parse("flip,crop") == Augmentation::standard);
+  CHECK(Augmentation::parse("flip") == Augmentation{.flip = true});
+  CHECK(Augmentation{.crop = 4}.text() == "crop");
+  for (const char* text : {"none", "standard", "crop", "flip"}) CHECK(Augmentation::parse(text)->text() == text);
+  for (const char* text : {"", "flop", "flip,", ",flip", "flip crop"}) CHECK_FALSE(Augmentation::parse(text));
+  const kernels::GatherParams flips = gather_params(Normalization::none, {.flip = true}, 1);
+  CHECK((flips.flip && flips.crop_padding == 0));
 }

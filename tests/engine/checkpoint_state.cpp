@@ -21,7 +21,7 @@ struct Trained {
   Trained()
       : device(training_device()),
         store(network, device, 6),
-        train(DeviceImages::upload(tiny_images(37, 1), device), gather_params(Normalization::none, false, 1)),
+        train(DeviceImages::upload(tiny_images(37, 1), device), gather_params(Normalization::none, Augmentation::none, 1)),
         fit(network, store, recipe(), train, nullptr) {}
   static Recipe recipe() {
     Recipe r;

@@ -26,7 +26,8 @@ struct Trainee {
         validation(DeviceImages::upload(tiny_images(20, 2), device), params(false)) {}
 
   static kernels::GatherParams params(bool augment) {
-    kernels::GatherParams p = gather_params(Normalization::cifar10, augment, 9);
+    kernels::GatherParams p =
+        gather_params(Normalization::cifar10, augment ? Augmentation::standard : Augmentation::none, 9);
     if (augment) p.crop_padding = 1;
     return p;
   }

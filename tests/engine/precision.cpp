@@ -24,7 +24,8 @@ Run train(const std::string& backend, Precision precision, const OptimizerOption
   TinyNetwork network;
   ParameterStore store(network, device, 6);
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(optimizer_config, store);
-  ImageBatches images(DeviceImages::upload(tiny_images(64, 1), device), gather_params(Normalization::cifar10, false, 9));
+  ImageBatches images(DeviceImages::upload(tiny_images(64, 1), device),
+                      gather_params(Normalization::cifar10, Augmentation::none, 9));
   TrainStep step(network, store, *optimizer, images, 6, 0);
   Run run;
   for (std::int64_t i = 0; i < 24; ++i) {

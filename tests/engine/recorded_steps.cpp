@@ -25,7 +25,7 @@ struct Trainee {
         step(network, store, *optimizer, images, 6, 0.1) {}
 
   static kernels::GatherParams gather() {
-    kernels::GatherParams p = gather_params(Normalization::cifar10, true, 9);
+    kernels::GatherParams p = gather_params(Normalization::cifar10, Augmentation::standard, 9);
     p.crop_padding = 1;
     return p;
   }

@@ -69,7 +69,7 @@ TEST_CASE("every network of a tutorial has its recipe") {
     CHECK(r.loss_average == (paddle ? LossAverage::by_batches : LossAverage::by_samples));
     CHECK((r.seed == 100) == paddle);
     CHECK(r.shuffle);
-    CHECK(!r.augment);
+    CHECK(r.augment == Augmentation::none);
   }
   CHECK(require_network("resnet34_transfer").recipe.classes == std::vector<std::int32_t>{0, 1, 2, 3, 4, 5, 6, 9});
   CHECK(require_network("resnet34_transfer_binary").recipe.classes == std::vector<std::int32_t>{7, 8});

@@ -17,7 +17,7 @@ int main() {
   const Dataset data = open_dataset("synthetic");
 
   const auto images = [&](const ImageSet& set) {
-    return ImageBatches(DeviceImages::upload(set, device), gather_params(Normalization::none, false, 1));
+    return ImageBatches(DeviceImages::upload(set, device), gather_params(Normalization::none, Augmentation::none, 1));
   };
   const ImageBatches test = images(data.test);
   const Evaluation before = evaluate(*network, test, {});
