@@ -3,7 +3,7 @@
 #include <ctime>
 
 #include "apps/data.h"
-#include "models/catalogue.h"
+#include "models/saved_network.h"
 
 namespace tessera {
 namespace fs = std::filesystem;
@@ -25,6 +25,22 @@ std::string remembered_path(const std::string& given) {
   std::error_code ignored;
   return fs::exists(given, ignored) ? fs::absolute(given, ignored).string() : given;
 }
+
+namespace {
+
+// The classes of the weights that a run begins with, or of its own where a resumed one is given other data.
+std::vector<std::string> known_classes(const RunRequest& request) {
+  const fs::path own = request.folder / "best.safetensors";
+  std::error_code ignored;
+  if (request.resumed)
+    return request.new_data && fs::exists(own, ignored) ? class_names_of(Safetensors::read(own))
+                                                        : std::vector<std::string>();
+  const RunConfig& config = request.config;
+  if (config.weights.empty() || config.new_head) return {};
+  return class_names_of(Safetensors::read(config.weights));
+}
+
+}  // namespace
 
 Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console) {
   const std::unique_ptr<Network> network = require_network(config.network).make(config.network_options);
@@ -49,6 +65,7 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Console& console
   try {
     const std::shared_ptr<Device> device = open_device(request.config);
     const std::unique_ptr<Network> network = require_network(request.config.network).make(request.config.network_options);
+    request.known_classes = known_classes(request);
     if (request.folder.empty()) request.folder = new_run_folder(folder_name);
     const RunResult result = run_training(request, *network, std::move(dataset), device, console);
     if (result.end == FitEnd::stopped) return stopped(signals.exit_code());

@@ -107,7 +107,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   const Recipe& recipe = config.recipe;
   const std::string config_json = to_json(config);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
-  const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs());
+  const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs(),
+                                {.known_classes = request.known_classes});
   for (const std::string& line : split.cuts) console.note("data     " + line);
   for (const std::string& note : split.notes) console.warn(note);
 

@@ -24,6 +24,8 @@ struct RunRequest {
   std::filesystem::path folder;
   std::optional<RunConfig> resumed = {};  // go on in the folder; this is the configuration that is in it
   bool new_data = false;                  // a resumed run may go on with other images than it had
+  // Names of the classes that the weights to begin with know, by which the data meets them; empty: by label.
+  std::vector<std::string> known_classes = {};
   const std::atomic<bool>* stop = nullptr;
   std::atomic<bool>* save = nullptr;  // set: a checkpoint now
 };

@@ -76,6 +76,20 @@ TEST_CASE("labels meet by name, wherever the data has its classes") {
   CHECK_THAT(met.err,
              Contains("met by name, 2 of the weights' 2") && Contains("the weights do not know air: 2 images are left out"));
 
+  // Training from weights goes on with the classes that they know.
+  const std::string more = (folder / "more").string();
+  const Outcome on = run("train_lenet5_relu",
+                         {other, "--weights", weights, "--outputs", "2", "--epochs", "1", "--lr", "1e-9", "--out", more});
+  INFO(on.err);
+  REQUIRE(on.code == 0);
+  CHECK_THAT(on.err, Contains("met by name, 2 of the weights' 2"));
+  CHECK_THAT(on.last_line(), StartsWith("test: accuracy 1.0000"));
+  const Outcome resumed = run("train_lenet5_relu", {other, "--resume", folder / "run", "--epochs", "13", "--lr", "1e-9"});
+  INFO(resumed.err);
+  REQUIRE(resumed.code == 0);
+  CHECK_THAT(resumed.err, Contains("met by name, 2 of the weights' 2"));
+  CHECK_THAT(resumed.last_line(), StartsWith("test: accuracy 1.0000"));
+
   // A class without images has no accuracy.
   fs::remove_all(folder / "other/test/fire");
   const Outcome half = run("evaluate", {weights, other});
