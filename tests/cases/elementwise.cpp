@@ -119,7 +119,7 @@ void add_activation(std::vector<SlotCase>& all) {
     all.push_back({.slot = "activation_backward",
                    .variant = std::string(name_of(f)) + " in place",
                    .operands = {input("v", {67}, listed({0.0, 0.5, 1.0, 0.25, -0.0})), in_out("dy", {67})},
-                   .call = [f](Stream& s, const Operands& o) {
+                   .call = [f = f](Stream& s, const Operands& o) {
                      s.backend.activation_backward(s, f, o["v"], o["dy"], {o["dy"], false});
                    }});
   }
