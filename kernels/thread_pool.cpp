@@ -43,6 +43,10 @@ bool spin_until(const Condition& holds) {
 
 // Is this thread within a body? Then it must not open a region: the threads it would wait for may be waiting for it.
 thread_local bool within_body = false;
+struct WithinBody {
+  WithinBody() { within_body = true; }
+  ~WithinBody() { within_body = false; }
+};
 
 }  // namespace
 
@@ -97,6 +101,7 @@ void ThreadPool::run(int threads, std::int64_t chunks, const Work& work) {
   if (threads > 1 && started_.load(std::memory_order_acquire) < threads - 1) start(threads);
   Region* const region = threads > 1 ? open_region() : nullptr;
   if (!region) {  // alone; or so many callers at once that all threads have enough to do
+    const WithinBody within;
     for (std::int64_t chunk = 0; chunk < chunks; ++chunk) work.call(work.body, 0, chunk);
     return;
   }
@@ -146,15 +151,14 @@ bool ThreadPool::help(Region& region, int worker) {
 
 void ThreadPool::perform(Region& region, int worker, std::int64_t chunk) {
   const std::uint32_t chunks = region.chunks;  // another region's as soon as the last chunk of this one is done
-  within_body = true;
   try {
+    const WithinBody within;
     region.work.call(region.work.body, worker, chunk);
   } catch (...) {
     // The first to fail leaves its exception; the caller reads it after all chunks are done.
     static_assert(std::atomic<bool>::is_always_lock_free);
     if (!region.failed.exchange(true, std::memory_order_acq_rel)) region.error = std::current_exception();
   }
-  within_body = false;
   if (region.done.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) region.done.notify_one();
 }
 

@@ -98,7 +98,12 @@ TEST_CASE("thread pool: the first exception reaches the caller, and all chunks a
 
 TEST_CASE("thread pool: nested regions are refused") {
   ThreadPool pool;
-  REQUIRE_THROWS_AS(pool.run(2, 2, [&](int, std::int64_t) { pool.run(2, 2, [](int, std::int64_t) {}); }), DeviceError);
+  for (const int threads : {1, 2})
+    REQUIRE_THROWS_AS(pool.run(threads, 2, [&](int, std::int64_t) { pool.run(threads, 2, [](int, std::int64_t) {}); }),
+                      DeviceError);
+  int done = 0;
+  pool.run(1, 3, [&](int, std::int64_t) { ++done; });  // and it goes on
+  REQUIRE(done == 3);
 }
 
 TEST_CASE("thread pool: a forked child is refused, and its parent goes on") {
