@@ -1,6 +1,6 @@
 #include "kernels/thread_pool.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
 #include <string>
@@ -48,12 +48,21 @@ struct WithinBody {
   ~WithinBody() { within_body = false; }
 };
 
+// How many forks lie between the first process and this one: a child's count is its parent's plus one. (To ask for the
+// process's number in every region would be a system call in every region.)
+std::uint32_t forks_of_process() {
+  static std::atomic<std::uint32_t> forks{0};
+  static const int registered = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  if (registered != 0) throw DeviceError("cannot watch for forks: out of memory");
+  return forks.load(std::memory_order_relaxed);
+}
+
 }  // namespace
 
-ThreadPool::ThreadPool() : process_(getpid()) {}
+ThreadPool::ThreadPool() : forks_(forks_of_process()) {}
 
 ThreadPool::~ThreadPool() {
-  if (getpid() != process_) {  // a forked child: its threads never were
+  if (forks_of_process() != forks_) {  // a forked child: its threads never were
     for (std::thread& thread : threads_) thread.detach();
     return;
   }
@@ -96,13 +105,13 @@ void ThreadPool::run(int threads, std::int64_t chunks, const Work& work) {
   if (within_body) throw DeviceError("[threads] a parallel region was opened within another");
   if (chunks > most_chunks) throw DeviceError("[threads] " + std::to_string(chunks) + " chunks are too many");
   threads = static_cast<int>(std::min<std::int64_t>({threads, chunks, most_threads}));
-  if (threads > 1 && getpid() != process_)
+  if (threads > 1 && forks_of_process() != forks_)
     throw DeviceError("[threads] this process was forked from one whose threads were running: open the device after fork");
   if (threads > 1 && started_.load(std::memory_order_acquire) < threads - 1) start(threads);
   Region* const region = threads > 1 ? open_region() : nullptr;
   if (!region) {  // alone; or so many callers at once that all threads have enough to do
     const WithinBody within;
-    for (std::int64_t chunk = 0; chunk < chunks; ++chunk) work.call(work.body, 0, chunk);
+    for (std::int64_t i = 0; i < chunks; ++i) work.call(work.body, 0, work.order == Order::forwards ? i : chunks - 1 - i);
     return;
   }
   issue(*region, threads, chunks, work);
@@ -126,14 +135,17 @@ void ThreadPool::issue(Region& region, int threads, std::int64_t chunks, const W
   region.shares.store(shares, std::memory_order_relaxed);
   for (int i = 0; i < shares; ++i) {
     Share& share = region.share[static_cast<std::size_t>(i)];
+    share.begin = chunks * i / shares;
     share.end = chunks * (i + 1) / shares;
-    share.ticket.store(ticket_of(region.number, threads, share.end - chunks * i / shares), std::memory_order_release);
+    share.ticket.store(ticket_of(region.number, threads, share.end - share.begin), std::memory_order_release);
   }
 }
 
-// Takes chunks as long as there are any, those of its own share first; false if there was none.
+// Takes chunks as long as there are any, those of its own share first; false if there was none. What it did it reports
+// once, at the end: the region stays open until then, and the threads do not pull one counter back and forth meanwhile.
 bool ThreadPool::help(Region& region, int worker) {
-  bool helped = false;
+  std::uint32_t performed = 0;
+  const WithinBody within;
   const int shares = region.shares.load(std::memory_order_relaxed);  // of a region that is over: then no ticket is good
   for (int i = 0; i < shares; ++i) {
     Share& share = region.share[static_cast<std::size_t>((worker + i) % shares)];
@@ -141,25 +153,26 @@ bool ThreadPool::help(Region& region, int worker) {
     while (chunks_left(ticket) > 0 && worker < threads_of(ticket)) {
       if (!share.ticket.compare_exchange_weak(ticket, ticket - 1, std::memory_order_acq_rel, std::memory_order_acquire))
         continue;
-      perform(region, worker, share.end - chunks_left(ticket));
-      helped = true;
+      const std::int64_t left = chunks_left(ticket);
+      perform(region, worker, region.work.order == Order::forwards ? share.end - left : share.begin + left - 1);
+      ++performed;
       ticket = share.ticket.load(std::memory_order_acquire);
     }
   }
-  return helped;
+  if (performed == 0) return false;
+  const std::uint32_t chunks = region.chunks;  // another region's as soon as the last chunk of this one is reported
+  if (region.done.fetch_add(performed, std::memory_order_acq_rel) + performed == chunks) region.done.notify_one();
+  return true;
 }
 
 void ThreadPool::perform(Region& region, int worker, std::int64_t chunk) {
-  const std::uint32_t chunks = region.chunks;  // another region's as soon as the last chunk of this one is done
   try {
-    const WithinBody within;
     region.work.call(region.work.body, worker, chunk);
   } catch (...) {
     // The first to fail leaves its exception; the caller reads it after all chunks are done.
     static_assert(std::atomic<bool>::is_always_lock_free);
     if (!region.failed.exchange(true, std::memory_order_acq_rel)) region.error = std::current_exception();
   }
-  if (region.done.fetch_add(1, std::memory_order_acq_rel) + 1 == chunks) region.done.notify_one();
 }
 
 void ThreadPool::await(Region& region, std::uint32_t chunks) {

@@ -38,19 +38,24 @@ class ThreadPool {
   // This process's pool, as long as anybody holds it.
   static std::shared_ptr<ThreadPool> of_process();
 
+  // In which order a thread takes the chunks of its share. A pass that goes over the data of the pass before it goes
+  // backwards: what a thread touched last is still in its caches, and stays on its core.
+  enum class Order : std::uint8_t { forwards, backwards };
+
   // body(worker, chunk) once for each chunk in [0, chunks), on the caller (worker 0) and at most threads − 1 others
   // (workers 1 … threads − 1, each on one thread at a time). Rethrows the first exception of a body when all are done.
   // DeviceError: called from within a body, after a fork, or where threads cannot be started.
   template <class Body>
-  void run(int threads, std::int64_t chunks, const Body& body) {
-    run(threads, chunks,
-        {&body, [](const void* b, int worker, std::int64_t chunk) { (*static_cast<const Body*>(b))(worker, chunk); }});
+  void run(int threads, std::int64_t chunks, const Body& body, Order order = Order::forwards) {
+    const auto call = [](const void* b, int worker, std::int64_t chunk) { (*static_cast<const Body*>(b))(worker, chunk); };
+    run(threads, chunks, Work{order, &body, call});
   }
 
   int threads_started() const { return started_.load(std::memory_order_relaxed); }
 
  private:
   struct Work {
+    Order order = Order::forwards;
     const void* body = nullptr;
     void (*call)(const void* body, int worker, std::int64_t chunk) = nullptr;
   };
@@ -58,7 +63,7 @@ class ThreadPool {
   struct alignas(64) Share {
     // Region's number (28 bits), its threads (12), chunks not yet taken (24): in one word, so that taking one checks all.
     std::atomic<std::uint64_t> ticket{0};
-    std::int64_t end = 0;
+    std::int64_t begin = 0, end = 0;
   };
   static constexpr int most_shares = 64;
   // One open region. Its memory outlives it, so that a thread that comes late finds another number and takes nothing.
@@ -89,7 +94,7 @@ class ThreadPool {
   std::atomic<int> started_{0};
   std::mutex starting_;
   std::vector<std::thread> threads_;
-  const int process_;  // threads do not survive a fork
+  const std::uint32_t forks_;  // of this process when the pool was made: threads do not survive a fork
 };
 
 }  // namespace tessera::kernels

@@ -53,7 +53,12 @@ class Rows {
   }
   template <class Function>
   void for_blocks_backwards(const Function& fn) const {
-    for_blocks([&](std::int64_t block, int worker) { fn(cut.blocks - 1 - block, worker); });
+    parallel_workers_for(
+        stream_, 0, cut.blocks, 1,
+        [&](int worker, std::int64_t first, std::int64_t last) {
+          for (std::int64_t i = last; i-- > first;) fn(i, worker);
+        },
+        ThreadPool::Order::backwards);
   }
   // fn(first, count) for the pieces of elements [begin, end).
   template <class Function>

@@ -16,18 +16,18 @@ namespace tessera::kernels::cpu {
 // 16 KiB of float32: with two or three operands still within L1, and large beside the cost of a call.
 inline constexpr std::int64_t block_elements = 4096;
 
-// The fewest elements worth a thread (a few microseconds of streaming from L2).
-inline constexpr std::int64_t grain_elements = 16384;
+// The fewest elements worth a chunk where a loop streams (a few microseconds from L2), and where it computes some ten
+// operations or more on each.
+inline constexpr std::int64_t grain_elements = 16384, heavy_grain_elements = block_elements;
 
 inline std::int64_t block_count(std::int64_t elements) { return (elements + block_elements - 1) / block_elements; }
 
 // fn(offset, count) on runs of whole blocks that together are [0, elements).
 template <class Function>
-void for_elements(const Stream& stream, std::int64_t elements, const Function& fn) {
-  parallel_for(stream, 0, block_count(elements), grain_elements / block_elements,
-               [&](std::int64_t first, std::int64_t last) {
-                 fn(first * block_elements, std::min(last * block_elements, elements) - first * block_elements);
-               });
+void for_elements(const Stream& stream, std::int64_t elements, std::int64_t grain, const Function& fn) {
+  parallel_for(stream, 0, block_count(elements), grain / block_elements, [&](std::int64_t first, std::int64_t last) {
+    fn(first * block_elements, std::min(last * block_elements, elements) - first * block_elements);
+  });
 }
 
 // fn(block, offset, count) on every block.

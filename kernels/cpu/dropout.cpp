@@ -19,9 +19,10 @@ void dropout(Stream& stream, const DropoutParams& params, const StepState* state
   const std::uint64_t draws = dropout_stream(state->step, params.layer);
   const float probability = static_cast<float>(params.probability);
   const float factor = static_cast<float>(1.0 / (1.0 - params.probability));
-  map_elements<1>(stream, {x}, y, [&](std::int64_t first, std::int64_t count, const auto& in, float* to) {
-    loops.dropout(params.seed, draws, first / 4, probability, factor, in[0], to, y.accumulate, count);
-  });
+  map_elements<1>(stream, {x}, y, heavy_grain_elements,
+                  [&](std::int64_t first, std::int64_t count, const auto& in, float* to) {
+                    loops.dropout(params.seed, draws, first / 4, probability, factor, in[0], to, y.accumulate, count);
+                  });
 }
 
 }  // namespace tessera::kernels::cpu

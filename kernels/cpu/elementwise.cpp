@@ -9,6 +9,13 @@
 #include "kernels/cpu/pieces.h"
 
 namespace tessera::kernels::cpu {
+namespace {
+
+std::int64_t grain_of(Activation activation) {
+  return activation == Activation::relu ? grain_elements : heavy_grain_elements;
+}
+
+}  // namespace
 
 void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, Gradient y) {
   if (!y) return;
@@ -16,7 +23,7 @@ void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, 
   for (const ConstView& operand : {a, b})
     if (operand.count() != y.view.count()) require_float32(stream, "arithmetic", {operand});
   const SimdLoops& loops = simd_loops();
-  map_elements<2>(stream, {a, b}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+  map_elements<2>(stream, {a, b}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.arithmetic(operation, in[0], in[1], to, y.accumulate, count);
   });
 }
@@ -25,7 +32,7 @@ void convert(Stream& stream, ConstView x, Gradient y) {
   if (!y) return;
   require_float(stream, "convert", {x, y.view});
   const SimdLoops& loops = simd_loops();
-  map_elements<1>(stream, {x}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+  map_elements<1>(stream, {x}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.scale(1.0f, in[0], to, y.accumulate, count);
   });
 }
@@ -37,7 +44,7 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
   if (x.count() != y.view.count()) require_float32(stream, "scale", {x});
   const SimdLoops& loops = simd_loops();
   const float product = static_cast<float>(factor ? alpha * static_cast<double>(*factor.as<float>()) : alpha);
-  map_elements<1>(stream, {x}, y, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+  map_elements<1>(stream, {x}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.scale(product, in[0], to, y.accumulate, count);
   });
 }
@@ -45,18 +52,20 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {
   require_float(stream, "activation_forward", {x, y});
   const SimdLoops& loops = simd_loops();
-  map_elements<1>(stream, {x}, {y, false}, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
-    loops.activation_forward(activation, in[0], to, count);
-  });
+  map_elements<1>(stream, {x}, {y, false}, grain_of(activation),
+                  [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+                    loops.activation_forward(activation, in[0], to, count);
+                  });
 }
 
 void activation_backward(Stream& stream, Activation activation, ConstView v, ConstView dy, Gradient dx) {
   if (!dx) return;
   require_float(stream, "activation_backward", {v, dy, dx.view});
   const SimdLoops& loops = simd_loops();
-  map_elements<2>(stream, {v, dy}, dx, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
-    loops.activation_backward(activation, in[0], in[1], to, dx.accumulate, count);
-  });
+  map_elements<2>(stream, {v, dy}, dx, grain_of(activation),
+                  [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
+                    loops.activation_backward(activation, in[0], in[1], to, dx.accumulate, count);
+                  });
 }
 
 }  // namespace tessera::kernels::cpu

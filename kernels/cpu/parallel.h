@@ -24,15 +24,16 @@ inline constexpr std::int64_t items_wanted = 16;
 // such that a chunk does at least some ten thousand operations; a loop smaller than two grains is one chunk, on the calling
 // thread. The ranges depend on count and grain alone: the same bits for any number of threads.
 template <class Function>
-void parallel_workers_for(const Stream& stream, std::int64_t begin, std::int64_t end, std::int64_t grain,
-                          const Function& fn) {
+void parallel_workers_for(const Stream& stream, std::int64_t begin, std::int64_t end, std::int64_t grain, const Function& fn,
+                          ThreadPool::Order order = ThreadPool::Order::forwards) {
   const std::int64_t count = end - begin;
   if (count <= 0) return;
   const std::int64_t chunks = std::clamp<std::int64_t>(count / std::max<std::int64_t>(grain, 1), 1, most_chunks);
   if (chunks == 1) return fn(0, begin, end);
-  stream.threads->run(stream.options.threads, chunks, [&](int worker, std::int64_t chunk) {
+  const auto body = [&](int worker, std::int64_t chunk) {
     fn(worker, begin + count * chunk / chunks, begin + count * (chunk + 1) / chunks);
-  });
+  };
+  stream.threads->run(stream.options.threads, chunks, body, order);
 }
 
 // The same for loops that need no scratch: fn(first, last).

@@ -65,14 +65,15 @@ void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t piece, const 
 }
 
 // loop(first, count, inputs, output) on runs of elements; the inputs are of y's count, or float32 and spread over y; y may
-// be one of the inputs.
+// be one of the inputs. grain: elements worth a chunk (blocks.h).
 template <std::size_t N, class Loop>
-void map_elements(const Stream& stream, const std::array<ConstView, N>& inputs, const Gradient& y, const Loop& loop) {
+void map_elements(const Stream& stream, const std::array<ConstView, N>& inputs, const Gradient& y, std::int64_t grain,
+                  const Loop& loop) {
   const SimdLoops& loops = simd_loops();
   const auto is_spread = [&](const ConstView& x) { return x && x.count() != y.view.count(); };
   const bool buffered = is_bf16(y.view) || std::any_of(inputs.begin(), inputs.end(),
                                                        [&](const ConstView& x) { return is_bf16(x) || is_spread(x); });
-  for_elements(stream, y.view.count(), [&](std::int64_t begin, std::int64_t elements) {
+  for_elements(stream, y.view.count(), grain, [&](std::int64_t begin, std::int64_t elements) {
     float buffers[N + 1][piece_elements];
     for_pieces(begin, begin + elements, buffered ? piece_elements : elements, [&](std::int64_t first, std::int64_t count) {
       std::array<const float*, N> in;

@@ -31,12 +31,13 @@ std::string faults_of(ThreadPool& pool, std::uint64_t seed, int count) {
     const std::int64_t chunks = draw[1] % 97;
     times.assign(static_cast<std::size_t>(chunks), 0);
     std::atomic<bool> stray{false};
-    pool.run(threads, chunks, [&](int worker, std::int64_t chunk) {
+    const auto body = [&](int worker, std::int64_t chunk) {
       if (worker < 0 || worker >= threads || chunk < 0 || chunk >= chunks) stray = true;
       if ((draw[2] + static_cast<std::uint32_t>(chunk)) % 997 == 0)
         std::this_thread::sleep_for(std::chrono::microseconds(draw[3] % 200));
       ++times[static_cast<std::size_t>(chunk)];
-    });
+    };
+    pool.run(threads, chunks, body, draw[3] % 2 == 0 ? ThreadPool::Order::forwards : ThreadPool::Order::backwards);
     if (stray) return "region " + std::to_string(region) + ": a worker or chunk out of range";
     for (const int n : times)
       if (n != 1) return "region " + std::to_string(region) + ": a chunk was done " + std::to_string(n) + " times";
@@ -50,6 +51,30 @@ TEST_CASE("thread pool: each chunk once, by a worker that the caller allowed") {
   ThreadPool pool;
   REQUIRE(faults_of(pool, 1, regions()) == "");
   REQUIRE(pool.threads_started() == 6);
+}
+
+TEST_CASE("thread pool: a share is walked in the order asked for") {
+  ThreadPool pool;
+  const auto walked = [&](ThreadPool::Order order) {
+    std::vector<std::int64_t> chunks;
+    pool.run(
+        1, 4, [&](int, std::int64_t chunk) { chunks.push_back(chunk); }, order);
+    return chunks;
+  };
+  REQUIRE(walked(ThreadPool::Order::forwards) == std::vector<std::int64_t>{0, 1, 2, 3});
+  REQUIRE(walked(ThreadPool::Order::backwards) == std::vector<std::int64_t>{3, 2, 1, 0});
+
+  // On two threads each starts at the end of its own half, so that what it left in its caches is what it finds there.
+  std::array<std::atomic<std::int64_t>, 2> first{-1, -1};
+  std::atomic<int> begun{0};
+  const auto meet = [&](int worker, std::int64_t chunk) {
+    std::int64_t none = -1;
+    if (!first[static_cast<std::size_t>(worker)].compare_exchange_strong(none, chunk)) return;
+    for (++begun; begun < 2;) std::this_thread::yield();  // until the other has its first chunk too
+  };
+  pool.run(2, 8, meet, ThreadPool::Order::backwards);
+  REQUIRE(first[0] == 3);
+  REQUIRE(first[1] == 7);
 }
 
 TEST_CASE("thread pool: scratch of a worker is never shared") {
