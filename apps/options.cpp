@@ -1,5 +1,7 @@
 #include "apps/options.h"
 
+#include <algorithm>
+
 #include "apps/training.h"
 #include "apps/values.h"
 #include "engine/core/error.h"
@@ -14,6 +16,17 @@ CLI::Validator augmentation() {
             return Augmentation::parse(text) ? std::string() : printable(text) + " is not of: " + Augmentation::all_names();
           },
           ""};
+}
+
+// A schedule's word on the command line: "one-cycle".
+std::string with_hyphens(std::string kind) {
+  std::replace(kind.begin(), kind.end(), ' ', '-');
+  return kind;
+}
+std::vector<std::string> schedule_words() {
+  std::vector<std::string> words;
+  for (const char* kind : Kinds<Schedule>::all) words.push_back(with_hyphens(kind));
+  return words;
 }
 
 // An option whose default comes from elsewhere: `shown` is what --help says of it.
@@ -100,12 +113,22 @@ void TrainOptions::apply(RunConfig& config) const {
     set_field(recipe.optimizer, "learning_rate", rate);
   }
   const auto set = [&](const char* option, const char* field, const std::optional<double>& value) {
-    if (value && !set_field(recipe.optimizer, field, *value))
+    if (!value) return;
+    if (!recipe.groups.empty())
+      throw UsageError(std::string(option) + ": the recipe " + recipe.id +
+                       " has groups of parameters with values of their " +
+                       "own; give --optimizer too, for one rule for all");
+    if (!set_field(recipe.optimizer, field, *value))
       throw UsageError(std::string(option) + ": the optimiser " + kind_of(recipe.optimizer) + " has none");
   };
   set("--lr", "learning_rate", lr);
   set("--momentum", "momentum", momentum);
   set("--weight-decay", "weight_decay", weight_decay);
+  for (const char* kind : Kinds<Schedule>::all)  // the recipe's own, where it is of that kind, stays as it is
+    if (schedule && *schedule == with_hyphens(kind) && kind != std::string_view(kind_of(recipe.schedule)))
+      recipe.schedule = Kinds<Schedule>::make(kind).value();
+  take(warmup, recipe.warmup);
+  if (patience) recipe.patience = patience;
   if (augment) recipe.augment = Augmentation::parse(*augment).value();
   if (no_shuffle) recipe.shuffle = false;
   if (steps) config.max_steps = steps;
@@ -125,7 +148,7 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
   add(app, "--steps", o.steps, "Stop after N optimiser steps, even within an epoch", "no limit")
       ->check(number<std::int64_t>({.least = 1, .most = 1e15}))
       ->group(group);
-  add(app, "--minutes", o.minutes, "Stop after so many minutes of training", "no limit")
+  add(app, "--minutes", o.minutes, "Train for so many minutes; the schedule comes to its end with them", "no limit")
       ->check(number<double>({.least = 0, .above = true}))
       ->group(group);
   const auto& optimizers = Kinds<OptimizerOptions>::all;
@@ -141,6 +164,17 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->group(group);
   add(app, "--weight-decay", o.weight_decay, "The optimiser's, coupled", shown("weight_decay"))
       ->check(number<double>({.least = 0}))
+      ->group(group);
+  add(app, "--schedule", o.schedule, "How the learning rate changes over the run", with_hyphens(kind_of(r.schedule)))
+      ->check(one_of(schedule_words()))
+      ->group(group);
+  add(app, "--warmup", o.warmup, "Steps in which it rises first, in a straight line", std::to_string(r.warmup))
+      ->check(number<std::int64_t>({.least = 0, .most = 1e15}))
+      ->group(group);
+  add(app, "--patience", o.patience,
+      "End after so many evaluations in a row without a better value of the recipe's best rule",
+      r.patience ? std::to_string(*r.patience) : "no end")
+      ->check(number<std::int64_t>({.least = 1, .most = 1e9}))
       ->group(group);
   add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")
       ->check(number<double>({.least = 0, .most = 0.999}))

@@ -29,8 +29,8 @@ void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs,
 
 struct TrainOptions {
   ComputeOptions compute;
-  std::optional<std::int64_t> epochs, steps, limit_train, limit_test;
-  std::optional<std::string> optimizer, weights, augment;
+  std::optional<std::int64_t> epochs, steps, warmup, patience, limit_train, limit_test;
+  std::optional<std::string> optimizer, schedule, weights, augment;
   std::optional<double> lr, momentum, weight_decay, dropout, minutes;
   bool no_shuffle = false;
 

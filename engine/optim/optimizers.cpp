@@ -88,11 +88,11 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, Paramete
 }
 
 void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,
-                        std::span<const ParameterGroup> groups, std::int64_t step, std::int64_t steps) {
-  state.learning_rate[0] = learning_rate_at(schedule, learning_rate_of(rest), step, steps);
+                        std::span<const ParameterGroup> groups, const ScheduleTime& time) {
+  state.learning_rate[0] = learning_rate_at(schedule, learning_rate_of(rest), time);
   for (std::size_t i = 0; i < groups.size(); ++i)
     state.learning_rate[i + 1] =
-        learning_rate_at(groups[i].schedule.value_or(schedule), learning_rate_of(groups[i].optimizer), step, steps);
+        learning_rate_at(groups[i].schedule.value_or(schedule), learning_rate_of(groups[i].optimizer), time);
 }
 
 double learning_rate_of(const OptimizerOptions& options) {

@@ -33,9 +33,9 @@ struct ParameterGroup {
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, ParameterStore& parameters,
                                           std::span<const ParameterGroup> groups = {});
 
-// The learning rates of step number `step` (from 0) of `steps`, as StepState holds them: of the rest, then of each group.
+// The learning rates of a step, as StepState holds them: of the rest, then of each group.
 void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,
-                        std::span<const ParameterGroup> groups, std::int64_t step, std::int64_t steps);
+                        std::span<const ParameterGroup> groups, const ScheduleTime& time);
 
 double learning_rate_of(const OptimizerOptions& options);
 

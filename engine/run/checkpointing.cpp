@@ -47,10 +47,12 @@ std::string state_json(const FitState& s, const DataDigests& data) {
       {"epoch", s.epoch},
       {"position", s.position},
       {"step", s.step},
+      {"seconds", s.seconds},
       {"row_seconds", s.row_seconds},
       {"metrics", {json_number(m.loss_sum), json_number(m.batch_loss_sum), m.correct, m.correct_top5, m.samples, m.batches}},
       {"guard", {s.guard.skip, s.guard.consecutive, s.guard.skipped}},
       {"best", s.best ? json_number(*s.best) : Json(nullptr)},
+      {"pace", json_of(s.pace)},
       {"data", {{"train", data.train}, {"validation", data.validation}, {"test", data.test}}},
       {"history", history}};
   return json.dump(1) + "\n";
@@ -67,6 +69,8 @@ Resumed state_of(std::string_view text, std::int64_t step, const std::string& wh
   if (s.step != step) j.at("step").fail("must be " + std::to_string(step) + ", the checkpoint's");
   if (s.step < s.epoch + (s.position > 0)) j.at("step").fail("must be at least one for each epoch begun");
   s.row_seconds = j.at("row_seconds").number({.least = 0});
+  if (json.contains("seconds")) s.seconds = j.at("seconds").number({.least = 0});  // not in versions before 0.3
+  if (json.contains("pace")) read_json(j.at("pace"), s.pace);
   const JsonPlace m = j.at("metrics");
   const auto sum = [&](std::size_t i) { return m.at(i, 6).number({.least = 0}); };
   s.metrics = {m.at(0, 6).any_number(), m.at(1, 6).any_number(), sum(2), sum(3), sum(4), sum(5)};

@@ -109,7 +109,7 @@ void ConsoleProgress::on_step(const Fit& fit) {
   const Evaluation running = fit.running();
   const double per_step = fit.session_seconds() / static_cast<double>(std::max<std::int64_t>(fit.session_steps(), 1));
   double left = per_step * static_cast<double>(fit.total_steps() - state.step);
-  if (fit.limits().max_seconds > 0) left = std::min(left, fit.limits().max_seconds - fit.session_seconds());
+  if (fit.limits().max_seconds > 0) left = std::min(left, fit.limits().max_seconds - fit.seconds());
   const std::int64_t batch = fit.recipe().batch_size;
   const std::string line = progress_line({.epoch = state.epoch + 1,
                                           .epochs = fit.last_epoch(),
@@ -152,7 +152,13 @@ void ConsoleProgress::on_best(const Fit& fit) {
   shown_best_ = *best;
 }
 
-void ConsoleProgress::on_end(const Fit&, FitEnd) { clear_line(); }
+void ConsoleProgress::on_end(const Fit& fit, FitEnd) {
+  clear_line();
+  if (fit.out_of_patience())
+    console_.note("ended: " + std::to_string(fit.evaluations_without_better()) + " evaluations in a row were not better (" +
+                  (fit.recipe().best == BestRule::highest_validation_accuracy ? "validation accuracy" : "validation loss") +
+                  ")");
+}
 
 std::string step_json(std::int64_t epoch, std::int64_t step, double loss) {
   return Json{{"event", "step"}, {"epoch", epoch}, {"step", step}, {"loss", number(loss)}}.dump();

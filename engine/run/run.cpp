@@ -168,7 +168,6 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
 
   RunResult result;
-  double seconds = 0;  // of the phases before
   std::int64_t first_epoch = 0;
   const std::vector<Phase> phases = phases_to_run(config);
   for (std::size_t i = 0; i < phases.size(); ++i) {
@@ -185,7 +184,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
                    " trainable parameters, " + with_thousands(parameters.non_trainable_count()) + " fixed or statistics, " +
                    optimizer_text(own) + ", " + epochs_text(phase.epochs));
     }
-    const double limit = config.max_minutes ? std::max(*config.max_minutes * 60 - seconds, 1e-9) : 0;
+    const double limit = config.max_minutes ? *config.max_minutes * 60 : 0;
     const bool in_phase = state.epoch > before || state.position > 0;  // else its optimiser begins anew
     Fit fit(network, parameters, own, train, phase.validate ? validate_on : nullptr,
             {.max_steps = config.max_steps, .max_seconds = limit, .stop = request.stop, .epochs_before = before}, state);
@@ -201,10 +200,10 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
       fit.add(*observer);
     result.end = fit.run();
     history.complete(fit);
-    seconds += fit.session_seconds();
     report.add_training(fit, result.end);
     state = fit.state();
     if (state.epoch < first_epoch) break;  // stopped, or at a limit
+    state.pace.reset();                    // of this phase's schedule
   }
 
   report.write();  // what there is, should the closing evaluation be stopped

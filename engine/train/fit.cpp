@@ -11,8 +11,9 @@ namespace tessera {
 namespace {
 
 constexpr int patience_for_non_finite = 10;
+constexpr std::int64_t unmeasured_steps = 2;  // of a session: they prepare what the others use
 
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double loss_of(const HistoryRow& row) { return row.validation ? row.validation->loss : row.train.loss; }
 
 }  // namespace
 
@@ -26,7 +27,14 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       limits_(limits),
       optimizer_(make_optimizer(recipe.optimizer, parameters, recipe.groups)),
       state_(std::move(state)),
-      step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing) {}
+      step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing) {
+  if (recipe.patience && !validation)
+    throw UsageError("patience counts evaluations on validation images, and this run has none");
+  for (const HistoryRow& row : state_.history) losses_.push_back(loss_of(row));
+  // Not of a run that is now to have another time, or more epochs than the ones it had time for.
+  const auto& pace = state_.pace;
+  if (pace && (pace->limit != limits_.max_seconds || (pace->whole && state_.step >= pace->end))) state_.pace.reset();
+}
 
 template <class Call>
 void Fit::notify(Call&& call) {
@@ -41,21 +49,33 @@ std::int64_t Fit::steps_left() const {
 }
 
 std::int64_t Fit::total_steps() const {
-  const std::int64_t steps = state_.step + steps_left();
+  std::int64_t steps = state_.step + steps_left();
+  if (state_.pace) steps = std::min(steps, std::max(state_.pace->end, state_.step));
   return limits_.max_steps ? std::min(steps, *limits_.max_steps) : steps;
 }
 
 std::int64_t Fit::schedule_steps() const { return recipe_.epochs * steps_per_epoch(); }
 
-double Fit::learning_rate(std::int64_t ahead) const {
+ScheduleTime Fit::schedule_time(std::int64_t ahead) const {
   const std::int64_t steps = schedule_steps();
-  return learning_rate_at(recipe_.schedule, learning_rate_of(recipe_.optimizer), steps - steps_left() + ahead, steps);
+  ScheduleTime time{.step = static_cast<double>(steps - steps_left() + ahead),
+                    .steps = static_cast<double>(steps),
+                    .warmup = recipe_.warmup,
+                    .losses = losses_};
+  if (state_.pace) time.step = state_.pace->at(state_.step + ahead, time.steps);
+  return time;
+}
+
+double Fit::now() const {
+  return limits_.clock ? limits_.clock()
+                       : std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 double Fit::session_seconds() const { return now() - session_start_; }
 
 FitState Fit::state() const {
   FitState copy = state_;
+  copy.seconds = seconds();
   copy.metrics = step_.metrics();
   copy.guard = step_.guard();
   return copy;
@@ -63,7 +83,42 @@ FitState Fit::state() const {
 
 Evaluation Fit::running() const { return to_evaluation(step_.metrics(), recipe_.loss_average); }
 
-bool Fit::out_of_time() const { return limits_.max_seconds > 0 && session_seconds() >= limits_.max_seconds; }
+bool Fit::out_of_time() const { return limits_.max_seconds > 0 && seconds() >= limits_.max_seconds; }
+
+// At the moments of decision the device is waited for: until then it may be behind.
+void Fit::keep_pace() {
+  if (limits_.max_seconds <= 0) return;
+  const auto steps = static_cast<double>(schedule_steps());
+  if (!state_.pace)
+    state_.pace = Pace{.step = state_.step,
+                       .position = steps - static_cast<double>(steps_left()),
+                       .end = state_.step + steps_left(),
+                       .limit = limits_.max_seconds};
+  if (session_steps() == unmeasured_steps) check_guard(patience_for_non_finite), measured_from_ = session_seconds();
+  if (state_.step < state_.pace->next) return;
+  if (const std::int64_t measured = session_steps() - unmeasured_steps; measured > 0) {
+    check_guard(patience_for_non_finite);
+    state_.pace->seconds_per_step = (session_seconds() - measured_from_) / static_cast<double>(measured);
+  }
+  if (state_.pace->seconds_per_step > 0)
+    state_.pace->decide(state_.step, steps, steps_left(), limits_.max_seconds - seconds());
+}
+
+double Fit::score(const HistoryRow& row) const {
+  return recipe_.best == BestRule::highest_validation_accuracy ? row.validation->accuracy : -row.validation->loss;
+}
+
+std::int64_t Fit::evaluations_without_better() const {
+  std::optional<double> best;
+  std::int64_t without = 0;
+  for (const HistoryRow& row : state_.history) {
+    if (!row.validation) continue;
+    const double value = score(row);
+    ++without;
+    if (std::isfinite(value) && (!best || value > *best)) best = value, without = 0;
+  }
+  return without;
+}
 
 FitEnd Fit::run() {
   session_start_ = now();
@@ -74,7 +129,8 @@ FitEnd Fit::run() {
 
   bool complete = true;
   try {
-    while (complete && state_.epoch < last_epoch() && state_.step < total_steps()) complete = train_epoch();
+    while (complete && state_.epoch < last_epoch() && state_.step < total_steps() && !out_of_patience())
+      complete = train_epoch();
   } catch (const Interrupted&) {  // while evaluating: the epoch's steps are done, its row is not
     interrupted_ = true;
   }
@@ -109,8 +165,12 @@ bool Fit::train_epoch() {
       return false;
     }
     if (state_.step >= total_steps() || out_of_time()) return false;
+    keep_pace();
     one_step(std::min(recipe_.batch_size, count - state_.position));
-    if (row_is_due()) close_row(state_.epoch + 1);
+    if (row_is_due()) {
+      close_row(state_.epoch + 1);
+      if (out_of_patience()) return false;
+    }
   }
   // A run may have ended behind the row, before the epoch was counted: then its sums are gone.
   if (recipe_.evaluate_every_steps == 0 && step_.metrics().samples > 0) close_row(state_.epoch + 1);
@@ -123,8 +183,7 @@ bool Fit::train_epoch() {
 void Fit::one_step(std::int64_t size) {
   const double start = now();
   kernels::StepState step{.step = state_.step, .epoch = state_.epoch, .position = state_.position};
-  const std::int64_t steps = schedule_steps();
-  set_learning_rates(step, recipe_.optimizer, recipe_.schedule, recipe_.groups, steps - steps_left(), steps);
+  set_learning_rates(step, recipe_.optimizer, recipe_.schedule, recipe_.groups, schedule_time(0));
   step_.run(step, size);
   state_.position += size;
   ++state_.step;
@@ -145,7 +204,8 @@ void Fit::check_guard(std::int32_t patience) const {
 
 void Fit::close_row(std::int64_t epoch) {
   const double waiting = now();
-  HistoryRow row{.epoch = epoch, .train = running(), .learning_rate = learning_rate(-1), .step = state_.step};
+  HistoryRow row{.epoch = epoch, .train = running(), .step = state_.step};
+  row.learning_rate = learning_rate_at(recipe_.schedule, learning_rate_of(recipe_.optimizer), schedule_time(-1));
   check_guard(patience_for_non_finite);
   state_.row_seconds += now() - waiting;  // what the device still had to do of the row's steps
   if (validation_)
@@ -154,12 +214,13 @@ void Fit::close_row(std::int64_t epoch) {
   row.seconds = state_.row_seconds;
   row.images_per_second = row.seconds > 0 ? static_cast<double>(row.train.samples) / row.seconds : 0;
   state_.history.push_back(row);
+  losses_.push_back(loss_of(row));
   state_.row_seconds = 0;
   step_.set_metrics({});
 
   bool best = recipe_.best == BestRule::last || !row.validation;
   if (!best) {
-    const double value = recipe_.best == BestRule::lowest_validation_loss ? -row.validation->loss : row.validation->accuracy;
+    const double value = score(row);
     // Paddle's runner starts from a score of 0, Keras' callback from a loss of +∞: only finite values compete.
     best = std::isfinite(value) && (!state_.best || value > *state_.best);
     if (best) state_.best = value;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/train/history.h"
+#include "engine/train/pace.h"
 #include "engine/train/recipe.h"
 #include "engine/train/train_step.h"
 
@@ -19,19 +20,24 @@ struct FitState {
   std::int64_t epoch = 0;     // epochs finished
   std::int64_t position = 0;  // samples of the current epoch that have been trained on
   std::int64_t step = 0;      // optimiser steps done
+  double seconds = 0;         // of all sessions, validation included
   double row_seconds = 0;     // spent in the training steps of the row under way
   kernels::Metrics metrics;   // of the row under way
   kernels::StepGuard guard;
   std::optional<double> best;  // best value so far by the recipe's rule
+  std::optional<Pace> pace;    // of a run with a limit of time
   std::vector<HistoryRow> history;
 };
 
 // What ends a run besides its recipe, and where it begins.
 struct FitLimits {
   std::optional<std::int64_t> max_steps = {};  // in total; the run ends there, even within an epoch
-  double max_seconds = 0;                      // of training; 0: no limit. The run ends like any other, at a step boundary.
-  const std::atomic<bool>* stop = nullptr;     // polled in every step and evaluation batch
-  std::int64_t epochs_before = 0;              // of earlier phases: epochs and steps are counted on from theirs
+  // Of training, all sessions together; 0: no limit. The schedule comes to its end when the time does (pace.h), and the run
+  // ends like any other, at a step boundary.
+  double max_seconds = 0;
+  const std::atomic<bool>* stop = nullptr;  // polled in every step and evaluation batch
+  std::int64_t epochs_before = 0;           // of earlier phases: epochs and steps are counted on from theirs
+  std::function<double()> clock = {};       // seconds; empty: the machine's
 };
 
 enum class FitEnd { finished, stopped };
@@ -53,14 +59,15 @@ class FitObserver {
 class Fit {
  public:
   // Trains as the recipe says (of which the data's part, normalization to classes, is the caller's), with an optimiser of
-  // its own. `validation` may be null. `state` is where to start: new, or of a checkpoint.
+  // its own. `validation` may be null: UsageError where the recipe's patience counts evaluations on it. `state` is where to
+  // start: new, or of a checkpoint.
   Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, BatchSource& train, const BatchSource* validation,
       const FitLimits& limits = {}, FitState state = {});
 
   void add(FitObserver& observer) { observers_.push_back(&observer); }
 
-  // Trains until the recipe is done, a limit reached or the stop flag set. NonFiniteError after ten non-finite steps in a
-  // row, or at the end of a run that was shorter than that and ended in one.
+  // Trains until the recipe is done, its patience over, a limit reached or the stop flag set. NonFiniteError after ten
+  // non-finite steps in a row, or at the end of a run that was shorter than that and ended in one.
   FitEnd run();
 
   const Recipe& recipe() const { return recipe_; }
@@ -73,6 +80,9 @@ class Fit {
   std::int64_t total_steps() const;                                                   // when the run is over
   bool has_validation() const { return validation_ != nullptr; }
   double session_seconds() const;  // wall time since run() began
+  double seconds() const { return state_.seconds + session_seconds(); }
+  std::int64_t evaluations_without_better() const;  // of the recipe's rule, or of validation loss where that is `last`
+  bool out_of_patience() const { return recipe_.patience && evaluations_without_better() >= *recipe_.patience; }
   std::int64_t session_steps() const { return state_.step - first_step_; }
 
   // A copy of the state with the device's sums in it; waits for the device.
@@ -83,9 +93,12 @@ class Fit {
   std::int64_t skipped_steps() const { return step_.guard().skipped; }
 
  private:
-  std::int64_t schedule_steps() const;             // whatever max_steps says
-  std::int64_t steps_left() const;                 // to the end of the last epoch
-  double learning_rate(std::int64_t ahead) const;  // of the next step (0) or the one just done (−1)
+  double now() const;
+  std::int64_t schedule_steps() const;                   // whatever max_steps says
+  std::int64_t steps_left() const;                       // to the end of the last epoch
+  ScheduleTime schedule_time(std::int64_t ahead) const;  // of the next step (0) or the one just done (−1)
+  double score(const HistoryRow& row) const;             // by which rows are compared: higher is better
+  void keep_pace();
   bool out_of_time() const;
   bool train_epoch();  // false: stop here
   void one_step(std::int64_t size);
@@ -105,6 +118,8 @@ class Fit {
   TrainStep step_;
   std::vector<FitObserver*> observers_;
   double session_start_ = 0;
+  double measured_from_ = 0;    // seconds of the session at which its first steps were done
+  std::vector<double> losses_;  // of the evaluations so far, where a schedule may ask for them
   std::int64_t first_step_ = 0;
   bool interrupted_ = false;
 };

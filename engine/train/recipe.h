@@ -60,10 +60,12 @@ struct Recipe {
   std::int64_t evaluate_every_steps = 0;  // 0: after every epoch; else also at the last step
   OptimizerOptions optimizer = {};
   Schedule schedule = {};                   // of the optimiser's learning rate
+  std::int64_t warmup = 0;                  // steps in which it rises first (ScheduleTime)
   std::vector<ParameterGroup> groups = {};  // parameters that follow an optimiser of their own
   double label_smoothing = 0;
   BestRule best = BestRule::last;
-  bool test_best = false;  // the closing test uses the best weights, else the last
+  std::optional<std::int64_t> patience = {};  // evaluations without a better value that end the run; none: it does not
+  bool test_best = false;                     // the closing test uses the best weights, else the last
   LossAverage loss_average = LossAverage::by_samples;
   bool top5 = false;                 // top-5 accuracy in the history
   std::int64_t log_every_steps = 0;  // show the loss of the first batch and of every so-manieth after it; 0: never
@@ -84,9 +86,11 @@ struct Recipe {
     f("evaluate_every_steps", evaluate_every_steps, {.least = 0, .most = 1e15});
     f("optimizer", optimizer);
     f("schedule", schedule);
+    f("warmup", warmup, {.help = "steps in which the rate rises", .least = 0, .most = 1e15});
     f("groups", groups);
     f("label_smoothing", label_smoothing, {.help = "share of the target spread over all classes", .least = 0, .most = 1});
     f("best", best);
+    f("patience", patience, {.help = "evaluations without a better value that end the run", .least = 1, .most = 1e9});
     f("test_best", test_best);
     f("loss_average", loss_average);
     f("top5", top5);

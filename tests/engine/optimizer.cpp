@@ -262,7 +262,7 @@ TEST_CASE("rates of groups: their own, by their own schedule or the recipe's") {
       {.pattern = "a", .optimizer = Sgd::Options{.learning_rate = 0.8}},
       {.pattern = "b", .optimizer = Sgd::Options{.learning_rate = 0.5}, .schedule = ConstantRate{}}};
   kernels::StepState state;
-  set_learning_rates(state, Adam::Options{.learning_rate = 0.2}, CosineDecay{}, groups, 5, 10);
+  set_learning_rates(state, Adam::Options{.learning_rate = 0.2}, CosineDecay{}, groups, {.step = 5, .steps = 10});
   CHECK(state.learning_rate[0] == Approx(0.1));
   CHECK(state.learning_rate[1] == Approx(0.4));
   CHECK(state.learning_rate[2] == 0.5);

@@ -32,10 +32,11 @@ TEST_CASE("every program explains itself") {
   }
   const std::string help = run("train_resnet18", {"--help"}).out;
   for (const char* option :
-       {"--device",      "--kernels",    "--precision",    "--threads",     "--seed",    "--deterministic", "--conv",
-        "--batch-size",  "--normalize",  "--outputs",      "--no-residual", "--epochs",  "--steps",         "--optimizer",
-        "--lr",          "--momentum",   "--weight-decay", "--dropout",     "--weights", "--no-shuffle",    "--augment",
-        "--limit-train", "--limit-test", "--out",          "--resume",      "--recipe"})
+       {"--device",  "--kernels",    "--precision", "--threads",     "--seed",         "--deterministic",
+        "--conv",    "--batch-size", "--normalize", "--outputs",     "--no-residual",  "--epochs",
+        "--steps",   "--optimizer",  "--lr",        "--momentum",    "--weight-decay", "--dropout",
+        "--weights", "--no-shuffle", "--augment",   "--limit-train", "--limit-test",   "--out",
+        "--resume",  "--recipe",     "--schedule",  "--warmup",      "--patience",     "--minutes"})
     CHECK_THAT(help, Contains(option));
 }
 
