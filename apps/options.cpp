@@ -76,7 +76,8 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
       d.direct_convolution ? "direct" : "auto")
       ->check(one_of({"auto", "direct"}))
       ->group(group);
-  app.add_flag("--deterministic", o.deterministic, "The same bits for any number of threads, with no plan chosen by timing")
+  app.add_flag("--deterministic", o.deterministic,
+               "No plan chosen by timing: the same bits in every run, for any number of threads")
       ->group(group);
   add(app, "--seed", o.seed, "Of initial weights, shuffles, dropout and augmentation", std::to_string(d.recipe.seed))
       ->check(number<std::uint64_t>())

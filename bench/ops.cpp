@@ -34,6 +34,7 @@ struct Request {
   kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
   kernels::Options options(const kernels::Backend& backend) const {
     return {.threads = threads,
+            .instruction_set = kernels::instruction_set_of_environment(),
             .direct_convolution = direct,
             .tf32 = precision == "tf32",
             .search = backend.overlays ? kernels::Search::library : kernels::Search::off};

@@ -101,6 +101,8 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend
     options.threads = usable.threads;
     decided_by = usable.decided_by;
   }
+  if (options.instruction_set == kernels::InstructionSet::best)
+    options.instruction_set = kernels::instruction_set_of_environment();
   if (backend.overlays)
     options.search = request.kernels == "auto" ? kernels::Search::library_and_own : kernels::Search::library;
   options.tf32 = request.precision == Precision::tf32;

@@ -29,7 +29,7 @@ inline std::span<const Word<Precision>> words(Precision) {
 
 struct DeviceRequest {
   std::string device = "auto";    // auto | cpu | cuda | cuda:N | emulated | reference
-  kernels::Options options = {};  // threads = 0: as many as the process may use
+  kernels::Options options = {};  // threads = 0: as many as the process may use; instruction set best: TESSERA_ISA's
   Precision precision = Precision::fp32;
   std::string kernels = "own";  // with cuda: own | vendor (cuDNN, cuBLAS) | auto (what is faster, where these are there)
   bool pool_memory = true;      // false: every tensor is an allocation of its own, so that checkers see overruns

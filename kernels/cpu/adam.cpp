@@ -39,7 +39,7 @@ void adam_step(Stream& stream, const AdamParams& params, const StepState* state,
       .epsilon = static_cast<float>(params.epsilon),
   };
 
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const float* g = gradient.as<float>();
   float *w = weights.as<float>(), *m = moment1.as<float>(), *v = moment2.as<float>();
   for_blocks(stream, weights.count(), [&](std::int64_t, std::int64_t i, std::int64_t count) {

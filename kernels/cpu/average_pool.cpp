@@ -52,7 +52,7 @@ void for_images(Stream& stream, const Pool2dShape& shape, bool buffered, const F
 
 void average_pool_forward(Stream& stream, const Pool2dShape& shape, bool count_padding, ConstView x, View y) {
   require_float(stream, "average_pool_forward", {x, y});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t c = shape.c, in = shape.h * shape.w * c, out = shape.p * shape.q * c;
   for_images(stream, shape, is_bf16(x) || is_bf16(y), [&](std::int64_t n, float* in_buffer, float* out_buffer, float* sum) {
     const float* from = widened(loops, x, n * in, in, in_buffer);
@@ -71,7 +71,7 @@ void average_pool_forward(Stream& stream, const Pool2dShape& shape, bool count_p
 void average_pool_backward(Stream& stream, const Pool2dShape& shape, bool count_padding, ConstView dy, Gradient dx) {
   if (!dx) return;
   require_float(stream, "average_pool_backward", {dy, dx.view});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t c = shape.c, in = shape.h * shape.w * c, out = shape.p * shape.q * c;
   for_images(
       stream, shape, is_bf16(dy) || is_bf16(dx.view), [&](std::int64_t n, float* in_buffer, float* out_buffer, float*) {

@@ -183,7 +183,7 @@ void batch_norm_training(Stream& stream, const BatchNormParams& params, ConstVie
   require_float32(stream, "batch_norm_training", {statistics, gamma, beta, running_mean, running_var, mean, rstd});
   const std::int64_t channels = gamma.count(), count = rows_of(x, channels);
   if (count == 0) return;
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   Rows rows(stream, count, channels, {x, residual, y});
   const ColumnBlocks& cut = rows.cut;
   const std::int64_t partial_count = statistics ? 0 : 3 * cut.blocks * cut.period;
@@ -225,7 +225,7 @@ void batch_norm_inference(Stream& stream, const BatchNormParams& params, ConstVi
   require_float(stream, "batch_norm_inference", {x, residual, y});
   require_float32(stream, "batch_norm_inference", {gamma, beta, running_mean, running_var, rstd});
   const std::int64_t channels = gamma.count();
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   Rows rows(stream, rows_of(x, channels), std::max<std::int64_t>(channels, 1), {x, residual, y});
   const ColumnBlocks& cut = rows.cut;
   Scratch scratch(stream, 3 * whole_lines(cut.period) + rows.scratch_floats());
@@ -259,7 +259,7 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
   require_float(stream, "batch_norm_backward", {x, y, dy, dx.view, dresidual.view});
   require_float32(stream, "batch_norm_backward", {gamma, mean, rstd, dgamma.view, dbeta.view});
   const std::int64_t channels = gamma.count(), count = rows_of(x, channels);
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   Rows rows(stream, count, std::max<std::int64_t>(channels, 1), {x, y, dy, dx.view, dresidual.view});
   const ColumnBlocks& cut = rows.cut;
   const std::int64_t partial_count = 2 * cut.blocks * cut.period;

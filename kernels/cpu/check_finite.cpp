@@ -9,7 +9,7 @@ namespace tessera::kernels::cpu {
 
 void check_finite(Stream& stream, ConstView x, StepGuard* guard) {
   require_float32(stream, "check_finite", {x});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t count = x.count(), blocks = block_count(count);
   const float* from = x.as<float>();
   bool* finite = static_cast<bool*>(stream.workspace.borrow(static_cast<std::size_t>(blocks) * sizeof(bool)));

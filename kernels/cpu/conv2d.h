@@ -15,7 +15,7 @@ template <class E>
 void direct_backward_weights(Stream&, const Conv2dShape&, const E* x, const E* dy, float* dw, bool accumulate);
 
 // Backward-data at stride 1 where c is too small to fill a vector.  conv2d_few_channels.cpp
-bool few_channels_win(const Conv2dShape&);  // possible for this shape, and faster than direct_backward_data
+bool few_channels_win(const Stream&, const Conv2dShape&);  // possible for this shape, and faster than direct_backward_data
 void few_channels_backward_data(Stream&, const Conv2dShape&, const float* dy, const float* w, float* dx, bool accumulate);
 
 // Stride 1, 3×3 filters, c and k multiples of 16, any padding up to 2.  conv2d_winograd.cpp, conv2d_winograd_weights.cpp

@@ -114,7 +114,7 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
         if (window.inside()) in = from + (window.row * job.width + window.column) * job.depth;
       if (!in) {
         float* copy = windows + worker * scratch;
-        window.copy(from, copy);
+        window.copy(kernels.loops, from, copy);
         in = copy;
         line = window.columns * job.depth, in_image = window.rows * line;
       }
@@ -168,7 +168,7 @@ Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, st
 template <class E>
 void direct_forward(Stream& stream, const Conv2dShape& s, const E* x, const E* w, const isa::Epilogue<E>& epilogue, E* y) {
   if (s.n * s.p * s.q * s.k == 0) return;
-  const isa::Kernels& kernels = isa::kernels();
+  const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t width = kernels.panel_width, panels = (s.k + width - 1) / width, reduction = s.r * s.s * s.c;
   Correlation<E> job{.images = s.n,
                      .height = s.h,
@@ -205,7 +205,7 @@ template <class E>
 void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, const E* w, E* dx, bool accumulate) {
   const std::int64_t cells = s.n * s.h * s.w * s.c;
   if (cells == 0) return;
-  const isa::Kernels& kernels = isa::kernels();
+  const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t width = kernels.panel_width, panels = (s.c + width - 1) / width;
 
   // Cells that no filter tap can reach (stride greater than the filter) get their zeros here.
@@ -214,7 +214,7 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
                  [&](std::int64_t first, std::int64_t last) { std::fill(dx + first, dx + last, E{}); });
   if (s.p * s.q == 0) return;
   if constexpr (std::is_same_v<E, float>)
-    if (few_channels_win(s)) return few_channels_backward_data(stream, s, dy, w, dx, accumulate);
+    if (few_channels_win(stream, s)) return few_channels_backward_data(stream, s, dy, w, dx, accumulate);
 
   const auto correlation = [&](const Phase& rows, const Phase& columns) {
     return Correlation<E>{.images = s.n,

@@ -33,7 +33,7 @@ constexpr std::int64_t flops_per_thread = 200'000;
 template <class E>
 void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, const E* dy, float* dw, bool accumulate) {
   constexpr bool is_float = std::is_same_v<E, float>;
-  const isa::Kernels& kernels = isa::kernels();
+  const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t row_floats = s.s * s.c, filter = s.r * row_floats, count = s.k * filter, points = s.p * s.q;
   if (count == 0) return;
   if (s.n * points == 0) {
@@ -91,11 +91,11 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
             gradient = dy + (n * points + p * s.q) * s.k;
           } else {
             const Window outputs{s.p, s.q, s.k, images, p, rows, 0, s.q};
-            outputs.copy(dy + n * points * s.k, copy + window_floats);
+            outputs.copy(kernels.loops, dy + n * points * s.k, copy + window_floats);
             gradient = copy + window_floats, gradient_image = rows * s.q * s.k;
           }
           if (!in) {
-            window.copy(images_of_x, copy);
+            window.copy(kernels.loops, images_of_x, copy);
             in = copy;
             line = window.columns * s.c, in_image = window.rows * line;
           }

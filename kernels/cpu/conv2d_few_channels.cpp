@@ -25,15 +25,15 @@ constexpr std::int64_t round_up(std::int64_t count, std::int64_t unit) { return 
 
 }  // namespace
 
-bool few_channels_win(const Conv2dShape& s) {
-  const std::int64_t width = isa::kernels().vector_width;
+bool few_channels_win(const Stream& stream, const Conv2dShape& s) {
+  const std::int64_t width = isa::kernels(stream).vector_width;
   const std::int64_t windows = s.w * s.s * round_up(s.c, std::max<std::int64_t>(width / 2, 4));
   return s.stride == 1 && s.c < width && s.q * round_up(s.s * s.c, width) < windows;
 }
 
 void few_channels_backward_data(Stream& stream, const Conv2dShape& s, const float* dy, const float* w, float* dx,
                                 bool accumulate) {
-  const isa::Kernels& kernels = isa::kernels();
+  const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t columns = s.s * s.c, width = kernels.panel_width, panels = round_up(columns, width) / width;
   const std::int64_t panel_floats = s.r * s.k * width;  // [R, last filter row first][K][width]
   const std::int64_t part_floats = whole_lines(s.q * columns);

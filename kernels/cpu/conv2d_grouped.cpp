@@ -84,7 +84,7 @@ const float* spread_image(const Grouped& g, const float* x, std::int64_t i, floa
 void grouped_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, const Conv2dEpilogue& epilogue,
                      View y) {
   const Grouped g{shape};
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t filters = g.taps * g.inner * shape.k, k = shape.k;
   const std::int64_t per_thread = whole_lines(g.in) + whole_lines(g.spread) + whole_lines(g.out) + 5 * whole_lines(k);
   Scratch scratch(stream, whole_lines(filters) + stream.options.threads * per_thread);
@@ -129,7 +129,7 @@ void grouped_forward(Stream& stream, const Conv2dShape& shape, ConstView x, Cons
 
 void grouped_backward_data(Stream& stream, const Conv2dShape& shape, ConstView dy, ConstView w, Gradient dx) {
   const Grouped g{shape};
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t filters = g.taps * g.inner * shape.k;
   const std::int64_t per_thread = whole_lines(g.in) + whole_lines(g.spread) + whole_lines(g.out);
   Scratch scratch(stream, whole_lines(filters) + stream.options.threads * per_thread);
@@ -161,7 +161,7 @@ void grouped_backward_data(Stream& stream, const Conv2dShape& shape, ConstView d
 
 void grouped_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView dy, Gradient dw) {
   const Grouped g{shape};
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t filters = g.taps * g.inner * shape.k, chunks = std::clamp<std::int64_t>(shape.n, 1, most_partials);
   const std::int64_t per_thread = whole_lines(g.in) + whole_lines(g.spread) + whole_lines(g.out);
   Scratch scratch(stream, chunks * whole_lines(filters) + stream.options.threads * per_thread);

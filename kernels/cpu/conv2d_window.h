@@ -20,7 +20,7 @@ struct Window {
 
   // Writes the window densely, [images][rows][columns][channels]. `batch`: the first of the images. bf16 is widened.
   template <class E>
-  void copy(const E* batch, float* to) const {
+  void copy(const SimdLoops& loops, const E* batch, float* to) const {
     const std::int64_t first = std::clamp<std::int64_t>(column, 0, width);
     const std::int64_t last = std::clamp<std::int64_t>(column + columns, first, width);
     const std::int64_t left = std::clamp<std::int64_t>(first - column, 0, columns), middle = last - first;
@@ -36,7 +36,7 @@ struct Window {
           continue;
         }
         zero(left);
-        copy_widened(batch + (r * width + first) * channels, middle * channels, to);
+        copy_widened(loops, batch + (r * width + first) * channels, middle * channels, to);
         to += middle * channels;
         zero(right);
       }

@@ -77,9 +77,9 @@ struct Plan {
 };
 
 template <class E>
-Plan<E> plan_of(const Job<E>& job) {
-  const isa::Kernels& kernels = isa::kernels();
-  const isa::Winograd<E>& winograd = winograd_for<E>(job.images, job.rows, job.columns, job.depth, job.channels);
+Plan<E> plan_of(const Stream& stream, const Job<E>& job) {
+  const isa::Kernels& kernels = isa::kernels(stream);
+  const isa::Winograd<E>& winograd = winograd_for<E>(kernels, job.images, job.rows, job.columns, job.depth, job.channels);
   const std::int64_t tile_rows = ceil_div(job.rows, winograd.m), tile_columns = ceil_div(job.columns, winograd.m);
   return {kernels,
           winograd,
@@ -208,7 +208,7 @@ void by_panels(Stream& stream, const Plan<E>& plan, const Job<E>& job) {
 
 template <class E>
 void run(Stream& stream, const Job<E>& job) {
-  const Plan<E> plan = plan_of(job);
+  const Plan<E> plan = plan_of(stream, job);
   if (2 * plan.tiles <= job.depth)
     by_panels(stream, plan, job);
   else

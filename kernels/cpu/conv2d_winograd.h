@@ -20,10 +20,10 @@ WinogradCost winograd_cost(std::int64_t images, std::int64_t rows, std::int64_t 
 
 // The cheaper of F(2×2,3×3) and F(4×4,3×3).
 template <class E>
-const isa::Winograd<E>& winograd_for(std::int64_t images, std::int64_t rows, std::int64_t columns, std::int64_t c,
-                                     std::int64_t k) {
+const isa::Winograd<E>& winograd_for(const isa::Kernels& set, std::int64_t images, std::int64_t rows, std::int64_t columns,
+                                     std::int64_t c, std::int64_t k) {
   const WinogradCost cost = winograd_cost(images, rows, columns, c, k);
-  const isa::Typed<E>& kernels = isa::kernels().of<E>();
+  const isa::Typed<E>& kernels = set.of<E>();
   return cost.m2 <= cost.m4 ? kernels.winograd2 : kernels.winograd4;
 }
 

@@ -30,8 +30,8 @@ constexpr std::int64_t filters_at_once = 24, channels_at_once = 64;  // rectangl
 
 template <class E>
 void winograd_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, const E* dy, float* dw, bool accumulate) {
-  const isa::Kernels& kernels = isa::kernels();
-  const isa::Winograd<E>& winograd = winograd_for<E>(s.n, s.p, s.q, s.c, s.k);
+  const isa::Kernels& kernels = isa::kernels(stream);
+  const isa::Winograd<E>& winograd = winograd_for<E>(kernels, s.n, s.p, s.q, s.c, s.k);
   const std::int64_t points = winograd.points, pairs = s.k * s.c;
   const std::int64_t tile_rows = ceil_div(s.p, winograd.m), tile_columns = ceil_div(s.q, winograd.m);
   const std::int64_t tiles = s.n * tile_rows * tile_columns;

@@ -15,7 +15,7 @@ void dropout(Stream& stream, const DropoutParams& params, const StepState* state
   if (!y) return;
   require_float(stream, "dropout", {x, y.view});
   static_assert(block_elements % 4 == 0 && piece_elements % 4 == 0, "pieces hold whole Philox blocks");
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::uint64_t draws = dropout_stream(state->step, params.layer);
   const float probability = static_cast<float>(params.probability);
   const float factor = static_cast<float>(1.0 / (1.0 - params.probability));

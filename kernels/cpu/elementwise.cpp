@@ -22,7 +22,7 @@ void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, 
   require_float(stream, "arithmetic", {a, b, y.view});
   for (const ConstView& operand : {a, b})
     if (operand.count() != y.view.count()) require_float32(stream, "arithmetic", {operand});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   map_elements<2>(stream, {a, b}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.arithmetic(operation, in[0], in[1], to, y.accumulate, count);
   });
@@ -31,7 +31,7 @@ void arithmetic(Stream& stream, Arithmetic operation, ConstView a, ConstView b, 
 void convert(Stream& stream, ConstView x, Gradient y) {
   if (!y) return;
   require_float(stream, "convert", {x, y.view});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   map_elements<1>(stream, {x}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.scale(1.0f, in[0], to, y.accumulate, count);
   });
@@ -42,7 +42,7 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
   require_float32(stream, "scale", {factor});
   require_float(stream, "scale", {x, y.view});
   if (x.count() != y.view.count()) require_float32(stream, "scale", {x});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const float product = static_cast<float>(factor ? alpha * static_cast<double>(*factor.as<float>()) : alpha);
   map_elements<1>(stream, {x}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.scale(product, in[0], to, y.accumulate, count);
@@ -51,7 +51,7 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
 
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {
   require_float(stream, "activation_forward", {x, y});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   map_elements<1>(stream, {x}, {y, false}, grain_of(activation),
                   [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
                     loops.activation_forward(activation, in[0], to, count);
@@ -61,7 +61,7 @@ void activation_forward(Stream& stream, Activation activation, ConstView x, View
 void activation_backward(Stream& stream, Activation activation, ConstView v, ConstView dy, Gradient dx) {
   if (!dx) return;
   require_float(stream, "activation_backward", {v, dy, dx.view});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   map_elements<2>(stream, {v, dy}, dx, grain_of(activation),
                   [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
                     loops.activation_backward(activation, in[0], in[1], to, dx.accumulate, count);

@@ -10,7 +10,7 @@ namespace tessera::kernels::cpu {
 
 void global_average_pool_forward(Stream& stream, ConstView x, View y) {
   require_float(stream, "global_average_pool_forward", {x, y});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t images = x.dims[0], channels = x.dims.last(), pixels = x.dims[1] * x.dims[2];
   const std::int64_t image = pixels * channels, piece = is_bf16(x) ? channels : image;
   Scratch scratch(stream, 2 * stream.options.threads * whole_lines(channels));
@@ -35,7 +35,7 @@ void global_average_pool_forward(Stream& stream, ConstView x, View y) {
 void global_average_pool_backward(Stream& stream, ConstView dy, Gradient dx) {
   if (!dx) return;
   require_float(stream, "global_average_pool_backward", {dy, dx.view});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const Dims& dims = dx.view.dims;
   const std::int64_t images = dims[0], channels = dims.last(), pixels = dims[1] * dims[2], image = pixels * channels;
   const float factor = 1.0f / static_cast<float>(pixels);

@@ -32,7 +32,7 @@ void layer_norm_forward(Stream& stream, double epsilon, ConstView x, ConstView g
                         View rstd) {
   require_float(stream, "layer_norm_forward", {x, y});
   require_float32(stream, "layer_norm_forward", {gamma, beta, mean, rstd});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t columns = gamma.count(), rows = x.count() / columns, per_thread = 7 * whole_lines(columns);
   Scratch scratch(stream, stream.options.threads * per_thread);
   for_row_blocks(
@@ -67,7 +67,7 @@ void layer_norm_backward(Stream& stream, ConstView x, ConstView dy, ConstView ga
                          Gradient dx, Gradient dgamma, Gradient dbeta) {
   require_float(stream, "layer_norm_backward", {x, dy, dx.view});
   require_float32(stream, "layer_norm_backward", {gamma, mean, rstd, dgamma.view, dbeta.view});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t columns = gamma.count(), rows = x.count() / columns, line = whole_lines(columns);
   const std::int64_t blocks = std::clamp<std::int64_t>(rows * columns / grain_elements, 1, most_blocks);
   const std::int64_t per_thread = 10 * line, partial = 2 * line;

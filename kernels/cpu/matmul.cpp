@@ -55,13 +55,15 @@ Cut cut_of(std::int64_t rows, std::int64_t panels, std::int64_t flops) {
 std::int64_t panel_length(const Product& job) { return is_bf16(job.c) ? job.k : std::min(job.k, reduction_block); }
 
 // Floats of one thread's panel.
-std::int64_t panel_floats(const Product& job) { return whole_lines(panel_length(job) * isa::kernels().panel_width); }
+std::int64_t panel_floats(const isa::Kernels& kernels, const Product& job) {
+  return whole_lines(panel_length(job) * kernels.panel_width);
+}
 
 // buffers: one panel per thread. B, C: types of b and c.
 template <class B, class C>
 void multiply(const Stream& stream, const Product& job, float* buffers) {
-  const isa::Kernels& kernels = isa::kernels();
-  const std::int64_t width = kernels.panel_width, panels = (job.n + width - 1) / width, buffer = panel_floats(job);
+  const isa::Kernels& kernels = isa::kernels(stream);
+  const std::int64_t width = kernels.panel_width, panels = (job.n + width - 1) / width, buffer = panel_floats(kernels, job);
   const std::int64_t step = std::max<std::int64_t>(panel_length(job), 1);
   const B* b = job.b.as<B>();
   const Cut cut = cut_of(job.m, panels, 2 * job.m * job.n * job.k);
@@ -105,7 +107,7 @@ void multiply(const Stream& stream, const Product& job, float* buffers) {
 
 // c (+)= aᵀ · b with a: [k,m], b: [k,n], all float32: no bias, no activation.
 void multiply_outer(const Stream& stream, const Product& job) {
-  const isa::Kernels& kernels = isa::kernels();
+  const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t width = kernels.panel_width;
   const Cut cut = cut_of(job.m, (job.n + width - 1) / width, 2 * job.m * job.n * job.k);
   parallel_for(stream, 0, cut.items, cut.grain, [&](std::int64_t first, std::int64_t last) {
@@ -139,8 +141,9 @@ constexpr std::int64_t spaced(std::int64_t step) { return step + 16; }
 
 template <class E>
 void copy_spaced(const Stream& stream, const E* from, std::int64_t rows, std::int64_t columns, float* to) {
+  const SimdLoops& loops = simd_loops(stream);
   parallel_for(stream, 0, rows, 1 + 50'000 / columns, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) copy_widened(from + i * columns, columns, to + i * spaced(columns));
+    for (std::int64_t i = first; i < last; ++i) copy_widened(loops, from + i * columns, columns, to + i * spaced(columns));
   });
 }
 
@@ -194,7 +197,8 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
   const bool copy_a = transposed || is_bf16(a) || crowded(a_rows, a_columns);
   const bool copy_b = outer && (is_bf16(b) || crowded(job.k, job.n));
   const std::int64_t a_floats = copy_a ? a_rows * spaced(a_columns) : 0, b_floats = copy_b ? job.k * spaced(job.n) : 0;
-  Scratch scratch(stream, whole_lines(a_floats) + whole_lines(b_floats) + stream.options.threads * panel_floats(job));
+  Scratch scratch(stream, whole_lines(a_floats) + whole_lines(b_floats) +
+                              stream.options.threads * panel_floats(isa::kernels(stream), job));
   if (copy_a) {
     float* copy = scratch.take(a_floats);
     with_type_of(a, [&](auto zero) {

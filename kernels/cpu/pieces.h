@@ -18,8 +18,8 @@ inline constexpr std::int64_t piece_elements = 1024;  // 4 KiB: with three or fo
 
 inline bool is_bf16(const ConstView& x) { return x && x.dtype == DType::bf16; }
 
-inline void copy_widened(const float* x, std::int64_t count, float* to) { std::copy_n(x, count, to); }
-inline void copy_widened(const bf16* x, std::int64_t count, float* to) { simd_loops().widen(x, count, to); }
+inline void copy_widened(const SimdLoops&, const float* x, std::int64_t count, float* to) { std::copy_n(x, count, to); }
+inline void copy_widened(const SimdLoops& loops, const bf16* x, std::int64_t count, float* to) { loops.widen(x, count, to); }
 
 // Elements [first, first + count) as float32, in place or widened in `buffer`; null where x is empty.
 inline const float* widened(const SimdLoops& loops, const ConstView& x, std::int64_t first, std::int64_t count,
@@ -69,7 +69,7 @@ void for_pieces(std::int64_t begin, std::int64_t end, std::int64_t piece, const 
 template <std::size_t N, class Loop>
 void map_elements(const Stream& stream, const std::array<ConstView, N>& inputs, const Gradient& y, std::int64_t grain,
                   const Loop& loop) {
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const auto is_spread = [&](const ConstView& x) { return x && x.count() != y.view.count(); };
   const bool buffered = is_bf16(y.view) || std::any_of(inputs.begin(), inputs.end(),
                                                        [&](const ConstView& x) { return is_bf16(x) || is_spread(x); });

@@ -16,7 +16,7 @@
 namespace tessera::kernels::cpu {
 void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, View y, View index) {
   require_float(stream, "max_pool_forward", {x, y});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t row_elements = shape.w * shape.c, output_row_elements = shape.q * shape.c;
   const std::int64_t in_floats = is_bf16(x) ? whole_lines(shape.r * row_elements) : 0;
   const std::int64_t per_thread = in_floats + (is_bf16(y) ? whole_lines(output_row_elements) : 0);
@@ -44,7 +44,7 @@ void max_pool_forward(Stream& stream, const Pool2dShape& shape, ConstView x, Vie
 void max_pool_backward(Stream& stream, const Pool2dShape& shape, ConstView dy, ConstView index, Gradient dx) {
   if (!dx) return;
   require_float(stream, "max_pool_backward", {dy, dx.view});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t row_elements = shape.w * shape.c, image = shape.h * row_elements,
                      output_row_elements = shape.q * shape.c;
   const bool disjoint = shape.stride >= shape.r && shape.stride >= shape.s;

@@ -15,7 +15,7 @@ namespace {
 using BlockSum = double (*)(const float*, std::int64_t);
 
 double blockwise(Stream& stream, ConstView x, BlockSum block_sum) {
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t count = x.count();
   const auto sum_of = [&](std::int64_t first, std::int64_t here) {
     float buffer[block_elements];
@@ -36,19 +36,19 @@ double blockwise(Stream& stream, ConstView x, BlockSum block_sum) {
 void sum(Stream& stream, double alpha, ConstView x, Gradient y) {
   require_float32(stream, "sum", {y.view});
   require_float(stream, "sum", {x});
-  write_scalar(y, alpha * blockwise(stream, x, simd_loops().sum));
+  write_scalar(y, alpha * blockwise(stream, x, simd_loops(stream).sum));
 }
 
 void sum_of_squares(Stream& stream, double alpha, ConstView x, Gradient y) {
   require_float32(stream, "sum_of_squares", {y.view});
   require_float(stream, "sum_of_squares", {x});
-  write_scalar(y, alpha * blockwise(stream, x, simd_loops().sum_of_squares));
+  write_scalar(y, alpha * blockwise(stream, x, simd_loops(stream).sum_of_squares));
 }
 
 void column_sums(Stream& stream, ConstView x, Gradient y) {
   require_float32(stream, "column_sums", {y.view});
   require_float(stream, "column_sums", {x});
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const std::int64_t columns = y.view.count();
   if (columns == 0) return;
   const ColumnBlocks cut(x.count() / columns, columns);

@@ -13,7 +13,7 @@ void sgd_step(Stream& stream, const SgdParams& params, const StepState* state, c
               View weights, View velocity, View copy) {
   require_float32(stream, "sgd_step", {gradient, weights, velocity});
   if (guard && guard->skip) return;
-  const SimdLoops& loops = simd_loops();
+  const SimdLoops& loops = simd_loops(stream);
   const SgdConstants constants{static_cast<float>(state->learning_rate[params.group]), static_cast<float>(params.momentum),
                                static_cast<float>(params.weight_decay), params.nesterov};
   const float* g = gradient.as<float>();

@@ -319,6 +319,8 @@ Outputs Prepared::outputs() {
 
 Outputs run(const SlotCase& c, const kernels::Backend& backend, DType real, kernels::Options options, bool accumulate,
             int device) {
+  if (options.instruction_set == kernels::InstructionSet::best)
+    options.instruction_set = kernels::instruction_set_of_environment();
   kernels::Stream stream(backend, device, options);
   Prepared prepared(c, stream, real, accumulate);
   prepared.call();

@@ -4,11 +4,13 @@
 #include <array>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "kernels/backends.h"
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/errors.h"
 #include "kernels/philox.h"
@@ -21,9 +23,9 @@ namespace {
 
 std::vector<const isa::Kernels*> supported() {
   std::vector<const isa::Kernels*> sets;
-  for (const char* name : {"baseline", "avx2", "avx512"}) {
+  for (const InstructionSet set : {InstructionSet::baseline, InstructionSet::avx2, InstructionSet::avx512}) {
     try {
-      sets.push_back(&isa::kernels_named(name));
+      sets.push_back(&isa::kernels(set));
     } catch (const DeviceError& e) {
       WARN("not tested: " << e.what());
     }
@@ -187,8 +189,26 @@ TEST_CASE("rows and panels of bf16: as of float32, rounded once", "[kernels][isa
     }
 }
 
-TEST_CASE("an unknown instruction set is refused by name", "[kernels][isa]") {
-  CHECK_THROWS_WITH(isa::kernels_named("mmx"), Catch::Contains("'mmx'") && Catch::Contains("baseline"));
+TEST_CASE("the instruction set is one of a stream's options", "[kernels][isa]") {
+  for (const isa::Kernels* set : supported()) {
+    Options options;
+    for (std::size_t i = 1; i < instruction_set_names.size(); ++i)
+      if (instruction_set_names[i] == set->name) options.instruction_set = static_cast<InstructionSet>(i);
+    const Stream stream(*find_backend("cpu"), 0, options);
+    CHECK(&isa::kernels(stream) == set);
+    CHECK(&cpu::simd_loops(stream) == &set->loops);
+  }
+  CHECK(&isa::kernels(Stream(*find_backend("cpu"), 0, {})) == supported().back());  // the best
+}
+
+TEST_CASE("an unknown instruction set in the environment is refused by name", "[kernels][isa]") {
+  const char* const before = std::getenv("TESSERA_ISA");
+  const std::string kept = before ? before : "";
+  setenv("TESSERA_ISA", "mmx", 1);
+  CHECK_THROWS_WITH(instruction_set_of_environment(), Catch::Contains("'mmx'") && Catch::Contains("baseline"));
+  setenv("TESSERA_ISA", "avx2", 1);
+  CHECK(instruction_set_of_environment() == InstructionSet::avx2);
+  before ? setenv("TESSERA_ISA", kept.c_str(), 1) : unsetenv("TESSERA_ISA");
 }
 
 #if defined(__x86_64__) && defined(TESSERA_KERNELS_LIBRARY)

@@ -1,53 +1,49 @@
 // Which instruction set the kernels run on.
-#include <cstdlib>
+#include <array>
 #include <string>
 
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/errors.h"
 
 namespace tessera::kernels::cpu::isa {
+namespace {
 
-const Kernels& kernels_named(std::string_view wanted) {
-  // What the processor (and the operating system, which must save the wider registers) supports, best first.
-  struct Candidate {
-    const Kernels& kernels;
-    bool supported;
-  };
+struct Candidate {
+  InstructionSet set;
+  const Kernels& kernels;
+  bool supported;  // by the processor, and by the operating system, which must save the wider registers
+};
+
+// Best first.
+const auto& candidates() {
+  static const std::array all {
 #if defined(__x86_64__)
-  const Candidate candidates[] = {
-      {avx512, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                   __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")},
-      {avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
-      {baseline, true},
-  };
-#else
-  const Candidate candidates[] = {{baseline, true}};
+    Candidate{InstructionSet::avx512, avx512,
+              __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                  __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq")},
+        Candidate{InstructionSet::avx2, avx2, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
 #endif
-  for (const Candidate& candidate : candidates) {
-    if (!wanted.empty() && wanted != candidate.kernels.name) continue;
-    if (candidate.supported) return candidate.kernels;
-    if (!wanted.empty())
-      throw DeviceError("instruction set '" + std::string(wanted) +
-                        "' (TESSERA_ISA): this processor does not have it; unset it to use the best set that there is");
-  }
-  std::string known;
-  for (const Candidate& candidate : candidates) known += (known.empty() ? "" : ", ") + std::string(candidate.kernels.name);
-  throw DeviceError("instruction set '" + std::string(wanted) +
-                    "' (TESSERA_ISA): this build has none of that name; it has " + known);
+        Candidate{InstructionSet::baseline, baseline, true},
+  };
+  return all;
 }
 
-const Kernels& kernels() {
-  static const Kernels& chosen = []() -> const Kernels& {
-    const char* wanted = std::getenv("TESSERA_ISA");
-    return kernels_named(wanted ? wanted : "");
-  }();
-  return chosen;
+}  // namespace
+
+const Kernels& kernels(InstructionSet set) {
+  for (const Candidate& candidate : candidates())
+    if (set == candidate.set || (set == InstructionSet::best && candidate.supported)) {
+      if (candidate.supported) return candidate.kernels;
+      throw DeviceError("instruction set " + std::string(name_of(set)) +
+                        ": this processor does not have it; leave TESSERA_ISA unset to use the best that there is");
+    }
+  throw DeviceError("instruction set " + std::string(name_of(set)) + ": this build has none of that name");
 }
 
 }  // namespace tessera::kernels::cpu::isa
 
 namespace tessera::kernels::cpu {
 
-const SimdLoops& simd_loops() { return isa::kernels().loops; }
+const SimdLoops& simd_loops(const Stream& stream) { return isa::kernels(stream).loops; }
 
 }  // namespace tessera::kernels::cpu

@@ -21,6 +21,7 @@
 #include "kernels/bf16.h"
 #include "kernels/cpu/isa/simd_loops.h"
 #include "kernels/params.h"
+#include "kernels/stream.h"
 
 namespace tessera::kernels::cpu::isa {
 
@@ -129,12 +130,9 @@ struct Kernels {
   }
 };
 
-// The best set that this processor has or, to try another, the one that the environment variable TESSERA_ISA names
-// (baseline, avx2, avx512). Chosen at the first call.
-const Kernels& kernels();
-
-// By name; empty: the best. Throws DeviceError for a name that is not built in or that the processor does not support.
-const Kernels& kernels_named(std::string_view name);
+// Throws DeviceError for a set that is not built in or that the processor does not support.
+const Kernels& kernels(InstructionSet set);
+inline const Kernels& kernels(const Stream& stream) { return kernels(stream.options.instruction_set); }
 
 // One per file of its name; the only symbols that those files export.
 extern const Kernels baseline;

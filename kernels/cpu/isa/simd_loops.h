@@ -1,5 +1,5 @@
 // The inner loops of the memory-bound kernels, compiled once per instruction set: plain loops over flat float32 arrays, with
-// no threads and no views. kernels/cpu/*.cpp cut the work up and call them through simd_loops().
+// no threads and no views. kernels/cpu/*.cpp cut the work up and call them through simd_loops(stream).
 //
 // Arrays never overlap unless a comment allows it; then they are the same array, element for element.
 // "period" arrays belong to x by position: element i of x goes with element i % period. (Channels innermost; narrow rows are
@@ -10,6 +10,10 @@
 
 #include "kernels/bf16.h"
 #include "kernels/params.h"
+
+namespace tessera::kernels {
+class Stream;
+}
 
 namespace tessera::kernels::cpu {
 
@@ -92,7 +96,7 @@ struct SimdLoops {
   void (*max_pool_gradient)(const WindowRow&, const float* dy, const std::uint8_t* index, float* dx, bool assign);
 };
 
-// The loops for the instruction set in use: those of isa::kernels().
-const SimdLoops& simd_loops();
+// Those of the stream's instruction set.
+const SimdLoops& simd_loops(const Stream& stream);
 
 }  // namespace tessera::kernels::cpu
