@@ -14,7 +14,7 @@
 #include "bench/case_timer.h"
 #include "bench/device_peak.h"
 #include "bench/peak.h"
-#include "bench/resnet18_cases.h"
+#include "bench/recorded_step.h"
 #include "bench/timing.h"
 #include "engine/report/text.h"
 #include "kernels/backends.h"
@@ -25,10 +25,10 @@ using namespace tessera;
 using Json = nlohmann::ordered_json;
 
 struct Request {
-  std::string backends = "cpu", pattern, precision = "fp32";
+  std::string backends = "cpu", pattern, precision = "fp32", step;
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   double seconds = 0.3, working_set = -1;
-  std::int64_t step_batch = 0, width = 64, peak_size = 0;
+  std::int64_t batch = 32, peak_size = 0;
   bool all = false, direct = false, json = false, peaks_only = false;
 
   kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
@@ -90,11 +90,12 @@ class Peak {
 };
 
 // std::invalid_argument where there are none.
-std::vector<bench::StepKernel> kernels_of(const Request& request) {
+std::vector<bench::StepKernel> kernels_of(const Request& request, const kernels::Backend& backend) {
   std::vector<bench::StepKernel> chosen;
-  if (request.step_batch > 0) {
+  if (!request.step.empty()) {
+    const Precision precision = request.real() == kernels::DType::bf16 ? Precision::bf16 : Precision::fp32;
     std::vector<bench::StepKernel> all =
-        bench::resnet18_cases(request.step_batch, request.width, request.precision == "bf16");
+        bench::kernels_of_step(require_network(request.step), request.batch, precision, backend);
     std::vector<const cases::SlotCase*> among;
     for (const bench::StepKernel& kernel : all) among.push_back(&kernel.slot_case);
     cases::require_matches(request.pattern, among);
@@ -164,8 +165,9 @@ void print_line(const bench::StepKernel& kernel, const Request& request, Peak& p
 }
 
 void run(const Request& request) {
-  const std::vector<bench::StepKernel> chosen = request.peaks_only ? std::vector<bench::StepKernel>{} : kernels_of(request);
   const std::vector<const kernels::Backend*> backends = open_backends(request.backends);
+  const std::vector<bench::StepKernel> chosen =
+      request.peaks_only ? std::vector<bench::StepKernel>{} : kernels_of(request, *backends.front());
   const kernels::Backend& last = *backends.back();
   Peak peak(request, last);
   const kernels::DeviceInfo info = last.runtime.device_info(0);
@@ -206,8 +208,8 @@ int main(int argc, char** argv) {
   app.add_option("--precision", request.precision, "Arithmetic")
       ->check(CLI::IsMember({"fp32", "tf32", "bf16"}))
       ->capture_default_str();
-  app.add_option("--step", request.step_batch, "The kernels of ResNet-18's training step with this many images");
-  app.add_option("--width", request.width, "With --step: channels of the first stage")->capture_default_str();
+  app.add_option("--step", request.step, "The kernels of one training step of this network");
+  app.add_option("--batch-size", request.batch, "With --step: images per step")->capture_default_str();
   app.add_option("--threads", request.threads, "CPU threads")->capture_default_str();
   app.add_option("--seconds", request.seconds, "Time for each case, and at least five groups")->capture_default_str();
   app.add_option("--working-set", request.working_set,

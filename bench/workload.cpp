@@ -7,8 +7,8 @@
 namespace tessera::bench {
 namespace {
 
-ImageSet random_images(std::int64_t count) {
-  ImageSet set{.count = count, .height = 32, .width = 32, .channels = 3};
+ImageSet random_images(std::int64_t count, const Shape& image) {
+  ImageSet set{.count = count, .height = image[0], .width = image[1], .channels = image[2]};
   RandomStream random(1, Purpose::test, 1);
   for (std::int64_t i = 0; i < count * set.image_size(); ++i)
     set.pixels.push_back(static_cast<std::uint8_t>(random.below(256)));
@@ -24,7 +24,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
       network_(entry.make({})),
       parameters_(*network_, device, 1),
       optimizer_(make_optimizer(entry.recipe.optimizer, parameters_)),
-      images_(DeviceImages::upload(random_images(options.batch), device),
+      images_(DeviceImages::upload(random_images(options.batch, network_->input()), device),
               gather_params(entry.recipe.normalization, Augmentation::none, 1)),
       step_(*network_, parameters_, *optimizer_, images_, 1, 0),
       inference_(device, device->new_pool()),

@@ -67,9 +67,8 @@ def measure(session, precision, batch):
         table["totals"] = totals(table["rows"])
         session.save()
 
-    width = ["--width", "4"] if options.dry_run else []
     for backends, pattern in passes(options, slots):
-        result = session.run([os.path.join(options.build, "bin", "bench_ops"), *pattern, "--step", batch, *width, "--json",
+        result = session.run([os.path.join(options.build, "bin", "bench_ops"), *pattern, "--step", "resnet18", "--batch-size", batch, "--json",
                               "--precision", precision, "--backend", ",".join(backends),
                               "--peak-size", "64" if options.dry_run else "1024", "--seconds", options.kernel_seconds], watch=take)
         take(result.output)
