@@ -18,6 +18,7 @@
 #include "apps/command_line.h"
 #include "apps/emergency.h"
 #include "engine/core/error.h"
+#include "engine/core/memory.h"
 #include "engine/data/open.h"
 #include "kernels/errors.h"
 
@@ -62,6 +63,7 @@ int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept 
   open_standard_streams();
   let_allocations_fail();
   try {
+    limit_memory();
     return finish(body(argc, argv));
   } catch (const Error& error) {
     return report(error.what(), error.code);

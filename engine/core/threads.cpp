@@ -8,8 +8,9 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
-#include <sstream>
 #include <thread>
+
+#include "engine/core/control_groups.h"
 
 namespace tessera {
 namespace {
@@ -19,29 +20,16 @@ constexpr int most_threads = 1024;
 // What a group and those above it allow, in processors; none where there is no limit.
 std::optional<double> cgroup_limit(const std::string& root, const std::string& own_groups) {
   std::optional<double> limit;
-  const auto take = [&](double quota, double period) {
-    if (quota > 0 && period > 0) limit = std::min(limit.value_or(HUGE_VAL), quota / period);
-  };
-  std::istringstream groups(own_groups);
-  for (std::string line; std::getline(groups, line);) {  // "0::/user.slice", "4:cpu,cpuacct:/job"
-    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool unified = controllers == ",,";
-    if (!unified && controllers.find(",cpu,") == std::string::npos) continue;
-    for (std::string path = line.substr(second + 1);; path = path.substr(0, path.rfind('/'))) {
-      if (path == "/") path.clear();
-      double quota = 0, period = 0;
-      if (unified) {
-        std::ifstream(root + path + "/cpu.max") >> quota >> period;  // "max 100000" leaves 0
-      } else {
-        std::ifstream(root + "/cpu" + path + "/cpu.cfs_quota_us") >> quota;  // -1: none
-        std::ifstream(root + "/cpu" + path + "/cpu.cfs_period_us") >> period;
-      }
-      take(quota, period);
-      if (path.empty()) break;
+  for_each_control_group(root, own_groups, "cpu", [&](const std::string& folder, bool unified) {
+    double quota = 0, period = 0;
+    if (unified) {
+      std::ifstream(folder + "/cpu.max") >> quota >> period;  // "max 100000" leaves 0
+    } else {
+      std::ifstream(folder + "/cpu.cfs_quota_us") >> quota;  // -1: none
+      std::ifstream(folder + "/cpu.cfs_period_us") >> period;
     }
-  }
+    if (quota > 0 && period > 0) limit = std::min(limit.value_or(HUGE_VAL), quota / period);
+  });
   return limit;
 }
 
@@ -63,10 +51,8 @@ ThreadCount usable_threads() {
   cpu_set_t set;
   CPU_ZERO(&set);
   const int affinity = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 0;
-  std::ostringstream groups;
-  groups << std::ifstream("/proc/self/cgroup").rdbuf();
-  return usable_threads(static_cast<int>(std::thread::hardware_concurrency()), affinity, "/sys/fs/cgroup", groups.str(),
-                        std::getenv("OMP_NUM_THREADS"));
+  return usable_threads(static_cast<int>(std::thread::hardware_concurrency()), affinity, control_group_root,
+                        own_control_groups(), std::getenv("OMP_NUM_THREADS"));
 }
 
 }  // namespace tessera

@@ -111,6 +111,14 @@ const Bytes& file_of(const Checkpoint& checkpoint, const char* name) {
   return found->second;
 }
 
+std::string place_in(const Checkpoint& checkpoint, const char* name) {
+  return "checkpoint of step " + std::to_string(checkpoint.step) + ", " + name;
+}
+
+Safetensors part_of(const Checkpoint& checkpoint, const char* name) {
+  return Safetensors::parse(file_of(checkpoint, name), place_in(checkpoint, name));
+}
+
 }  // namespace
 
 CheckpointWriter::CheckpointWriter(CheckpointStore& store, const ParameterStore& parameters, std::string config,
@@ -144,16 +152,18 @@ void CheckpointWriter::write(const Fit& fit) {
   last_ = Clock::now();
 }
 
+void require_checkpoint_of(Network& network, const Checkpoint& checkpoint) {
+  require_weights_of(network, part_of(checkpoint, weights_file));
+}
+
 Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters) {
-  const std::string where = "checkpoint of step " + std::to_string(checkpoint.step) + ", ";
-  Resumed resumed = state_of(text_of(file_of(checkpoint, state_file)), checkpoint.step, where + state_file);
-  load_weights(Safetensors::parse(file_of(checkpoint, weights_file), where + weights_file), parameters);
+  Resumed resumed = state_of(text_of(file_of(checkpoint, state_file)), checkpoint.step, place_in(checkpoint, state_file));
+  load_weights(part_of(checkpoint, weights_file), parameters);
   return resumed;
 }
 
 bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& parameters, const Optimizer& optimizer) {
-  const std::string where = "checkpoint of step " + std::to_string(checkpoint.step) + ", ";
-  const Safetensors memory = Safetensors::parse(file_of(checkpoint, optimizer_file), where + optimizer_file);
+  const Safetensors memory = part_of(checkpoint, optimizer_file);
   std::set<std::string> parts, stored;
   for (const auto& [part, flat] : optimizer.memory()) parts.insert(part);
   for (const TensorEntry& entry : memory.tensors()) stored.insert(entry.name.substr(0, entry.name.find('/')));

@@ -53,6 +53,10 @@ struct Resumed {
   DataDigests data;
 };
 
+// WeightsError where the checkpoint's weights are not the network's, by name and shape: found out before memory is taken for
+// a network whose size another file has named.
+void require_checkpoint_of(Network& network, const Checkpoint& checkpoint);
+
 // Puts the weights back. WeightsError where the checkpoint does not fit the network, or where anything in its state cannot
 // be: the field is named.
 Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters);

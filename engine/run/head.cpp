@@ -1,12 +1,27 @@
 #include "engine/run/head.h"
 
+#include <algorithm>
+
 namespace tessera {
 
+std::vector<std::string> head_parameters(Network& network) {
+  struct Collector : Visitor {
+    void on_parameter(const std::string& path, Parameter& parameter) override {
+      if (parameter && path.starts_with(prefix)) names.push_back(path);
+    }
+    std::string prefix;
+    std::vector<std::string> names;
+  } collector;
+  collector.prefix = network.head().path() + ".";
+  network.visit(collector);
+  return std::move(collector.names);
+}
+
 std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters) {
-  const std::string path = network.head().path();
+  const std::vector<std::string> names = head_parameters(network);
   std::vector<Parameter*> head;
   for (Parameter* parameter : parameters.parameters())
-    if (parameter->path().starts_with(path + ".")) head.push_back(parameter);
+    if (std::find(names.begin(), names.end(), parameter->path()) != names.end()) head.push_back(parameter);
   return head;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "engine/nn/network.h"
@@ -9,7 +10,9 @@
 
 namespace tessera {
 
-// The parameters of the network's head. Error where it has none.
+// Names (paths) of the parameters of the network's head. Error where it has none.
+std::vector<std::string> head_parameters(Network& network);
+// Those parameters themselves, where a ParameterStore has given them memory.
 std::vector<Parameter*> head_of(Network& network, const ParameterStore& parameters);
 
 // The new head's values: Keras' defaults, Glorot-uniform weights and zero biases.

@@ -112,42 +112,51 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   for (const std::string& line : split.cuts) console.note("data     " + line);
   for (const std::string& note : split.notes) console.warn(note);
 
-  ParameterStore parameters(network, device, recipe.seed);
-  const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
-  std::vector<Parameter*> head;
+  // What the weights come from is compared with the network before a ParameterStore takes memory for it: how large that
+  // is may be what a file says.
   std::vector<std::string> head_names;
-  if (config.new_head) {
-    head = head_of(network, parameters);
-    for (const Parameter* parameter : head) head_names.push_back(parameter->path());
-    initialize_head(head, recipe.seed);
-  }
-  const auto load_initial = [&] {
+  if (config.new_head) head_names = head_parameters(network);
+  std::optional<Safetensors> initial;
+  const auto read_initial = [&] {
     if (config.weights.empty()) return;
-    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters, head_names))
-      console.note(note);
+    initial = Safetensors::read(config.weights);
+    require_weights_of(network, *initial, head_names);
   };
-  if (!request.resumed) load_initial();
-
+  if (!request.resumed) read_initial();
   CheckpointStore checkpoints(request.folder);
   if (!request.resumed &&
       (!checkpoints.steps().empty() || std::filesystem::exists(checkpoints.run_folder() / "last.safetensors")))
     throw UsageError(request.folder.string() + " already holds a run: go on with --resume " + request.folder.string() +
                      ", or give another --out");
   std::optional<Checkpoint> checkpoint;
-  FitState state;
   if (request.resumed) {
     for (const std::string& change : differences(*request.resumed, config)) console.note("changed  " + change);
     std::vector<std::string> notes;
     checkpoint = checkpoints.load_newest(notes);
     for (const std::string& note : notes) console.warn(note);
     if (checkpoint) {
-      Resumed resumed = restore(*checkpoint, parameters);
-      check_data(resumed.data, split, request, console);
-      state = std::move(resumed.state);
+      require_checkpoint_of(network, *checkpoint);
     } else {
       console.warn(request.folder.string() + " holds no checkpoint yet: starting from the beginning");
-      load_initial();
+      read_initial();
     }
+  }
+
+  ParameterStore parameters(network, device, recipe.seed);
+  const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
+  std::vector<Parameter*> head;
+  if (config.new_head) {
+    head = head_of(network, parameters);
+    initialize_head(head, recipe.seed);
+  }
+  FitState state;
+  if (checkpoint) {
+    Resumed resumed = restore(*checkpoint, parameters);
+    check_data(resumed.data, split, request, console);
+    state = std::move(resumed.state);
+  } else if (initial) {
+    for (const std::string& note : load_weights(*initial, parameters, head_names)) console.note(note);
+    initial.reset();
   }
   write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
@@ -206,9 +215,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     state.pace.reset();                    // of this phase's schedule
   }
 
+  if (result.end == FitEnd::finished) save_weights(checkpoints.run_folder() / "last.safetensors", parameters, metadata);
   report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
-  save_weights(checkpoints.run_folder() / "last.safetensors", parameters, metadata);
   if (recipe.test_best && (test || validation))
     load_weights(Safetensors::read(checkpoints.run_folder() / "best.safetensors"), parameters);
   const auto close = [&](const BatchSource& source, const ImageSet& images, const char* kind) {

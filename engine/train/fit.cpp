@@ -129,8 +129,9 @@ FitEnd Fit::run() {
 
   bool complete = true;
   try {
-    while (complete && state_.epoch < last_epoch() && state_.step < total_steps() && !out_of_patience())
-      complete = train_epoch();
+    // Where an epoch's steps are done, its row may still be missing.
+    const auto is_over = [&] { return state_.position < train_.count() && state_.step >= total_steps(); };
+    while (complete && state_.epoch < last_epoch() && !is_over() && !out_of_patience()) complete = train_epoch();
   } catch (const Interrupted&) {  // while evaluating: the epoch's steps are done, its row is not
     interrupted_ = true;
   }
@@ -203,6 +204,7 @@ void Fit::check_guard(std::int32_t patience) const {
 }
 
 void Fit::close_row(std::int64_t epoch) {
+  const FitState before = state();
   const double waiting = now();
   HistoryRow row{.epoch = epoch, .train = running(), .step = state_.step};
   row.learning_rate = learning_rate_at(recipe_.schedule, learning_rate_of(recipe_.optimizer), schedule_time(-1));
@@ -226,7 +228,23 @@ void Fit::close_row(std::int64_t epoch) {
     if (best) state_.best = value;
   }
   notify([&](FitObserver& o) { o.on_evaluation(*this, row); });
-  if (best) notify([&](FitObserver& o) { o.on_best(*this); });
+  if (!best) return;
+  try {
+    notify([&](FitObserver& o) { o.on_best(*this); });
+  } catch (...) {
+    give_row_back(before);
+    throw;
+  }
+}
+
+void Fit::give_row_back(const FitState& before) {
+  state_ = before;
+  step_.set_metrics(before.metrics);
+  try {
+    notify([&](FitObserver& o) { o.on_end(*this, FitEnd::stopped); });
+  } catch (...) {
+    // What failed first is what the user is told, and most likely the cause of this too.
+  }
 }
 
 }  // namespace tessera

@@ -49,6 +49,45 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
   }
 }
 
+TEST_CASE("where the best weights cannot be kept, the run ends so that a resumed one keeps them, with the same bits") {
+  struct FullDisk : FitObserver {
+    explicit FullDisk(int k) : left(k) {}
+    void on_best(const Fit&) override {
+      if (left-- == 0) throw WeightsError("no space left");
+    }
+    void on_end(const Fit& fit, FitEnd how) override { state = fit.state(), end = how; }
+    int left;
+    FitState state;
+    FitEnd end = FitEnd::finished;
+  };
+  const OptimizerOptions options = Adam::Options{.learning_rate = 0.01};
+  for (const std::int64_t every : {0, 2}) {  // a row an epoch, or within one
+    Plan p = plan(3);
+    p.evaluate_every_steps = every;
+    p.best = BestRule::last;  // every row's weights
+    Trainee whole(options, {});
+    const Outcome expected = fit(whole, p);
+    for (int k = 0; k < 3; ++k) {
+      INFO("a row every " << every << " steps, full at the best weights " << k);
+      FullDisk full(k);
+      Trainee first(options, {});
+      Fit& loop = first.begin(p, p.limits, {}, true);
+      loop.add(full);
+      CHECK_THROWS_AS(loop.run(), WeightsError);
+      CHECK(full.end == FitEnd::stopped);
+      CHECK(full.state.history.size() == static_cast<std::size_t>(k));  // not the row whose weights were lost
+
+      Trainee second(options, {});
+      second.restored = first.snapshot();
+      const Outcome rest = fit(second, p, full.state);
+      CHECK(rest.seen.events.substr(0, 16) == "start row best r");
+      CHECK(rest.seen.rows.size() + static_cast<std::size_t>(k) == expected.seen.rows.size());
+      check_same(rest.state, expected.state);
+      CHECK(second.snapshot() == whole.snapshot());
+    }
+  }
+}
+
 TEST_CASE("groups of a recipe train by their own rates, and a run of them goes on in the same bits") {
   Plan p = plan(2);
   p.groups = {{.pattern = "fc.*", .optimizer = Sgd::Options{.learning_rate = 0}},

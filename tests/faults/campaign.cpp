@@ -33,22 +33,16 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return all;
 }
 
-}  // namespace
-
-std::string Fault::text() const { return call + ":" + std::to_string(which) + (all_after ? "+" : "") + ":" + what; }
-
-FaultyRun run_faulty(const Subject& subject, const Fault& fault, const fs::path& out, double seconds) {
+FaultyRun run_preloaded(const Subject& subject, std::vector<std::string> environment, const fs::path& out, double seconds) {
   const TemporaryFolder notes;
   std::vector<std::string> arguments = {std::string(TESSERA_BIN) + "/" + subject.name};
   for (std::string argument : subject.arguments) {
     if (const std::size_t at = argument.find("{out}"); at != argument.npos) argument.replace(at, 5, out.string());
     arguments.push_back(argument);
   }
-  std::vector<std::string> environment = {"LD_PRELOAD=" TESSERA_FAULTS, "TESSERA_FAULT=" + fault.text(),
-                                          "TESSERA_FAULT_REPORT=" + (notes / "report").string(), "OMP_WAIT_POLICY=passive",
-                                          "PATH=/usr/bin:/bin"};
+  environment.emplace_back("PATH=/usr/bin:/bin");
   std::vector<char*> argv = pointers(arguments), envp = pointers(environment);
-  const std::string err = notes / "err", in = notes.path();
+  const std::string err = notes / "err";
   const pid_t child = ::fork();
   if (child == 0) {
     ::dup2(::open("/dev/null", O_RDWR), 0);
@@ -69,13 +63,31 @@ FaultyRun run_faulty(const Subject& subject, const Fault& fault, const fs::path&
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(3));
   }
-  FaultyRun run{.code = hung ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), .err = read_all(err)};
+  return {.code = hung ? -1 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), .err = read_all(err)};
+}
+
+}  // namespace
+
+std::string Fault::text() const { return call + ":" + std::to_string(which) + (all_after ? "+" : "") + ":" + what; }
+
+FaultyRun run_faulty(const Subject& subject, const Fault& fault, const fs::path& out, double seconds) {
+  const TemporaryFolder notes;
+  FaultyRun run = run_preloaded(
+      subject,
+      {"LD_PRELOAD=" TESSERA_FAULTS, "TESSERA_FAULT=" + fault.text(), "TESSERA_FAULT_REPORT=" + (notes / "report").string()},
+      out, seconds);
   const std::string report = read_all(notes / "report");
   if (report.size() == 16) {
     std::memcpy(&run.calls, report.data(), 8);
     std::memcpy(&run.failed, report.data() + 8, 8);
   }
   return run;
+}
+
+FaultyRun run_recorded(const Subject& subject, const fs::path& record, bool with_syncs, const fs::path& out) {
+  std::vector<std::string> environment = {"LD_PRELOAD=" TESSERA_RECORDER, "TESSERA_RECORD=" + record.string()};
+  if (!with_syncs) environment.emplace_back("TESSERA_NO_SYNC=1");
+  return run_preloaded(subject, environment, out, 60);
 }
 
 void in_parallel(const std::vector<std::function<void()>>& jobs) {

@@ -15,7 +15,7 @@ struct Fault {
   std::string call;  // allocate, open, read, …
   std::uint64_t which = 0;
   bool all_after = false;
-  std::string what;  // an errno by number, "short" or "kill"
+  std::string what;  // an errno by number, "short", "kill" or "tear"
 
   std::string text() const;  // as TESSERA_FAULT has it
 };
@@ -35,6 +35,11 @@ struct Subject {
 };
 
 FaultyRun run_faulty(const Subject& subject, const Fault& fault, const std::filesystem::path& out, double seconds = 60);
+inline const Fault no_fault{"open", none, false, "0"};
+
+// Runs a program undisturbed and records what it changes in the file system (preload/record.cpp).
+FaultyRun run_recorded(const Subject& subject, const std::filesystem::path& record, bool with_syncs,
+                       const std::filesystem::path& out);
 
 // Runs the jobs on as many threads as the machine has cores (at most 4).
 void in_parallel(const std::vector<std::function<void()>>& jobs);

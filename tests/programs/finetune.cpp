@@ -158,6 +158,26 @@ TEST_CASE("finetune: mistakes say what is wrong") {
   fails({weights, data, "--classes", "horse,ship", "--network", "resnet18"}, 4, "missing");
 }
 
+TEST_CASE("best.safetensors cannot be written at the end of the first phase: what is resumed still trains the second") {
+  Folder folder;
+  make_cifar(folder / "data", 200, 50);
+  const std::string weights = pretrain(folder), data = (folder / "data").string();
+  const auto arguments = [&](const std::string& name) {
+    return std::vector<std::string>{weights, data,     "--classes", "horse,ship", "--epochs-frozen",       "1", "--epochs",
+                                    "2",     "--seed", "5",         "--out",      (folder / name).string()};
+  };
+  REQUIRE(run("finetune", arguments("whole")).code == 0);
+  const fs::path cut = folder / "cut";
+  fs::create_directories(cut / "best.safetensors/in the way");
+  CHECK(run("finetune", arguments("cut")).code == 4);
+  fs::remove_all(cut / "best.safetensors");
+  const Outcome rest = run("finetune", {"--resume", cut.string()});
+  INFO(rest.err);
+  REQUIRE(rest.code == 0);
+  CHECK(read_text(cut / "last.safetensors") == read_text(folder / "whole" / "last.safetensors"));
+  CHECK(history_without_times(cut) == history_without_times(folder / "whole"));
+}
+
 TEST_CASE("finetune --resume after SIGTERM and kill -9, in either phase, ends with the bits of the uninterrupted run") {
   Folder folder;
   make_cifar(folder / "data", 1000, 50);

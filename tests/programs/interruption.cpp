@@ -139,6 +139,27 @@ TEST_CASE("a full disk at save: exit code 4, and the last good checkpoint loads"
   CHECK_THAT(rest.err, Contains("resuming after step"));
 }
 
+TEST_CASE("best.safetensors cannot be written: the epoch is not lost, and the run goes on to the same bits") {
+  Folder folder;
+  make_cifar(folder / "data", 100, 40);
+  REQUIRE(run("train_lenet5_relu", arguments(folder, "whole")).code == 0);
+  auto one = arguments(folder, "cut");
+  one[4] = "1";  // --epochs
+  REQUIRE(run("train_lenet5_relu", one).code == 0);
+  const fs::path best = folder / "cut" / "best.safetensors";
+  fs::remove(best);
+  fs::create_directories(best / "in the way");
+  const Outcome cut = run("train_lenet5_relu", {"--resume", (folder / "cut").string(), "--epochs", "6"});
+  CHECK(cut.code == 4);
+  CHECK_THAT(cut.err, Contains("best.safetensors"));
+  CHECK(read_text(folder / "cut/checkpoints/latest") == "step-000000026\n");  // of the second epoch
+  fs::remove_all(best);
+  const Outcome rest = run("train_lenet5_relu", {"--resume", (folder / "cut").string()});
+  INFO(rest.err);
+  REQUIRE(rest.code == 0);
+  require_same_run(folder / "whole", folder / "cut");
+}
+
 TEST_CASE("resume with another batch size trains the epochs asked for and says what changes") {
   Folder folder;
   make_cifar(folder / "data", 100, 40);

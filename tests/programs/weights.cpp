@@ -159,6 +159,22 @@ TEST_CASE("a few bytes of weights file take no memory, whatever numbers they hol
     }
 }
 
+TEST_CASE("a configuration that names another network than its checkpoint's takes no memory for it") {
+  Folder folder;
+  make_cifar(folder / "data", 10, 10);
+  const std::string run_folder = folder / "run", config = folder / "run/config.json";
+  REQUIRE(run("train_lenet5_relu", {(folder / "data").string(), "--steps", "1", "--out", run_folder}).code == 0);
+  std::string text = read_text(config);
+  const std::size_t at = text.find("\"outputs\": null");
+  REQUIRE(at != text.npos);
+  write_text(config, text.replace(at, 15, "\"outputs\": 1000000"));
+  // A head of 10^6 outputs, its gradients and its initial values take 1 GB.
+  const Outcome outcome = shell("ulimit -v 800000; $BIN/train_lenet5_relu --resume " + run_folder);
+  INFO(outcome.err);
+  CHECK(outcome.code == 4);
+  CHECK_THAT(outcome.err, Contains("has 10 outputs, this network 1000000"));
+}
+
 TEST_CASE("foreign text is shown without what a terminal would obey") {
   Foreign f;
   const std::string evil =

@@ -1,8 +1,9 @@
 // A library that is loaded before a program (LD_PRELOAD) and lets one of its calls fail.
 //
 //   TESSERA_FAULT=CALL:K[+]:WHAT   the K-th (from 0) call of CALL; with +, that one and all after it
-//       CALL  allocate, open, read, write, fsync, close, rename, mkdir, mmap, thread
-//       WHAT  an errno by number; `short`: a read or write that moves half; `kill`: the process ends there, by SIGKILL
+//       CALL  allocate, open, read, write, fsync, close, rename, mkdir, remove, mmap, thread
+//       WHAT  an errno by number; `short`: a read or write that moves half; `kill`: the process ends there, by SIGKILL;
+//             `tear`: it ends there after half of a write
 //   TESSERA_FAULT_REPORT=FILE      16 bytes, mapped: how many calls there were, how many failed; right even after a crash
 //
 // Allocations are those of the program and the libraries that it calls. Not those of the dynamic linker, which
@@ -44,7 +45,7 @@ struct Range {
 // Plain memory: it is used before constructors run, and while nothing can be allocated.
 char call_name[16];
 uint64_t which;
-bool all_after, half, deadly;
+bool all_after, half, deadly, tears;
 int error_number;
 Report own_report;
 Report* report = &own_report;
@@ -75,6 +76,7 @@ __attribute__((constructor)) void set_up() {
   if (!what) _exit(99);
   half = strcmp(what + 1, "short") == 0;
   deadly = strcmp(what + 1, "kill") == 0;
+  tears = strcmp(what + 1, "tear") == 0;
   error_number = atoi(what + 1);
   if (const char* file = getenv("TESSERA_FAULT_REPORT")) {
     const int descriptor = static_cast<int>(syscall(SYS_openat, AT_FDCWD, file, O_RDWR | O_CREAT, 0600));
@@ -179,8 +181,12 @@ ssize_t read(int descriptor, void* to, size_t count) {
 }
 ssize_t write(int descriptor, const void* from, size_t count) {
   if (fails("write", count)) {
-    if (!half) return -1;
+    if (!half && !tears) return -1;
     count /= 2;
+    if (tears) {
+      syscall(SYS_write, descriptor, from, count);
+      syscall(SYS_kill, getpid(), SIGKILL);
+    }
   }
   return syscall(SYS_write, descriptor, from, count);
 }
@@ -194,6 +200,18 @@ int rename(const char* from, const char* to) {
 }
 int mkdir(const char* path, mode_t mode) {
   return fails("mkdir") ? -1 : static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
+}
+static int remove_at(int folder, const char* path, int flags) {
+  return fails("remove") ? -1 : static_cast<int>(syscall(SYS_unlinkat, folder, path, flags));
+}
+int unlink(const char* path) { return remove_at(AT_FDCWD, path, 0); }
+int rmdir(const char* path) { return remove_at(AT_FDCWD, path, AT_REMOVEDIR); }
+int unlinkat(int folder, const char* path, int flags) { return remove_at(folder, path, flags); }
+int remove(const char* path) {
+  if (fails("remove")) return -1;
+  const int removed = static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, 0));
+  const bool is_folder = removed != 0 && (errno == EISDIR || errno == EPERM);
+  return is_folder ? static_cast<int>(syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR)) : removed;
 }
 void* mmap(void* address, size_t bytes, int protection, int flags, int descriptor, off_t offset) {
   if (fails("mmap")) return MAP_FAILED;

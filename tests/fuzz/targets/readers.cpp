@@ -1,9 +1,4 @@
-// One fuzzed reader; which one is chosen at compile time (-DTESSERA_FUZZ_READER=name), so that each has a corpus and a
-// coverage of its own. An input must end in a result or in an Error; anything else (a crash, a sanitizer's report, another
-// exception, more memory or time than allowed) stops the fuzzer.
-#include <cstddef>
-#include <cstdint>
-#include <memory>
+#include "tests/fuzz/targets/readers.h"
 
 #include "engine/core/foreign_text.h"
 #include "engine/data/cifar_binary.h"
@@ -17,26 +12,14 @@
 #include "engine/image/decode.h"
 #include "engine/report/html.h"
 #include "engine/run/config.h"
-#include "models/saved_network.h"
 
-namespace {
-
-using namespace tessera;
-
-Bytes copy_of(ByteSpan input) { return {input.begin(), input.end()}; }
+namespace tessera::fuzz {
 
 void safetensors(ByteSpan input) {
-  const Safetensors file = Safetensors::parse(copy_of(input), "fuzz");
+  const Safetensors file = Safetensors::parse({input.begin(), input.end()}, "fuzz");
   for (const TensorEntry& tensor : file.tensors()) try {
       to_float32(tensor, "fuzz");
     } catch (const Error&) {}
-}
-
-// The whole way from a file's metadata to a network with its values.
-void network(ByteSpan input) {
-  static const std::shared_ptr<Device> device = Device::open({.device = "reference", .options = {.threads = 1}});
-  const Safetensors file = Safetensors::parse(copy_of(input), "fuzz");
-  load_network(file, config_of(file, ""), device);
 }
 
 void manifest(ByteSpan input) {
@@ -59,6 +42,8 @@ void image(ByteSpan input) {
   decode_resized(input, "fuzz", 7, 5);
   decode_image(input, "fuzz");
 }
+
+namespace {
 void each_cifar(void (*read)(ByteSpan, const cifar::Set&, const cifar::Labels&), ByteSpan input) {
   for (const cifar::Set& set : cifar::sets())
     for (const cifar::Labels& labels : set.labels) {
@@ -67,6 +52,8 @@ void each_cifar(void (*read)(ByteSpan, const cifar::Set&, const cifar::Labels&),
       } catch (const Error&) {}
     }
 }
+}  // namespace
+
 void cifar_binary(ByteSpan input) {
   each_cifar([](ByteSpan in, const cifar::Set& set, const cifar::Labels& of) { parse_cifar_binary(in, set, of, "fuzz"); },
              input);
@@ -79,7 +66,7 @@ void names(ByteSpan input) {
   each_cifar([](ByteSpan in, const cifar::Set&, const cifar::Labels& of) { parse_cifar_python_names(in, of, "fuzz"); },
              input);
 }
-void gzip(ByteSpan input) { gunzip(input, std::uint64_t{1} << 26, "fuzz", ExitCode::data); }
+void gzip_stream(ByteSpan input) { gunzip(input, std::uint64_t{1} << 26, "fuzz", ExitCode::data); }
 
 void tar(ByteSpan input) {
   TarGzReader archive(input, "fuzz");
@@ -95,11 +82,4 @@ void text(ByteSpan input) {
   escape_html(text_of(input));
 }
 
-}  // namespace
-
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  try {
-    TESSERA_FUZZ_READER(std::as_bytes(std::span(data, size)));
-  } catch (const Error&) {}
-  return 0;
-}
+}  // namespace tessera::fuzz
