@@ -1,6 +1,7 @@
 // seeds FOLDER: writes one or two small, right inputs for each fuzzed reader into FOLDER/<reader>/.
 #include <filesystem>
 
+#include "engine/files/checkpoint.h"
 #include "engine/files/csv.h"
 #include "engine/files/manifest.h"
 #include "engine/report/png.h"
