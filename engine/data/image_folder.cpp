@@ -95,7 +95,9 @@ std::vector<Labelled> files_of(const fs::path& folder, const Classes& classes, c
                                std::vector<std::string>& warnings) {
   std::vector<Labelled> files;
   std::vector<bool> seen(classes.size());
-  std::int64_t others = 0;
+  std::int64_t others = 0, beside = 0;
+  std::error_code ignored;
+  for (const fs::path& path : entries_of(folder)) beside += has_image_name(path) && !fs::is_directory(path, ignored);
   for (const auto& [name, place] : class_folders(folder)) {
     const auto found = classes.find(normal_form(name));
     if (found == classes.end()) throw DataError(place.string() + ": train has no class of this name");
@@ -110,6 +112,9 @@ std::vector<Labelled> files_of(const fs::path& folder, const Classes& classes, c
   if (others > 0)
     warnings.push_back(folder.string() + ": " + std::to_string(others) +
                        " files that are neither .png nor .jpg were left out");
+  if (beside > 0)
+    warnings.push_back(folder.string() + ": " + std::to_string(beside) + (beside == 1 ? " image lies" : " images lie") +
+                       " beside the folders of classes and in none; left out");
   if (files.empty()) throw DataError(folder.string() + ": has no images; .png, .jpg and .jpeg are read");
   return files;
 }

@@ -100,9 +100,12 @@ std::int64_t TensorEntry::count() const {
 }
 
 Safetensors Safetensors::read(const std::filesystem::path& path, const SystemCalls& calls) {
+  const std::string where = shown(path);
+  if (std::error_code ignored; std::filesystem::exists(path / "best.safetensors", ignored))
+    throw WeightsError(where + ": is a run folder; give the weights in it: " + (path / "best.safetensors").string() +
+                       ", or last.safetensors");
   File file(path, File::Mode::read, ExitCode::weights, calls);
   const std::uint64_t size = file.size();
-  const std::string where = shown(path);
   check_file_size(size, where);
   std::byte length_bytes[8];
   file.read_exactly(length_bytes);

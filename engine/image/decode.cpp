@@ -60,11 +60,30 @@ class ResizedPicture : public RowSink {
   std::optional<RowResizer> resizer_;
 };
 
+// What other formats begin with, which phones, browsers and scanners write.
+struct Foreign {
+  std::size_t at;
+  std::string_view bytes;
+  const char* name;
+};
+constexpr Foreign foreign[] = {{4, "ftypheic", "a HEIC"},  {4, "ftypheix", "a HEIC"}, {4, "ftypmif1", "a HEIF"},
+                               {4, "ftypavif", "an AVIF"}, {8, "WEBP", "a WebP"},     {0, "GIF8", "a GIF"},
+                               {0, "BM", "a BMP"},         {0, "II*", "a TIFF"},      {0, {"MM\0*", 4}, "a TIFF"}};
+
+std::string not_a_picture(ByteSpan file) {
+  if (file.empty()) return "the file is empty";
+  const std::string_view head = text_of(file.first(std::min<std::size_t>(file.size(), 16)));
+  for (const Foreign& format : foreign)
+    if (head.size() > format.at && head.substr(format.at).starts_with(format.bytes))
+      return std::string("is neither a PNG nor a JPEG, but ") + format.name + "; convert it to one of them";
+  return "neither a PNG nor a JPEG (by its first bytes)";
+}
+
 void decode(ByteSpan file, const std::string& where, RowSink& sink, const std::atomic<bool>* stop) {
   const std::string_view head = text_of(file.first(std::min<std::size_t>(file.size(), 8)));
   if (head == "\x89PNG\r\n\x1a\n") return decode_png(file, where, sink, stop);
   if (head.starts_with("\xff\xd8\xff")) return decode_jpeg(file, where, sink, stop);
-  throw DataError(where + ": " + (file.empty() ? "the file is empty" : "neither a PNG nor a JPEG (by its first bytes)"));
+  throw DataError(where + ": " + not_a_picture(file));
 }
 
 }  // namespace

@@ -31,7 +31,21 @@ double Confusion::accuracy(std::size_t label) const {
   return all > 0 ? static_cast<double>(count(label, label)) / static_cast<double>(all) : 0;
 }
 
+std::string Confusion::list() const {
+  std::vector<std::vector<std::string>> rows{{"class", "images", "accuracy", "most often taken for"}, {}};
+  for (std::size_t i = 0; i < classes_.size(); ++i) {
+    std::size_t worst = i;
+    for (std::size_t j = 0; j < columns(); ++j)
+      if (j != i && (worst == i ? count(i, j) > 0 : count(i, j) > count(i, worst))) worst = j;
+    const std::string mistake = worst == i ? "" : worst < classes_.size() ? shortened(classes_[worst]) : "other";
+    rows.push_back({shortened(classes_[i]), std::to_string(total(i)), total(i) > 0 ? format_fixed(accuracy(i), 4) : "–",
+                    mistake.empty() ? "" : mistake + " (" + std::to_string(count(i, worst)) + ")"});
+  }
+  return format_table(rows, "lrrl");
+}
+
 std::string Confusion::table() const {
+  if (classes_.size() > most_classes_in_matrix) return list();
   const bool any_other = std::any_of(classes_.begin(), classes_.end(), [&, i = std::size_t{0}](const std::string&) mutable {
     return count(i++, classes_.size()) > 0;
   });

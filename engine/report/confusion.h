@@ -8,6 +8,9 @@
 
 namespace tessera {
 
+// Larger matrices say more as lists.
+inline constexpr std::size_t most_classes_in_matrix = 24;
+
 class Confusion {
  public:
   explicit Confusion(std::vector<std::string> classes);
@@ -22,10 +25,12 @@ class Confusion {
   double accuracy(std::size_t label) const;                    // of the images of this class; 0 where there are none
   std::size_t columns() const { return classes_.size() + 1; }  // the last is "other"
 
-  // For people: one row per class, with its accuracy; columns are predictions.
+  // For people: one row per class, with its accuracy; columns are predictions, or with many classes the commonest mistake.
   std::string table() const;
 
  private:
+  std::string list() const;
+
   std::vector<std::string> classes_;
   std::vector<std::int64_t> counts_;
 };

@@ -8,7 +8,6 @@
 namespace tessera {
 namespace {
 
-constexpr std::size_t most_classes_in_matrix = 24;
 constexpr std::size_t commonest_in_list = 30;
 
 struct Confused {

@@ -152,6 +152,23 @@ class Splitter {
     note_lost_classes(before, set, name);
   }
 
+  // What numbers of outputs and classes that differ mean, where nothing else has told them apart.
+  void tell_of_outputs(std::int64_t outputs, bool training) {
+    const std::int64_t told_apart = outputs == 1 ? 2 : outputs, classes = static_cast<std::int64_t>(split_.classes.size());
+    const std::vector<std::int64_t> counts = class_counts(split_.train, label_count(split_.train));
+    if (training && std::count_if(counts.begin(), counts.end(), [](std::int64_t count) { return count > 0; }) == 1)
+      note("all training images are of one class: there is nothing to tell it from");
+    if (classes == told_apart || classes == 0 || label_count(split_.train) > told_apart ||
+        label_count(split_.test) > told_apart)
+      return;
+    const std::string sizes = std::to_string(classes) + " classes, the network " + std::to_string(told_apart);
+    if (training)
+      cut("classes: the data has " + sizes + "; --outputs " + std::to_string(classes) + " gives it as many");
+    else
+      note("the data has " + sizes + ", and the weights do not name theirs: labels are compared by number, 0 is " +
+           split_.classes.front());
+  }
+
   // One sigmoid output tells two classes apart.
   void check_labels(std::int64_t outputs) const {
     const std::int64_t classes = outputs == 1 ? 2 : outputs;
@@ -238,6 +255,7 @@ Split split_for(Dataset&& dataset, const Recipe& recipe, const SplitLimits& limi
   split.validate_on_test = recipe.validation == Validation::test_set && split.validation.count == 0 && split.test.count > 0;
   if (use.training) splitter.check_training();
   splitter.check_labels(outputs);
+  if (use.known_classes.empty()) splitter.tell_of_outputs(outputs, use.training);
   return std::move(split);
 }
 

@@ -38,7 +38,12 @@ std::string two_colours() {
 TEST_CASE("what is neither PNG nor JPEG is refused by its first bytes", "[decode]") {
   for (const char* file : {"", "<html>404 Not Found</html>", "GIF89a", "BM", "\x89PNG", "\xff\xd8"})
     CHECK_FALSE(refusal(file).empty());
-  CHECK(refusal("GIF89a").find("neither a PNG nor a JPEG") != std::string::npos);
+  CHECK(refusal("GIF89a").find("neither a PNG nor a JPEG, but a GIF; convert it") != std::string::npos);
+  CHECK(refusal(std::string("\0\0\0\x18"
+                            "ftypheic",
+                            12))
+            .find("but a HEIC; convert it") != std::string::npos);
+  CHECK(refusal("RIFFxxxxWEBPVP8 ").find("but a WebP") != std::string::npos);
   CHECK_THROWS_AS(read_image("/nonexistent.png"), DataError);
   CHECK(has_image_name("a.PNG"));
   CHECK(has_image_name("b/c.jpeg"));

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "engine/files/safetensors.h"
 #include "engine/image/decode.h"
 #include "engine/report/png.h"
 #include "tests/catch.h"
@@ -181,4 +182,67 @@ TEST_CASE("a batch file that is missing is named") {
       run("train_lenet5_relu", {(folder / "data").string(), "--steps", "1", "--out", (folder / "run").string()});
   CHECK(training.code == 0);
   CHECK_THAT(training.err, Contains("is without data_batch_3.bin"));
+}
+
+TEST_CASE("images beside the folders of classes, a single class, more outputs than classes: each is said") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string data = make_photos(folder / "data", "cat", "dog", 4, 2);
+  write_png(folder / "data/train/stray.png", 32, 32, 1, 2);
+  const Outcome two = run("train_lenet5_relu", {data, "--epochs", "1", "--out", (folder / "two").string()});
+  INFO(two.err);
+  CHECK(two.code == 0);
+  CHECK_THAT(two.err, Contains("1 image lies beside the folders of classes") &&
+                          Contains("the data has 2 classes, the network 10; --outputs 2"));
+  fs::remove_all(folder / "data/train/dog");
+  fs::remove_all(folder / "data/test/dog");
+  const Outcome one = run("train_lenet5_relu", {data, "--epochs", "1", "--out", (folder / "one").string()});
+  CHECK(one.code == 0);
+  CHECK_THAT(one.err, Contains("all training images are of one class"));
+}
+
+TEST_CASE("weights that do not name their classes: that labels are compared by number is said") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string data = make_photos(folder / "data", "cat", "dog", 4, 2), out = folder / "run";
+  REQUIRE(run("train_lenet5_relu", {data, "--epochs", "1", "--out", out}).code == 0);
+  const tessera::Safetensors named = tessera::Safetensors::read(out + "/last.safetensors");
+  const std::string weights = folder / "foreign.safetensors";
+  tessera::write_safetensors(weights, named.tensors(), {});
+  const Outcome outcome = run("evaluate", {weights, data, "--network", "lenet5_relu"});
+  INFO(outcome.err);
+  CHECK(outcome.code == 0);
+  CHECK_THAT(outcome.err, Contains("the weights do not name theirs: labels are compared by number, 0 is cat"));
+}
+
+TEST_CASE("evaluating on many classes gives a list that can be read, and no table of all pairs") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  for (int i = 0; i < 40; ++i)
+    for (const char* part : {"train", "test"})
+      write_png(folder / "data" / part / ("class" + std::to_string(i)) / "a.png", 32, 32, 5 * i, 255 - 5 * i);
+  const std::string data = folder / "data", out = folder / "run";
+  REQUIRE(run("train_lenet5_relu", {data, "--outputs", "40", "--epochs", "1", "--out", out}).code == 0);
+  const Outcome outcome = run("evaluate", {out + "/last.safetensors", data});
+  CHECK(outcome.code == 0);
+  std::istringstream lines(outcome.out);
+  int count = 0;
+  for (std::string line; std::getline(lines, line); ++count) CHECK(line.size() < 250);
+  CHECK(count == 40 + 4);
+  CHECK_THAT(outcome.out, Contains("most often taken for"));
+}
+
+TEST_CASE("a run folder, or something in it, in the place of another: what to give is said") {
+  Folder folder;
+  make_cifar(folder / "data", 10, 10);
+  const std::string out = folder / "run", data = folder / "data";
+  REQUIRE(run("train_lenet5_relu", {data, "--steps", "1", "--out", out}).code == 0);
+  for (const char* inside : {"checkpoints", "checkpoints/step-000000001", "last.safetensors"}) {
+    const Outcome outcome = run("train_lenet5_relu", {"--resume", out + "/" + inside});
+    CHECK(outcome.code == 4);
+    CHECK_THAT(outcome.err, Contains("is in the run folder " + out));
+  }
+  const Outcome outcome = run("evaluate", {out, data});
+  CHECK(outcome.code == 4);
+  CHECK_THAT(outcome.err, Contains("is a run folder; give the weights in it: " + out + "/best.safetensors"));
 }
