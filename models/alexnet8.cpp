@@ -62,7 +62,8 @@ NetworkEntry describe_alexnet8() {
                      .epochs = 5,
                      .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
-          .has_dropout = true};
+          .has_dropout = true,
+          .keras_name = "alex_net8"};
 }
 
 }  // namespace tessera

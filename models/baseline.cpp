@@ -49,7 +49,8 @@ NetworkEntry describe_baseline() {
                      .epochs = 5,
                      .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
                      .best = BestRule::lowest_validation_loss},
-          .has_dropout = true};
+          .has_dropout = true,
+          .keras_name = "baseline"};
 }
 
 }  // namespace tessera

@@ -19,6 +19,7 @@ struct NetworkEntry {
   bool has_dropout = false;          // knows NetworkOptions::dropout
   bool has_residual_option = false;  // knows NetworkOptions::residual
   bool any_image_size = false;       // ends in a global pool: knows NetworkOptions::image_size
+  std::string_view keras_name = {};  // what tf.keras calls it, of networks whose layers follow one another (keras_names.h)
   std::optional<Recipe> fast = {};   // to a high accuracy in few epochs on a GPU
 
   // The recipe of that name: tutorial (its own) or fast. UsageError where the network has none of it.

@@ -42,7 +42,8 @@ NetworkEntry describe_lenet5_sigmoid() {
                      .batch_size = 32,
                      .epochs = 5,
                      .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss}};
+                     .best = BestRule::lowest_validation_loss},
+          .keras_name = "le_net5"};
 }
 
 }  // namespace tessera
