@@ -61,6 +61,13 @@ struct Grouped {
       for (std::int64_t tap = 0; tap < taps; ++tap)
         for (std::int64_t i = 0; i < inner; ++i) to[(i * taps + tap) * s.k + k] = as_float(w[(k * taps + tap) * inner + i]);
   }
+  const float* turned(ConstView w, float* to) const {
+    if (w.dtype == DType::bf16)
+      turn(w.as<bf16>(), to);
+    else
+      turn(w.as<float>(), to);
+    return to;
+  }
   // fn(row of windows, offset of its first cell in an image of K channels, offset of its first output)
   template <class Function>
   void for_rows(const Function& fn) const {
@@ -88,12 +95,8 @@ void grouped_forward(Stream& stream, const Conv2dShape& shape, ConstView x, Cons
   const std::int64_t filters = g.taps * g.inner * shape.k, k = shape.k;
   const std::int64_t per_thread = whole_lines(g.in) + whole_lines(g.spread) + whole_lines(g.out) + 5 * whole_lines(k);
   Scratch scratch(stream, whole_lines(filters) + stream.options.threads * per_thread);
-  float* turned = scratch.take(filters);
+  const float* turned = g.turned(w, scratch.take(filters));
   float* buffers = scratch.take(0);
-  if (w.dtype == DType::bf16)
-    g.turn(w.as<bf16>(), turned);
-  else
-    g.turn(w.as<float>(), turned);
   parallel_workers_for(stream, 0, shape.n, 1, [&](int worker, std::int64_t first, std::int64_t last) {
     Scratch own(buffers + worker * per_thread);
     float *in = own.take(g.in), *spread = own.take(g.spread), *sums = own.take(g.out), *residual = own.take(k),
@@ -133,12 +136,8 @@ void grouped_backward_data(Stream& stream, const Conv2dShape& shape, ConstView d
   const std::int64_t filters = g.taps * g.inner * shape.k;
   const std::int64_t per_thread = whole_lines(g.in) + whole_lines(g.spread) + whole_lines(g.out);
   Scratch scratch(stream, whole_lines(filters) + stream.options.threads * per_thread);
-  float* turned = scratch.take(filters);
+  const float* turned = g.turned(w, scratch.take(filters));
   float* buffers = scratch.take(0);
-  if (w.dtype == DType::bf16)
-    g.turn(w.as<bf16>(), turned);
-  else
-    g.turn(w.as<float>(), turned);
   parallel_workers_for(stream, 0, shape.n, 1, [&](int worker, std::int64_t first, std::int64_t last) {
     Scratch own(buffers + worker * per_thread);
     float *in = own.take(g.in), *spread = own.take(g.spread), *out = own.take(g.out);
