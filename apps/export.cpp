@@ -1,4 +1,4 @@
-// export WEIGHTS --txt FILE: the weights in forms that other programs read.
+// export WEIGHTS --txt FILE, --onnx FILE: the weights, or the whole network, in forms that other programs read.
 //
 // The text form has three lines for every trainable variable, in the order of their creation: its name, its shape as a
 // Python tuple, and all its values in row-major order with the fewest digits that give the same float32 again.
@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <nlohmann/json.hpp>
 
 #include "apps/options.h"
 #include "apps/program.h"
@@ -14,6 +15,7 @@
 #include "apps/verbs.h"
 #include "engine/files/output.h"
 #include "engine/run/console.h"
+#include "engine/run/onnx_trace.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
 #include "models/keras_names.h"
@@ -54,16 +56,34 @@ std::string to_text(const NamedValues& variable) {
   return text + "\n";
 }
 
+// ---- ONNX --------------------------------------------------------------------------------------------------------------
+
+// The metadata says what a photo must become before the model sees it, and what the outputs mean.
+OnnxModel onnx_of(const SavedNetwork& saved, const RunConfig& config, const std::vector<std::string>& class_names,
+                  bool with_preprocessing) {
+  const Normalization& normalization = config.recipe.normalization;
+  OnnxModel model = onnx_model(*saved.network, *saved.parameters, with_preprocessing ? &normalization : nullptr);
+  model.name = config.network;
+  model.metadata = {{"network", config.network}, {"normalization", normalization.text()}};
+  if (!class_names.empty()) model.metadata.push_back({"class_names", nlohmann::json(class_names).dump()});
+  return model;
+}
+
 }  // namespace
 
 int tessera::export_main(int argc, char** argv) {
   CLI::App app("Writes weights in other forms.");
   OutputOptions output;
   ComputeOptions options;
-  std::string weights, txt, names = "own", network_id;
+  std::string weights, txt, onnx, names = "own", network_id;
+  bool with_preprocessing = false;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
-  app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable; -: to standard output")
-      ->required();
+  app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable; -: to standard output");
+  app.add_option("--onnx", onnx, "Write the network as an ONNX model of inference; -: to standard output")
+      ->excludes(app.get_option("--txt"));
+  app.add_flag("--with-preprocessing", with_preprocessing,
+               "With --onnx: the model takes uint8 images (N,H,W,C) and normalises them itself")
+      ->needs(app.get_option("--onnx"));
   app.add_option("--names", names, "own, or keras (names and layouts of tf.keras)")
       ->check(one_of({"own", "keras"}))
       ->capture_default_str();
@@ -73,13 +93,23 @@ int tessera::export_main(int argc, char** argv) {
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
-    const Output text(txt, ExitCode::weights, std::span(&weights, 1));
-    const Console console(output.verbosity(), text.is_standard_output());
+    if (txt.empty() && onnx.empty()) throw UsageError("nothing to write: give --txt FILE or --onnx FILE");
+    const std::string& to = onnx.empty() ? txt : onnx;
+    const Output file_out(to, ExitCode::weights, std::span(&weights, 1));
+    const Console console(output.verbosity(), file_out.is_standard_output());
     const Safetensors file = Safetensors::read(weights);
     RunConfig config = config_of(file, network_id);
     options.apply(config);
-    const SavedNetwork saved = load_network(file, config, Device::open({.device = "cpu", .options = {.threads = 1}}));
+    const SavedNetwork saved = load_network(file, config, open_onnx_device());
     for (const std::string& note : saved.notes) console.note(note);
+    if (!onnx.empty()) {
+      const OnnxModel model = onnx_of(saved, config, class_names_of(file), with_preprocessing);
+      const std::string bytes = model.bytes();
+      file_out.write(bytes_of(bytes));
+      console.result(std::to_string(model.nodes.size()) + " nodes in " + onnx);
+      console.object("{\"nodes\":" + std::to_string(model.nodes.size()) + "}");
+      return 0;
+    }
     std::vector<NamedValues> variables = own_variables(*saved.parameters);
     if (names == "keras") to_keras(variables, require_network(config.network));
 
@@ -87,7 +117,7 @@ int tessera::export_main(int argc, char** argv) {
     for (const NamedValues& variable : variables) texts.push_back(to_text(variable));
     std::vector<ByteSpan> parts;
     for (const std::string& variable : texts) parts.push_back(bytes_of(variable));
-    text.write(parts);
+    file_out.write(parts);
     console.result(std::to_string(variables.size()) + " variables in " + txt);
     console.object("{\"variables\":" + std::to_string(variables.size()) + "}");
     return 0;

@@ -19,12 +19,12 @@ enum class Search : unsigned char { off, library, library_and_own };
 
 // How results may be computed. Fixed when the device is opened.
 struct Options {
-  int threads = 1;                  // CPU threads a kernel may use
-  bool deterministic = false;       // no plan chosen by timing (the number of threads never changes a result)
+  int threads = 1;             // CPU threads a kernel may use
+  bool deterministic = false;  // no plan chosen by timing (the number of threads never changes a result)
   InstructionSet instruction_set = InstructionSet::best;  // of the `cpu` backend's loops
-  bool direct_convolution = false;  // no Winograd or other algorithm that gives up accuracy for speed
-  bool tf32 = false;                // float32 products may round their operands to TF32 (10 bits of mantissa)
-  Search search = Search::off;      // what may be chosen by timing
+  bool direct_convolution = false;                        // no Winograd or other algorithm that gives up accuracy for speed
+  bool tf32 = false;            // float32 products may round their operands to TF32 (10 bits of mantissa)
+  Search search = Search::off;  // what may be chosen by timing
 };
 
 // Scratch memory of a stream: one block that a kernel borrows for the length of one slot call.

@@ -186,7 +186,7 @@ MemoryPool::~MemoryPool() {
 
 void* MemoryPool::take(std::size_t bytes) {
   const auto found = blocks_.find(bytes);
-  if (found == blocks_.end() || found->second.free.empty()) return nullptr;
+  if (!reuse_ || found == blocks_.end() || found->second.free.empty()) return nullptr;
   void* memory = found->second.free.back();
   found->second.free.pop_back();
   return memory;

@@ -42,7 +42,8 @@ class Device;
 // allocates the same sizes in the same order gets the same addresses again.
 class MemoryPool {
  public:
-  explicit MemoryPool(Device& device) : device_(device) {}
+  // reuse = false: no block serves twice while the pool lives, so that an address stands for one tensor.
+  explicit MemoryPool(Device& device, bool reuse = true) : device_(device), reuse_(reuse) {}
   ~MemoryPool();
   MemoryPool(const MemoryPool&) = delete;
   MemoryPool& operator=(const MemoryPool&) = delete;
@@ -60,6 +61,7 @@ class MemoryPool {
     std::size_t owned = 0;  // free or in use; free's capacity is at least this
   };
   Device& device_;
+  const bool reuse_;
   std::map<std::size_t, Blocks> blocks_;
 };
 
@@ -109,7 +111,7 @@ class Device : public std::enable_shared_from_this<Device> {
     Device& device_;
     std::shared_ptr<MemoryPool> before_;
   };
-  std::shared_ptr<MemoryPool> new_pool() { return std::make_shared<MemoryPool>(*this); }
+  std::shared_ptr<MemoryPool> new_pool(bool reuse = true) { return std::make_shared<MemoryPool>(*this, reuse); }
 
   void upload(void* to, const void* from, std::size_t bytes);    // host → device, returns when `from` may change
   void download(void* to, const void* from, std::size_t bytes);  // device → host, returns when `to` is filled
