@@ -5,6 +5,7 @@
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -56,12 +57,7 @@ NetworkEntry describe_alexnet8() {
   return {.id = "alexnet8",
           .description = "AlexNet-8 for 32×32 images (tf.keras)",
           .build = build<AlexNet8>,
-          .recipe = {.id = "R002-alexnet8",
-                     .validation = Validation::test_set,
-                     .batch_size = 32,
-                     .epochs = 5,
-                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss},
+          .recipe = tf_keras_recipe("R002-alexnet8"),
           .has_dropout = true,
           .keras_name = "alex_net8"};
 }

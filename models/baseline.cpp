@@ -5,6 +5,7 @@
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -43,12 +44,7 @@ NetworkEntry describe_baseline() {
   return {.id = "baseline",
           .description = "one convolution and two linear layers (tf.keras)",
           .build = build<Baseline>,
-          .recipe = {.id = "R002-baseline",
-                     .validation = Validation::test_set,
-                     .batch_size = 32,
-                     .epochs = 5,
-                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss},
+          .recipe = tf_keras_recipe("R002-baseline"),
           .has_dropout = true,
           .keras_name = "baseline"};
 }

@@ -4,6 +4,7 @@
 #include "engine/nn/layers.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -37,12 +38,7 @@ NetworkEntry describe_lenet5_sigmoid() {
   return {.id = "lenet5_sigmoid",
           .description = "LeNet-5 with sigmoids (tf.keras)",
           .build = build<LeNet5Sigmoid>,
-          .recipe = {.id = "R002-lenet5",
-                     .validation = Validation::test_set,
-                     .batch_size = 32,
-                     .epochs = 5,
-                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss},
+          .recipe = tf_keras_recipe("R002-lenet5"),
           .keras_name = "le_net5"};
 }
 

@@ -8,6 +8,7 @@
 #include "engine/nn/residual.h"
 #include "engine/ops/loss.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -44,12 +45,7 @@ NetworkEntry describe_resnet18() {
   return {.id = "resnet18",
           .description = "ResNet-18 for 32×32 images (tf.keras)",
           .build = build<ResNet18>,
-          .recipe = {.id = "R002-resnet18",
-                     .validation = Validation::test_set,
-                     .batch_size = 32,
-                     .epochs = 5,
-                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss},
+          .recipe = tf_keras_recipe("R002-resnet18"),
           .any_image_size = true,
           // Linear up and down, Nesterov, smoothed labels, pad-4 crops and flips, batch 512: after the recipes that reach 94
           // % in 15 to 30 epochs (He et al. 2018, "Bag of tricks"; Page 2018, "How to train your ResNet").

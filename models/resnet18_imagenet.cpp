@@ -6,6 +6,7 @@
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -41,18 +42,7 @@ NetworkEntry describe_resnet18_imagenet() {
   return {.id = "resnet18_imagenet",
           .description = "ResNet-18 in its ImageNet layout (Paddle's API)",
           .build = build<ResNet18ImageNet>,
-          .recipe = {.id = "R004-api",
-                     .normalization = Normalization::cifar10,
-                     .validation = Validation::fifth_batch,
-                     .batch_size = 64,
-                     .epochs = 30,
-                     .evaluate_every_steps = 3000,
-                     .optimizer = Adam::Options{.learning_rate = 1e-3, .weight_decay = 0.005},
-                     .best = BestRule::highest_validation_accuracy,
-                     .test_best = true,
-                     .loss_average = LossAverage::by_batches,
-                     .log_every_steps = 3000,
-                     .seed = 100},
+          .recipe = paddle_resnet_recipe("R004-api"),
           .any_image_size = true};
 }
 

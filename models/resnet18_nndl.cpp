@@ -6,6 +6,7 @@
 #include "engine/nn/network.h"
 #include "engine/nn/residual.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -45,18 +46,7 @@ NetworkEntry describe_resnet18_nndl() {
   return {.id = "resnet18_nndl",
           .description = "ResNet-18 built by hand (Paddle)",
           .build = build<ResNet18Nndl>,
-          .recipe = {.id = "R004-custom",
-                     .normalization = Normalization::cifar10,
-                     .validation = Validation::fifth_batch,
-                     .batch_size = 64,
-                     .epochs = 30,
-                     .evaluate_every_steps = 3000,
-                     .optimizer = Adam::Options{.learning_rate = 1e-3, .weight_decay = 0.005},
-                     .best = BestRule::highest_validation_accuracy,
-                     .test_best = true,
-                     .loss_average = LossAverage::by_batches,
-                     .log_every_steps = 3000,
-                     .seed = 100},
+          .recipe = paddle_resnet_recipe("R004-custom"),
           .has_residual_option = true,
           .any_image_size = true};
 }

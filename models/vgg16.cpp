@@ -5,6 +5,7 @@
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
 #include "models/catalogue.h"
+#include "models/tutorials.h"
 
 namespace tessera {
 namespace {
@@ -65,12 +66,7 @@ NetworkEntry describe_vgg16() {
   return {.id = "vgg16",
           .description = "VGG-16 with batch norm (tf.keras)",
           .build = build<Vgg16>,
-          .recipe = {.id = "R002-vgg16",
-                     .validation = Validation::test_set,
-                     .batch_size = 32,
-                     .epochs = 5,
-                     .optimizer = AdamKeras::Options{.learning_rate = 1e-3},
-                     .best = BestRule::lowest_validation_loss},
+          .recipe = tf_keras_recipe("R002-vgg16"),
           .has_dropout = true,
           .keras_name = "vgg16"};
 }

@@ -68,15 +68,6 @@ Variable AveragePool::operator()(const Context& context, const Variable& x) cons
   return y;
 }
 
-LayerNorm::LayerNorm(std::int64_t columns, double eps)
-    : epsilon(eps), weight({columns}, Init::ones, {}), bias({columns}, Init::zeros, {}) {}
-
-Variable LayerNorm::operator()(const Context& context, const Variable& x) const {
-  Variable y = at(*this, [&] { return layer_norm(x, weight.in(context), bias.in(context), epsilon); });
-  context.done(*this, "layer norm", y.value(), 8.0 * elements(y));
-  return y;
-}
-
 Variable GlobalAveragePool::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return global_average_pool(x); });
   context.done(*this, "global average pool", y.value(), elements(x));

@@ -114,9 +114,14 @@ struct AveragePool : Module {
 
 // Layer normalisation over the last axis. weight (gamma), bias (beta): [columns].
 struct LayerNorm : Module {
-  explicit LayerNorm(std::int64_t columns, double eps = 1e-5);
+  explicit LayerNorm(std::int64_t columns, double eps = 1e-5)
+      : epsilon(eps), weight({columns}, Init::ones, {}), bias({columns}, Init::zeros, {}) {}
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
-  Variable operator()(const Context& context, const Variable& x) const;
+  Variable operator()(const Context& context, const Variable& x) const {
+    const Variable y = at(*this, [&] { return layer_norm(x, weight.in(context), bias.in(context), epsilon); });
+    context.done(*this, "layer norm", y.value(), 8.0 * static_cast<double>(y.value().count()));
+    return y;
+  }
 
   double epsilon;
   Parameter weight, bias;
