@@ -132,6 +132,7 @@ void TrainOptions::apply(RunConfig& config) const {
   if (patience) recipe.patience = patience;
   if (augment) recipe.augment = Augmentation::parse(*augment).value();
   if (no_shuffle) recipe.shuffle = false;
+  if (tensorboard) config.tensorboard = true;
   if (steps) config.max_steps = steps;
   if (minutes) config.max_minutes = minutes;
   if (limit_train) config.limit_train = limit_train;
@@ -186,6 +187,7 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->check(augmentation())
       ->group(group);
   app.add_flag("--no-shuffle", o.no_shuffle, "Train in file order")->group(group);
+  app.add_flag("--tensorboard", o.tensorboard, "Write an event file for TensorBoard into the run folder")->group(group);
   add(app, "--limit-train", o.limit_train, "Use the first N training images", "all")
       ->check(number<std::int64_t>({.least = 1}))
       ->group(group);

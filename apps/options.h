@@ -32,7 +32,7 @@ struct TrainOptions {
   std::optional<std::int64_t> epochs, steps, warmup, patience, limit_train, limit_test;
   std::optional<std::string> optimizer, schedule, weights, augment;
   std::optional<double> lr, momentum, weight_decay, dropout, minutes;
-  bool no_shuffle = false;
+  bool no_shuffle = false, tensorboard = false;
 
   void apply(RunConfig& config) const;
 };

@@ -29,6 +29,7 @@ class ProtobufMessage {
     varint(bytes.size());
     bytes_ += bytes;
   }
+  void bare(double value) { fixed(std::bit_cast<std::uint64_t>(value)); }  // an element of a packed list
   void message(int field, const ProtobufMessage& message) { text(field, message.bytes_); }
 
   const std::string& bytes() const { return bytes_; }

@@ -45,6 +45,7 @@ struct RunConfig {
   std::optional<std::int64_t> limit_train = {}, limit_test = {};
   std::string weights = {};  // start from these; empty: initial values
   bool new_head = false;     // of the weights, all but the head
+  bool tensorboard = false;  // an event file beside history.csv
 
   template <class F>
   void fields(F& f) {
@@ -66,6 +67,7 @@ struct RunConfig {
     f("limit_test", limit_test, {.least = 1, .most = 1e12});
     f("weights", weights);
     f("new_head", new_head);
+    f("tensorboard", tensorboard);
   }
 };
 

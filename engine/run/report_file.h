@@ -24,6 +24,8 @@ class RunReport {
   // Its result, and how long it took.
   void add_evaluation(const Evaluation& result, double seconds);
 
+  const Mistakes& mistakes() const { return mistakes_; }
+
   // Writes the page, replacing an older one. WeightsError where it cannot be written.
   void write() const;
 

@@ -9,6 +9,7 @@
 #include "engine/run/head.h"
 #include "engine/run/report_file.h"
 #include "engine/run/run_folder.h"
+#include "engine/run/tensorboard.h"
 #include "engine/run/weights.h"
 
 namespace tessera {
@@ -180,6 +181,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   HistoryFile history(checkpoints.run_folder() / "history.csv", recipe.top5, console);
   BestWeights best(checkpoints.run_folder() / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console);
+  std::optional<TensorBoard> tensorboard;
+  if (config.tensorboard)
+    tensorboard.emplace(checkpoints.run_folder(), config, parameters, split.train, split.classes, console);
   RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
 
   RunResult result;
@@ -213,6 +217,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     }
     for (FitObserver* observer : std::initializer_list<FitObserver*>{&progress, &best, &checkpoint_writer, &history})
       fit.add(*observer);
+    if (tensorboard) fit.add(*tensorboard);
     result.end = fit.run();
     history.complete(fit);
     report.add_training(fit, result.end);
@@ -234,6 +239,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
                                    .stop = request.stop,
                                    .on_batch = report.watch(images, kind, split.classes)});
     report.add_evaluation(e, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    if (tensorboard) tensorboard->add_mistakes(images, report.mistakes());
     return e;
   };
   std::optional<Evaluation> closing;

@@ -1,4 +1,4 @@
-// Networks as ONNX graphs: what becomes a node, what a constant. Values are compared in onnxruntime (scripts/check-onnx).
+// Networks as ONNX graphs: what becomes a node, what a constant. Values are compared in onnxruntime (scripts/check-exchange).
 #include "engine/run/onnx_trace.h"
 
 #include <cmath>
