@@ -168,7 +168,8 @@ EventFile::EventFile(const std::filesystem::path& path, std::int64_t step, doubl
     for (const std::string_view data : records_of(text_of(before)))
       if (step_of(data) <= step) kept += record(std::string(data));
   }
-  if (kept.empty()) {
+  fresh_ = kept.empty();
+  if (fresh_) {
     ProtobufMessage first;
     first.number(Event::wall_time, wall_time);
     first.text(Event::file_version, "brain.Event:2");

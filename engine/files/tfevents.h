@@ -36,12 +36,15 @@ class EventFile {
   // that was cut off and are dropped. WeightsError where the file cannot be read or written.
   EventFile(const std::filesystem::path& path, std::int64_t step, double wall_time, const SystemCalls& calls = system_calls);
 
+  bool fresh() const { return fresh_; }  // nothing was there to go on with
+
   // wall_time: seconds since 1970.
   void add(std::int64_t step, double wall_time, const EventSummary& summary);
 
  private:
   std::filesystem::path path_;
   const SystemCalls* calls_;
+  bool fresh_ = false;
 };
 
 // The whole records at the beginning of a TFRecord file.

@@ -42,11 +42,13 @@ void TensorBoard::attempt(const Write& write) {
 }
 
 void TensorBoard::on_start(const Fit& fit) {
-  step_ = fit.host_state().step;
   if (file_) return;  // a later phase
+  // The row of a cut epoch is not in the checkpoint: it is closed anew at the epoch's end.
+  const std::vector<HistoryRow>& rows = fit.host_state().history;
+  step_ = rows.empty() ? 0 : rows.back().step;
   attempt([&] {
     file_.emplace(path_, step_, wall_time());
-    if (step_ > 0) return;
+    if (!file_->fresh()) return;
     EventSummary summary;
     // Markdown shows four blanks in front of each line as code.
     std::string text = "    ";

@@ -36,6 +36,8 @@ TEST_CASE("CRC-32C: the values of RFC 3720, B.4") {
 TEST_CASE("an event file begins as TensorFlow's do") {
   const TemporaryFolder folder;
   const EventFile file(folder / "events", 0, 0);
+  CHECK(file.fresh());
+  CHECK_FALSE(EventFile(folder / "events", 0, 0).fresh());
   // Length 24, its masked CRC, wall_time 0.0, file_version "brain.Event:2", the data's masked CRC.
   const std::string bytes = content(folder / "events");
   REQUIRE(bytes.size() == 12 + 24 + 4);
