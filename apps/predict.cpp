@@ -15,6 +15,7 @@
 #include "engine/data/image_folder.h"
 #include "engine/image/decode.h"
 #include "engine/report/text.h"
+#include "engine/run/answers.h"
 #include "engine/run/run.h"
 #include "models/saved_network.h"
 
@@ -116,28 +117,6 @@ class Photos {
   bool told_of_aspect_ = false;
 };
 
-// Names of the outputs: the file's own, numbers beyond them.
-std::vector<std::string> output_names(const Safetensors& file, std::int64_t classes) {
-  std::vector<std::string> names = class_names_of(file);
-  for (auto i = static_cast<std::int64_t>(names.size()); i < classes; ++i) names.push_back(std::to_string(i));
-  names.resize(static_cast<std::size_t>(classes));
-  return names;
-}
-
-// Softmax of the logits, or with one output the sigmoid: classes 0 and 1 then have 1 − p and p.
-std::vector<double> probabilities(std::span<const float> logits) {
-  if (logits.size() == 1) {
-    const double z = logits[0];
-    return {1 / (1 + std::exp(z)), 1 / (1 + std::exp(-z))};
-  }
-  const double largest = *std::max_element(logits.begin(), logits.end());
-  std::vector<double> p;
-  for (const float z : logits) p.push_back(std::exp(z - largest));
-  const double sum = std::accumulate(p.begin(), p.end(), 0.0);
-  for (double& value : p) value /= sum;
-  return p;
-}
-
 std::vector<float> logits_of(SavedNetwork& saved, const RunConfig& config, const ImageSet& images,
                              const std::shared_ptr<Device>& device, const std::atomic<bool>* stop) {
   const ImageBatches source(DeviceImages::upload(images, device),
@@ -225,7 +204,7 @@ int tessera::predict_main(int argc, char** argv) {
       console.note("device   " + device->choice());
       const std::int64_t side = saved.network->input()[0];
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());
-      const std::vector<std::string> names = output_names(file, std::max<std::int64_t>(2, saved.network->outputs()));
+      const std::vector<std::string> names = output_names(class_names_of(file), classes_of(saved.network->outputs()));
       const auto answer = [&](const Subjects& subjects) {
         if (subjects.images.count == 0) return;
         const std::vector<float> logits = logits_of(saved, config, subjects.images, device, signals.stop());

@@ -26,6 +26,11 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/engine DESTINATION ${include_dir} FILES_
 install(FILES ${model_headers} DESTINATION ${include_dir}/models)
 install(FILES ${PROJECT_SOURCE_DIR}/tessera/tessera.h DESTINATION ${include_dir})
 
+if(TESSERA_C_API)
+  set_target_properties(tessera_c PROPERTIES INSTALL_RPATH $ORIGIN)
+  install(TARGETS tessera_c EXPORT TesseraTargets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/tessera/tessera_c.h DESTINATION ${include_dir})
+endif()
 if(TESSERA_APPS AND CLI11_FOUND)
   # The other names are words that shells and other programs own: `tessera export`, not `export`.
   set_target_properties(tessera PROPERTIES INSTALL_RPATH $ORIGIN/../${CMAKE_INSTALL_LIBDIR})
