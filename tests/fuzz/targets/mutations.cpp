@@ -16,7 +16,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::size_t largest_inside = 1 << 20;  // of what is decompressed to be changed
+constexpr std::size_t largest_inside = 1 << 16;  // of what is decompressed to be changed
 
 std::uint32_t below(std::uint32_t end, Random& random) { return static_cast<std::uint32_t>(random()) % end; }
 
@@ -119,7 +119,7 @@ void mutate_value(Json& document, Random& random) {
         return;
       }
       if (value.is_number_integer()) {
-        value = value.get<std::int64_t>() + static_cast<std::int64_t>(below(5, random)) - 2;
+        value = static_cast<std::int64_t>(value.get<std::uint64_t>() + below(5, random) - 2);  // may wrap round
         return;
       }
       if (value.is_number()) {
@@ -129,7 +129,7 @@ void mutate_value(Json& document, Random& random) {
       break;
     case 4:
       if (value.is_number_integer()) {
-        value = -value.get<std::int64_t>();
+        value = static_cast<std::int64_t>(0 - value.get<std::uint64_t>());
         return;
       }
       break;
