@@ -5,6 +5,11 @@ say() { printf '\n== %s\n' "$*"; }
 note() { printf '   %s\n' "$*"; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
+have_libfuzzer() {
+  have clang++ && echo 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }' |
+    clang++ -x c++ -fsanitize=fuzzer - -o /dev/null 2>/dev/null
+}
+
 # Compilers at work at once: the cores, but never more than memory holds (1.5 GB a compiler).
 build_jobs() {
   local cores memory

@@ -210,9 +210,20 @@ void Fit::close_row(std::int64_t epoch) {
   row.learning_rate = learning_rate_at(recipe_.schedule, learning_rate_of(recipe_.optimizer), schedule_time(-1));
   check_guard(patience_for_non_finite);
   state_.row_seconds += now() - waiting;  // what the device still had to do of the row's steps
-  if (validation_)
-    row.validation = evaluate(network_, *validation_,
-                              {.batch_size = recipe_.batch_size, .average = recipe_.loss_average, .stop = limits_.stop});
+  try {
+    if (validation_)
+      row.validation = evaluate(network_, *validation_,
+                                {.batch_size = recipe_.batch_size, .average = recipe_.loss_average, .stop = limits_.stop});
+    finish_row(row);
+  } catch (const Interrupted&) {
+    throw;  // the state is still the one before
+  } catch (...) {
+    give_row_back(before);
+    throw;
+  }
+}
+
+void Fit::finish_row(HistoryRow& row) {
   row.seconds = state_.row_seconds;
   row.images_per_second = row.seconds > 0 ? static_cast<double>(row.train.samples) / row.seconds : 0;
   state_.history.push_back(row);
@@ -228,13 +239,7 @@ void Fit::close_row(std::int64_t epoch) {
     if (best) state_.best = value;
   }
   notify([&](FitObserver& o) { o.on_evaluation(*this, row); });
-  if (!best) return;
-  try {
-    notify([&](FitObserver& o) { o.on_best(*this); });
-  } catch (...) {
-    give_row_back(before);
-    throw;
-  }
+  if (best) notify([&](FitObserver& o) { o.on_best(*this); });
 }
 
 void Fit::give_row_back(const FitState& before) {

@@ -51,8 +51,9 @@ class FitObserver {
   virtual void on_start(const Fit&) {}
   virtual void on_step(const Fit&) {}                           // after every optimiser step
   virtual void on_evaluation(const Fit&, const HistoryRow&) {}  // after a row is complete
-  // The weights are the best so far. Where that throws, the run ends as if it had been stopped before the row was closed:
-  // on_end(stopped) sees a state from which a resumed run closes it again, and finds the same best weights.
+  // The weights are the best so far. Where that throws, or the evaluation before it did, the run ends as if it had been
+  // stopped before the row was closed: on_end(stopped) sees a state from which a resumed run closes it again, and finds the
+  // same best weights.
   virtual void on_best(const Fit&) {}
   virtual void on_resumable(const Fit&) {}    // between rows: a good moment for a checkpoint
   virtual void on_end(const Fit&, FitEnd) {}  // finished: before the closing evaluation of a cut epoch
@@ -105,6 +106,7 @@ class Fit {
   bool train_epoch();  // false: stop here
   void one_step(std::int64_t size);
   void close_row(std::int64_t epoch);
+  void finish_row(HistoryRow& row);
   void give_row_back(const FitState& before);
   void check_guard(std::int32_t patience) const;
   template <class Call>

@@ -1,6 +1,7 @@
 // The training loop: going on from a state gives the same bits, steps without finite gradients, when rows are made.
 #include "engine/train/fit.h"
 
+#include <climits>
 #include <cmath>
 
 #include "tests/engine/trainee.h"
@@ -49,7 +50,7 @@ TEST_CASE("a run stopped at any step and taken up elsewhere ends in the same bit
   }
 }
 
-TEST_CASE("where the best weights cannot be kept, the run ends so that a resumed one keeps them, with the same bits") {
+TEST_CASE("where a row cannot be evaluated or its best weights not be kept, a resumed run does both, with the same bits") {
   struct FullDisk : FitObserver {
     explicit FullDisk(int k) : left(k) {}
     void on_best(const Fit&) override {
@@ -67,10 +68,17 @@ TEST_CASE("where the best weights cannot be kept, the run ends so that a resumed
     p.best = BestRule::last;  // every row's weights
     Trainee whole(options, {});
     const Outcome expected = fit(whole, p);
-    for (int k = 0; k < 3; ++k) {
-      INFO("a row every " << every << " steps, full at the best weights " << k);
-      FullDisk full(k);
+    for (int i = 0; i < 6; ++i) {
+      const bool while_evaluating = i >= 3;
+      const int k = i % 3, batches = 3;  // of an evaluation
+      INFO("a row every " << every << " steps, fails at row " << k << (while_evaluating ? ", while it is evaluated" : ""));
+      FullDisk full(while_evaluating ? INT_MAX : k);
       Trainee first(options, {});
+      int left = k * batches;
+      if (while_evaluating)
+        first.network.in_evaluation = [&left] {
+          if (left-- == 0) throw WeightsError("no memory left");
+        };
       Fit& loop = first.begin(p, p.limits, {}, true);
       loop.add(full);
       CHECK_THROWS_AS(loop.run(), WeightsError);

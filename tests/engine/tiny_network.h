@@ -29,6 +29,7 @@ struct TinyNetwork : Network {
   void visit(Visitor& v) override { v("conv", conv), v("bn", bn), v("drop", drop), v("unused", unused), v("fc", fc); }
 
   Variable forward(const Context& context, const Variable& x) override {
+    if (!context.training && in_evaluation) in_evaluation();
     Variable y = conv(context, x);
     if (options.norm) y = bn(context, y, Activation::relu);
     y = drop(context, flatten(context, pool(context, y)));
@@ -55,6 +56,7 @@ struct TinyNetwork : Network {
   Linear unused;
   std::function<bool(int)> damage;  // asked in each training step, with the number of those before
   int trained = 0;
+  std::function<void()> in_evaluation;
 };
 
 // Noise whose brightness tells the class.
