@@ -17,6 +17,14 @@ Json parse(const std::string& text) {
   });
 }
 
+// Asked for as a number, 1e300 would become any: it is not one that a whole number can hold.
+std::uint64_t natural(const Json& object, const char* key) {
+  const Json& value = object.at(key);
+  if (!value.is_number_unsigned())
+    throw WeightsError(std::string(key) + " is " + value.dump().substr(0, 40) + ", no whole number");
+  return value.get<std::uint64_t>();
+}
+
 }  // namespace
 
 bool is_plain_name(const std::string& name) {
@@ -47,11 +55,12 @@ Manifest parse_manifest(const std::string& text, const std::string& where) {
       throw WeightsError("has format version " + json.at("version").dump() + "; this program reads version " +
                          std::to_string(Manifest::version) + ", use the one that wrote it");
     Manifest manifest;
-    manifest.step = json.at("step").get<std::int64_t>();
+    manifest.step = static_cast<std::int64_t>(natural(json, "step"));
+    if (manifest.step < 0) throw WeightsError("has a step that no run takes: " + json.at("step").dump());
     manifest.config = json.at("config").dump();
     for (const auto& [name, entry] : json.at("files").items()) {
       if (!is_plain_name(name)) throw WeightsError("lists " + printable(name) + ", which is no plain file name");
-      manifest.files[name] = {entry.at("size").get<std::uint64_t>(), entry.at("sha256").get<std::string>()};
+      manifest.files[name] = {natural(entry, "size"), entry.at("sha256").get<std::string>()};
     }
     return manifest;
   } catch (const WeightsError& e) {

@@ -15,6 +15,8 @@ Json parse_json_object(std::string_view text, const std::string& where) {
     return json;
   } catch (const Json::parse_error& error) {
     throw WeightsError(where + ": not JSON at byte " + std::to_string(error.byte));
+  } catch (const Json::out_of_range&) {
+    throw WeightsError(where + ": holds a number beyond what a double can");
   }
 }
 

@@ -219,6 +219,11 @@ TEST_CASE("what changes between two configurations is named") {
         std::vector<std::string>{"recipe.epochs 5 → 9", "recipe.optimizer \"adam\" → \"sgd\""});
 }
 
+TEST_CASE("a number that no double holds is a fault of the file, not of the program") {
+  CHECK_THROWS_WITH(parse_run_config(R"({"network": -1e347})", "config.json"),
+                    Catch::Contains("config.json: holds a number beyond what a double can"));
+}
+
 TEST_CASE("normalisations are values, some of which have names") {
   CHECK(Normalization::parse("none") == Normalization::none);
   CHECK(Normalization::parse("cifar10") == Normalization::cifar10);
