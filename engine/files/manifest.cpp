@@ -21,7 +21,8 @@ Json parse(const std::string& text) {
 std::uint64_t natural(const Json& object, const char* key) {
   const Json& value = object.at(key);
   if (!value.is_number_unsigned())
-    throw WeightsError(std::string(key) + " is " + value.dump().substr(0, 40) + ", no whole number");
+    throw WeightsError(std::string("not a manifest this program understands: ") + key + " is " + value.dump().substr(0, 40) +
+                       ", no whole number");
   return value.get<std::uint64_t>();
 }
 

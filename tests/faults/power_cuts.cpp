@@ -6,7 +6,6 @@
 // and report.html are not there, or are what the program once had there, whole; once it has ended, they are its last ones.
 #include <sys/stat.h>
 
-#include <atomic>
 #include <mutex>
 #include <set>
 
