@@ -106,14 +106,39 @@ struct AdamParams {
   int group = 0;           // whose learning rate
 };
 
-// From a uint8 image to a network's input, per channel: x = (u8/255 − mean)/std; then, where asked for,
-// a crop of the zero-padded image at a random offset and a random horizontal flip.
+// One of the matrices that muon_step moves: rows·columns elements from `offset` on of the flat vectors, row-major.
+struct MuonMatrix {
+  std::int64_t offset;
+  std::int32_t rows, columns;
+};
+
+// Muon (Jordan 2024): the momentum of a matrix, made nearly orthogonal by Newton–Schulz's iteration.
+//   v = momentum·v + g;  u = g + momentum·v;  w = w·√rows/‖w‖ (a w of zeros stays);  X = u/(‖u‖ + 1e-7)
+//   iterations times, with X as it stands or, of a tall matrix, transposed:  A = X·Xᵀ;  X = a·X + (b·A + c·A²)·X
+//   w = w − lr·X
+// ‖·‖ is Frobenius's norm. The order of the columns does not matter: the rule commutes with permuting them.
+struct MuonParams {
+  static constexpr int max_matrices = 32;
+  static constexpr double a = 3.4445, b = -4.7750, c = 2.0315;
+  double momentum = 0.6;
+  int iterations = 3;
+  int group = 0;  // whose learning rate
+  int count = 0;  // of matrices
+  MuonMatrix matrices[max_matrices] = {};
+};
+
+// From a uint8 image to a network's input, per channel: x = (u8/255 − mean)/std; then a window of the image's size, cut from
+// the padded image, and its mirror image, where asked for: as augmentation.h draws them, or as they are fixed here.
 struct GatherParams {
   static constexpr int max_channels = 4;
   float mean[max_channels] = {0, 0, 0, 0};
   float std[max_channels] = {1, 1, 1, 1};
-  std::int32_t crop_padding = 0;  // cells of zeros (after normalisation) on each side; offsets 0 … 2·crop_padding
+  std::int32_t crop_padding = 0;  // cells on each side; offsets 0 … 2·crop_padding
+  bool reflect = false;           // they mirror the image about its border cells; else they are zeros (after normalisation)
   bool flip = false;              // mirror with probability ½
+  bool alternate = false;         // with flip: drawn once for each image, and in every odd epoch the other way
+  bool fixed = false;             // nothing is drawn: every window at (row, column) of the padded image, every flip `flip`
+  std::int32_t row = 0, column = 0;
   std::uint64_t seed = 0;
 };
 

@@ -48,18 +48,4 @@ TESSERA_HOST_DEVICE inline std::uint64_t dropout_stream(std::int64_t step, std::
   return (static_cast<std::uint64_t>(step) << 16) | (layer & 0xffffu);
 }
 
-// Augmentation of one sample in one epoch: stream = epoch, index = sample number in the data set;
-// words 0, 1 give the crop offset (word mod (2·padding + 1)) in rows and columns, the low bit of word 2 the flip.
-struct Augmentation {
-  std::int32_t row, column;  // offset of the crop in the padded image: 0 … 2·padding; padding = unshifted
-  bool flip;
-};
-TESSERA_HOST_DEVICE inline Augmentation augmentation(std::uint64_t seed, std::int64_t epoch, std::int64_t sample,
-                                                     std::int32_t padding, bool flip) {
-  const Random4 r = philox(seed, Purpose::augment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(sample));
-  const std::uint32_t offsets = 2u * static_cast<std::uint32_t>(padding) + 1u;
-  return {static_cast<std::int32_t>(r.v[0] % offsets), static_cast<std::int32_t>(r.v[1] % offsets),
-          flip && (r.v[2] & 1u) != 0};
-}
-
 }  // namespace tessera::kernels

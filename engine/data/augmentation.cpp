@@ -8,12 +8,18 @@ struct Named {
   const char* name;
   Augmentation value;
 };
-constexpr Named names[] = {
-    {"none", Augmentation::none}, {"standard", Augmentation::standard}, {"crop", {.crop = 4}}, {"flip", {.flip = true}}};
+constexpr Named names[] = {{"none", Augmentation::none},
+                           {"standard", Augmentation::standard},
+                           {"airbench", Augmentation::airbench},
+                           {"crop", {.crop = 4}},
+                           {"flip", {.flip = true}}};
 
+// airbench's crop and flip go before the plain ones.
 void join(Augmentation& to, const Augmentation& more) {
-  if (more.crop > 0) to.crop = more.crop;
+  if (more.crop > 0 && (more.reflect || !to.reflect)) to.crop = more.crop;
+  to.reflect |= more.reflect;
   to.flip |= more.flip;
+  to.alternate |= more.alternate;
 }
 
 }  // namespace

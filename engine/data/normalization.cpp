@@ -6,7 +6,8 @@
 namespace tessera {
 namespace {
 
-constexpr NamedNormalization names[] = {{"none", Normalization::none}, {"cifar10", Normalization::cifar10}};
+constexpr NamedNormalization names[] = {
+    {"none", Normalization::none}, {"cifar10", Normalization::cifar10}, {"cifar10-true", Normalization::cifar10_true}};
 
 void append(std::string& text, const std::array<float, 3>& values) {
   for (std::size_t c = 0; c < values.size(); ++c) {

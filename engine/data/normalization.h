@@ -19,12 +19,15 @@ struct Normalization {
   // The reverse; none where it is neither a name nor such values (finite, deviations above 0).
   static std::optional<Normalization> parse(std::string_view text);
 
-  static const Normalization none, cifar10;
+  static const Normalization none, cifar10, cifar10_true;
 };
 
 inline constexpr Normalization Normalization::none{};  // byte/255
 // The values that tutorials give for CIFAR-10.
 inline constexpr Normalization Normalization::cifar10{{0.4914f, 0.4822f, 0.4465f}, {0.2023f, 0.1994f, 0.2010f}};
+
+// Those of its training images' pixels.
+inline constexpr Normalization Normalization::cifar10_true{{0.4914f, 0.4822f, 0.4465f}, {0.2470f, 0.2435f, 0.2616f}};
 
 struct NamedNormalization {
   const char* name;

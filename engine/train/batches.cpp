@@ -20,6 +20,10 @@ DeviceImages DeviceImages::upload(const ImageSet& set, const std::shared_ptr<Dev
 
 ImageBatches::ImageBatches(DeviceImages images, const kernels::GatherParams& gather)
     : images_(std::move(images)), gather_(gather) {
+  const Shape& shape = images_.images.shape();
+  if (gather.reflect && gather.crop_padding >= std::min(shape[1], shape[2]))
+    throw ShapeError("[batches] padding that reflects " + std::to_string(gather.crop_padding) + " cells of images of " +
+                     std::to_string(shape[1]) + " by " + std::to_string(shape[2]) + ": it must be less than both");
   std::vector<std::int32_t> in_order(static_cast<std::size_t>(images_.count));
   std::iota(in_order.begin(), in_order.end(), 0);
   set_order(in_order);
@@ -83,7 +87,8 @@ kernels::GatherParams gather_params(const Normalization& normalization, const Au
   kernels::GatherParams params;
   std::copy(normalization.mean.begin(), normalization.mean.end(), params.mean);
   std::copy(normalization.std.begin(), normalization.std.end(), params.std);
-  params.crop_padding = augment.crop, params.flip = augment.flip;
+  params.crop_padding = augment.crop, params.reflect = augment.reflect;
+  params.flip = augment.flip, params.alternate = augment.alternate;
   params.seed = seed;
   return params;
 }

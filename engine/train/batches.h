@@ -43,12 +43,14 @@ class BatchSource {
 // Images in device memory, which one kernel draws, crops, flips and normalises.
 class ImageBatches : public BatchSource {
  public:
+  // ShapeError where padding that reflects is as wide as the images.
   ImageBatches(DeviceImages images, const kernels::GatherParams& gather);
 
   std::int64_t count() const override { return images_.count; }
   std::shared_ptr<Device> device() const override { return images_.images.device(); }
   void set_order(std::span<const std::int32_t> order) override;
   Batch draw(std::int64_t size, const kernels::StepState* state) const override;
+  const DeviceImages& images() const { return images_; }
 
  private:
   DeviceImages images_;

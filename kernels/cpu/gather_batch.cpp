@@ -3,12 +3,13 @@
 //
 // A channel has 256 possible values, so (u/255 − mean)/std comes from a table: 4 KiB for four channels, in L1. Its entries
 // are computed in float32 in that order: divide by 255, subtract, divide; then rounded, where x is bf16.
-// The crop comes first, the mirror image is taken of its result: x[h][w] = crop[h][flip ? W−1−w : w].
+// The crop comes first, the mirror image is taken of its result: x[h][w] = crop[h][flip ? W−1−w : w]. Its columns outside the
+// image are at most the padding, and made one by one.
 // Loop order: sample, row, pixel, channel; threads take runs of samples. 5 bytes an element and one table look-up: bound by
 // the look-ups (a load each).
+#include "kernels/augmentation.h"
 #include "kernels/cpu/blocks.h"
 #include "kernels/cpu/launchers.h"
-#include "kernels/philox.h"
 
 namespace tessera::kernels::cpu {
 namespace {
@@ -55,23 +56,26 @@ void gather(Stream& stream, const GatherParams& params, const StepState* state, 
       const std::int64_t sample = order.as<std::int32_t>()[state->position + i];
       const std::uint8_t* image = images.as<std::uint8_t>() + sample * image_elements;
       y.as<std::int32_t>()[i] = labels.as<std::int32_t>()[sample];
-      const Augmentation a = augmentation(params.seed, state->epoch, sample, params.crop_padding, params.flip);
+      const Augmentation a = augmentation(params, state->epoch, sample);
       const std::int64_t down = a.row - params.crop_padding, right = a.column - params.crop_padding;
-      // Columns [begin, end) of the crop lie inside the image; the rest are zeros.
+      // Columns [begin, end) of the crop lie inside the image; the rest are padding.
       const std::int64_t begin = std::clamp<std::int64_t>(-right, 0, width);
       const std::int64_t end = std::clamp<std::int64_t>(width - right, begin, width);
       for (std::int64_t h = 0; h < height; ++h) {
         E* to = x.as<E>() + i * image_elements + h * row_elements;
-        const std::int64_t source = h + down;
+        const std::int64_t source = params.reflect ? reflected(h + down, height) : h + down;
         if (source < 0 || source >= height || begin == end) {
           std::fill_n(to, row_elements, E{});
           continue;
         }
-        const std::uint8_t* from = image + source * row_elements + (begin + right) * channels;
-        const std::int64_t first_column = a.flip ? width - end : begin, columns = end - begin;
-        std::fill_n(to, first_column * channels, E{});
-        std::fill(to + (first_column + columns) * channels, to + row_elements, E{});
-        convert_pixels(table, from, columns, a.flip, to + (a.flip ? first_column + columns - 1 : first_column) * channels);
+        const std::uint8_t* const row = image + source * row_elements;
+        const auto place = [&](std::int64_t column) { return to + (a.flip ? width - 1 - column : column) * channels; };
+        convert_pixels(table, row + (begin + right) * channels, end - begin, a.flip, place(begin));
+        for (std::int64_t column = begin > 0 ? 0 : end; column < width; column = column + 1 == begin ? end : column + 1)
+          if (params.reflect)
+            convert_pixels(table, row + reflected(column + right, width) * channels, 1, false, place(column));
+          else
+            std::fill_n(place(column), channels, E{});
       }
     }
   });

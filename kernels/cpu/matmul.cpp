@@ -18,8 +18,8 @@
 
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/launchers.h"
+#include "kernels/cpu/matmul.h"
 #include "kernels/cpu/pieces.h"
-#include "kernels/cpu/scratch.h"
 
 namespace tessera::kernels::cpu {
 namespace {
@@ -168,12 +168,16 @@ void with_type_of(const ConstView& x, const Function& fn) {
     fn(0.0f);
 }
 
-}  // namespace
+// How a product is done, and the scratch memory that takes.
+struct Plan {
+  Product job;
+  bool outer, transposed, copy_a, copy_b;
+  std::int64_t a_rows, a_columns, a_floats, b_floats, panels_floats;
+  std::int64_t floats() const { return whole_lines(a_floats) + whole_lines(b_floats) + panels_floats; }
+};
 
-void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b, ConstView bias, Gradient c) {
-  if (!c) return;
-  require_float(stream, "matmul", {a, b, c.view});
-  require_float32(stream, "matmul", {bias});
+Plan plan_of(const Stream& stream, const MatmulParams& params, const ConstView& a, const ConstView& b, const ConstView& bias,
+             const Gradient& c) {
   Product job{.m = c.view.dims[0],
               .n = c.view.dims[1],
               .k = params.transpose_a ? a.dims[0] : a.dims[1],
@@ -186,7 +190,6 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
               .transpose_b = params.transpose_b,
               .activation = params.activation,
               .accumulate = c.accumulate};
-  if (job.m * job.n == 0) return;
   job.a_step = params.transpose_a ? job.m : job.k;
   job.b_step = params.transpose_b ? job.k : job.n;
 
@@ -197,29 +200,51 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
   const bool copy_a = transposed || is_bf16(a) || crowded(a_rows, a_columns);
   const bool copy_b = outer && (is_bf16(b) || crowded(job.k, job.n));
   const std::int64_t a_floats = copy_a ? a_rows * spaced(a_columns) : 0, b_floats = copy_b ? job.k * spaced(job.n) : 0;
-  Scratch scratch(stream, whole_lines(a_floats) + whole_lines(b_floats) +
-                              stream.options.threads * panel_floats(isa::kernels(stream), job));
-  if (copy_a) {
-    float* copy = scratch.take(a_floats);
+  return {job,    outer,     transposed, copy_a,   copy_b,
+          a_rows, a_columns, a_floats,   b_floats, stream.options.threads * panel_floats(isa::kernels(stream), job)};
+}
+
+}  // namespace
+
+std::int64_t matmul_floats(const Stream& stream, const MatmulParams& params, const ConstView& a, const ConstView& b,
+                           const View& c) {
+  return plan_of(stream, params, a, b, {}, {c, false}).floats();
+}
+
+void matmul_within(const Stream& stream, Scratch scratch, const MatmulParams& params, const ConstView& a, const ConstView& b,
+                   const ConstView& bias, const Gradient& c) {
+  const Plan plan = plan_of(stream, params, a, b, bias, c);
+  Product job = plan.job;
+  if (job.m * job.n == 0) return;
+  if (plan.copy_a) {
+    float* copy = scratch.take(plan.a_floats);
     with_type_of(a, [&](auto zero) {
       using E = decltype(zero);
-      if (transposed)
+      if (plan.transposed)
         transpose(stream, a.as<E>(), job.k, job.m, copy);
       else
-        copy_spaced(stream, a.as<E>(), a_rows, a_columns, copy);
+        copy_spaced(stream, a.as<E>(), plan.a_rows, plan.a_columns, copy);
     });
-    job.a = copy, job.a_step = spaced(a_columns);
+    job.a = copy, job.a_step = spaced(plan.a_columns);
   }
-  if (copy_b) {
-    float* copy = scratch.take(b_floats);
+  if (plan.copy_b) {
+    float* copy = scratch.take(plan.b_floats);
     with_type_of(b, [&](auto zero) { copy_spaced(stream, b.as<decltype(zero)>(), job.k, job.n, copy); });
     job.b = ConstView(copy, DType::f32, b.dims), job.b_step = spaced(job.n);
   }
-  if (outer) return multiply_outer(stream, job);
+  if (plan.outer) return multiply_outer(stream, job);
   float* panels = scratch.take(0);
   with_type_of(job.b, [&](auto b_zero) {
     with_type_of(job.c, [&](auto c_zero) { multiply<decltype(b_zero), decltype(c_zero)>(stream, job, panels); });
   });
+}
+
+void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b, ConstView bias, Gradient c) {
+  if (!c || c.view.count() == 0) return;
+  require_float(stream, "matmul", {a, b, c.view});
+  require_float32(stream, "matmul", {bias});
+  const Scratch scratch(stream, plan_of(stream, params, a, b, bias, c).floats());
+  matmul_within(stream, scratch, params, a, b, bias, c);
 }
 
 }  // namespace tessera::kernels::cpu

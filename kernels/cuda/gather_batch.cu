@@ -1,17 +1,18 @@
 // gather_batch: a network's input from uint8 images that stay on the device.
 //
 // For i in [0, n): sample = order[state->position + i]; y[i] = labels[sample];
-//   x[i, h, w, c] = (u8/255 − mean_c)/std_c of the cell that crop and flip put at (h, w), or 0 where that is padding.
+//   x[i, h, w, c] = (u8/255 − mean_c)/std_c of the cell that crop and flip put at (h, w), or 0 where that is padding of
+//   zeros.
 //   images: uint8 [m,h,w,c], x: T [n,h,w,c], float or bf16. The flip mirrors the cropped image: column w shows the crop's
 //   column W − 1 − w.
 //
 // One block per image of the batch: its first thread draws the augmentation (a pure function of seed, epoch and sample:
-// philox.h), then the threads walk the image's elements in memory order, so that writes are contiguous and reads are too
+// augmentation.h), then the threads walk the image's elements in memory order, so that writes are contiguous and reads are too
 // but for the flip. Bytes per element 1 + 4 (bf16: 1 + 2); four integer and two float divisions. Which bounds it has not
 // been measured.
+#include "kernels/augmentation.h"
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
-#include "kernels/philox.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
@@ -30,7 +31,7 @@ __global__ void __launch_bounds__(block_threads)
   if (threadIdx.x == 0) {
     const std::int64_t sample = order[state->position + blockIdx.x];
     sample_of_block = sample;
-    augmentation_of_block = augmentation(params.seed, state->epoch, sample, params.crop_padding, params.flip);
+    augmentation_of_block = augmentation(params, state->epoch, sample);
     y[blockIdx.x] = labels[sample];
   }
   __syncthreads();
@@ -41,8 +42,9 @@ __global__ void __launch_bounds__(block_threads)
   T* const out = x + static_cast<std::int64_t>(blockIdx.x) * count;
   for (int i = static_cast<int>(threadIdx.x); i < count; i += block_threads) {
     const int c = i % size.c, cell = i / size.c, row = cell / size.w, column = cell % size.w;
-    const int h = row + shift.row - params.crop_padding;
-    const int w = (shift.flip ? size.w - 1 - column : column) + shift.column - params.crop_padding;
+    int h = row + shift.row - params.crop_padding;
+    int w = (shift.flip ? size.w - 1 - column : column) + shift.column - params.crop_padding;
+    if (params.reflect) h = static_cast<int>(reflected(h, size.h)), w = static_cast<int>(reflected(w, size.w));
     const bool inside = h >= 0 && h < size.h && w >= 0 && w < size.w;
     const float value =
         inside ? (static_cast<float>(image[(h * size.w + w) * size.c + c]) / 255.0f - params.mean[c]) / params.std[c] : 0.0f;

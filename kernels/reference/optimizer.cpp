@@ -1,4 +1,6 @@
 // Reference optimiser steps.
+#include <vector>
+
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -52,6 +54,78 @@ void adam_step(Stream&, const AdamParams& p, const StepState* state, const StepG
       write(moment2.as<T>()[i], v, false);
       write(weights.as<T>()[i], w - (p.decoupled ? lr * p.weight_decay * w : 0) - change, false);
       if (copy) copy.as<bf16>()[i] = rounded<bf16>(weights.as<T>()[i]);
+    }
+  });
+}
+
+namespace {
+
+// A matrix of doubles: element (i, j) is at [i·columns + j].
+struct Matrix {
+  std::size_t rows, columns;
+  std::vector<double> at = std::vector<double>(rows * columns);
+};
+
+Matrix product(const Matrix& a, const Matrix& b) {
+  Matrix c{a.rows, b.columns};
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t k = 0; k < a.columns; ++k)
+      for (std::size_t j = 0; j < b.columns; ++j)
+        c.at[i * b.columns + j] += a.at[i * a.columns + k] * b.at[k * b.columns + j];
+  return c;
+}
+
+Matrix transposed(const Matrix& a) {
+  Matrix t{a.columns, a.rows};
+  for (std::size_t i = 0; i < a.rows; ++i)
+    for (std::size_t j = 0; j < a.columns; ++j) t.at[j * a.rows + i] = a.at[i * a.columns + j];
+  return t;
+}
+
+double norm(const Matrix& a) {
+  double sum = 0;
+  for (const double x : a.at) sum += x * x;
+  return std::sqrt(sum);
+}
+
+template <class T>
+void muon_matrix(const MuonParams& p, double rate, const MuonMatrix& m, const T* g, T* w, T* v, bf16* copy) {
+  Matrix u{static_cast<std::size_t>(m.rows), static_cast<std::size_t>(m.columns)}, old = u;
+  for (std::size_t i = 0; i < u.at.size(); ++i) {
+    write(v[i], p.momentum * v[i] + g[i], false);
+    u.at[i] = g[i] + p.momentum * v[i];
+    old.at[i] = w[i];
+  }
+  const double length = norm(u) + 1e-7, before = norm(old);
+  Matrix x = m.rows > m.columns ? transposed(u) : u;
+  for (double& each : x.at) each /= length;
+  for (int iteration = 0; iteration < p.iterations; ++iteration) {
+    const Matrix a = product(x, transposed(x)), squared = product(a, a);
+    Matrix factor = a;
+    for (std::size_t i = 0; i < a.at.size(); ++i) factor.at[i] = MuonParams::b * a.at[i] + MuonParams::c * squared.at[i];
+    Matrix next = product(factor, x);
+    for (std::size_t i = 0; i < x.at.size(); ++i) next.at[i] += MuonParams::a * x.at[i];
+    x = next;
+  }
+  if (m.rows > m.columns) x = transposed(x);
+  const double factor = before > 0 ? std::sqrt(static_cast<double>(m.rows)) / before : 1;
+  for (std::size_t i = 0; i < u.at.size(); ++i) {
+    write(w[i], old.at[i] * factor - rate * x.at[i], false);
+    if (copy) copy[i] = rounded<bf16>(w[i]);
+  }
+}
+
+}  // namespace
+
+void muon_step(Stream&, const MuonParams& p, const StepState* state, const StepGuard* guard, ConstView gradient,
+               View weights, View velocity, View copy) {
+  if (guard && guard->skip != 0) return;
+  with_real("muon_step", weights.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (int i = 0; i < p.count; ++i) {
+      const MuonMatrix& m = p.matrices[i];
+      muon_matrix(p, state->learning_rate[p.group], m, gradient.as<T>() + m.offset, weights.as<T>() + m.offset,
+                  velocity.as<T>() + m.offset, copy ? copy.as<bf16>() + m.offset : nullptr);
     }
   });
 }

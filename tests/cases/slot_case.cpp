@@ -205,6 +205,7 @@ std::vector<SlotCase> slot_cases() {
   add_layer_norm_cases(all);
   add_loss_cases(all);
   add_optimizer_cases(all);
+  add_muon_cases(all);
   add_gather_cases(all);
   add_unaligned(all);
   return all;

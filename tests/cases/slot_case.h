@@ -195,6 +195,7 @@ void add_batch_norm_cases(std::vector<SlotCase>&);
 void add_layer_norm_cases(std::vector<SlotCase>&);
 void add_loss_cases(std::vector<SlotCase>&);
 void add_optimizer_cases(std::vector<SlotCase>&);
+void add_muon_cases(std::vector<SlotCase>&);
 void add_gather_cases(std::vector<SlotCase>&);
 
 }  // namespace tessera::cases

@@ -29,10 +29,14 @@ float prepared(const ImageSet& set, std::int64_t sample, std::int64_t y, std::in
                const kernels::GatherParams& params, std::int64_t epoch) {
   std::int64_t row = y, column = x;
   if (params.flip || params.crop_padding > 0) {
-    const auto a = kernels::augmentation(params.seed, epoch, sample, params.crop_padding, params.flip);
+    const auto a = kernels::augmentation(params, epoch, sample);
     if (a.flip) column = set.width - 1 - column;  // the crop is mirrored, not the image before it
     row += a.row - params.crop_padding;
     column += a.column - params.crop_padding;
+  }
+  if (params.reflect) {  // … 2 1 | 0 1 2 … n−1 | n−2 …
+    const auto inside = [](std::int64_t i, std::int64_t n) { return i < 0 ? -i : i >= n ? 2 * n - 2 - i : i; };
+    row = inside(row, set.height), column = inside(column, set.width);
   }
   if (row < 0 || row >= set.height || column < 0 || column >= set.width) return 0;  // zeros after normalisation
   const float byte = set.image(sample)[static_cast<std::size_t>((row * set.width + column) * set.channels + c)];
@@ -89,13 +93,16 @@ TEST_CASE("every place of a shuffled order is equally likely for every sample") 
 TEST_CASE("batches hold the samples of the order, prepared as told") {
   const ImageSet set = tiny_images(11, 4);
   kernels::GatherParams plain, normalized = gather_params(Normalization::cifar10, Augmentation::none, 0),
-                               augmented = gather_params(Normalization::cifar10, Augmentation::standard, 77);
+                               augmented = gather_params(Normalization::cifar10, Augmentation::standard, 77),
+                               reflecting = gather_params(Normalization::cifar10_true, Augmentation::airbench, 78);
+  CHECK(reflecting.crop_padding == 2);
+  CHECK((reflecting.reflect && reflecting.flip && reflecting.alternate));
   CHECK(augmented.crop_padding == 4);
   CHECK(augmented.flip);
   augmented.crop_padding = 2;
   for (const std::string& name : all_backends()) {
     const auto device = open(name);
-    for (const kernels::GatherParams& params : {plain, normalized, augmented}) {
+    for (const kernels::GatherParams& params : {plain, normalized, augmented, reflecting}) {
       INFO(name << ", mean " << params.mean[0] << ", crop " << params.crop_padding);
       ImageBatches source(DeviceImages::upload(set, device), params);
       StepStateBuffer state(device);
@@ -110,6 +117,43 @@ TEST_CASE("batches hold the samples of the order, prepared as told") {
       check_batch(source.draw(3, state.device_pointer()), set, {4, 6, 5}, params, 4);  // the last, smaller batch
     }
   }
+}
+
+TEST_CASE("alternating flips show each image as it is and mirrored in turn, half of them mirrored first") {
+  const auto device = open("cpu");
+  const ImageSet set = tiny_images(200, 4);
+  const kernels::GatherParams params = gather_params(Normalization::none, {.flip = true, .alternate = true}, 5);
+  const ImageBatches source(DeviceImages::upload(set, device), params),
+      plain(DeviceImages::upload(set, device), gather_params(Normalization::none, Augmentation::none, 5));
+  StepStateBuffer state(device);
+  std::vector<int> mirrored[4];
+  const std::size_t row = static_cast<std::size_t>(set.width * set.channels), image = row * set.height;
+  const std::vector<float> as_is = plain.draw(set.count, (state.write({}), state.device_pointer())).x.to_host<float>();
+  for (int epoch = 0; epoch < 4; ++epoch) {
+    state.write({.epoch = epoch});
+    const std::vector<float> x = source.draw(set.count, state.device_pointer()).x.to_host<float>();
+    for (std::size_t i = 0; i < static_cast<std::size_t>(set.count); ++i) {
+      const bool same = std::equal(x.begin() + i * image, x.begin() + (i + 1) * image, as_is.begin() + i * image);
+      mirrored[epoch].push_back(!same);
+      if (!same)
+        for (std::size_t column = 0; column < static_cast<std::size_t>(set.width); ++column)
+          REQUIRE(x[i * image + column * 3] == as_is[i * image + (set.width - 1 - column) * 3]);
+    }
+  }
+  const auto first = std::count(mirrored[0].begin(), mirrored[0].end(), 1);
+  CHECK((first > 70 && first < 130));  // of 200 fair coins
+  CHECK(mirrored[2] == mirrored[0]);
+  CHECK(mirrored[3] == mirrored[1]);
+  for (std::size_t i = 0; i < mirrored[0].size(); ++i) CHECK(mirrored[0][i] != mirrored[1][i]);
+}
+
+TEST_CASE("padding that reflects as far as the image is wide is refused") {
+  const auto device = open("cpu");
+  kernels::GatherParams params;
+  params.reflect = true;
+  const auto images = DeviceImages::upload(tiny_images(2, 1), device);
+  params.crop_padding = static_cast<std::int32_t>(images.images.shape()[1]);
+  CHECK_THROWS_AS(ImageBatches(images, params), ShapeError);
 }
 
 TEST_CASE("the step state in device memory is the last one written, however many were") {
@@ -190,7 +234,9 @@ TEST_CASE("augmentations have names that combine") {
   CHECK(Augmentation::parse("flip,crop") == Augmentation::standard);
   CHECK(Augmentation::parse("flip") == Augmentation{.flip = true});
   CHECK(Augmentation{.crop = 4}.text() == "crop");
-  for (const char* text : {"none", "standard", "crop", "flip"}) CHECK(Augmentation::parse(text)->text() == text);
+  CHECK(Augmentation::airbench == Augmentation{.crop = 2, .reflect = true, .flip = true, .alternate = true});
+  CHECK(Augmentation::parse("standard,airbench") == Augmentation::airbench);
+  for (const char* text : {"none", "standard", "airbench", "crop", "flip"}) CHECK(Augmentation::parse(text)->text() == text);
   for (const char* text : {"", "flop", "flip,", ",flip", "flip crop"}) CHECK_FALSE(Augmentation::parse(text));
   const kernels::GatherParams flips = gather_params(Normalization::none, {.flip = true}, 1);
   CHECK((flips.flip && flips.crop_padding == 0));
