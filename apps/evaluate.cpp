@@ -11,6 +11,7 @@
 #include "engine/report/confusion.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
+#include "engine/train/views.h"
 #include "models/saved_network.h"
 
 namespace {
@@ -33,6 +34,7 @@ int tessera::evaluate_main(int argc, char** argv) {
   DataOptions data_options;
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;
+  bool six_views = false;
   app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
   app.add_option("DATA", data, data_help())->required();
   app.add_option("--split", split_name, "Which images")->check(one_of({"test", "val", "train"}))->capture_default_str();
@@ -40,6 +42,8 @@ int tessera::evaluate_main(int argc, char** argv) {
       ->default_str("the file's");
   app.add_option("--logits", logits_file,
                  "Write the outputs before softmax: float32 [images, outputs]; -: to standard output");
+  app.add_flag("--tta", six_views,
+               "Average the outputs over six views of each image: as it is, shifted by a cell, mirrored");
   add_data_options(app, data_options);
   add_network_options(app, options);
   RunConfig defaults;
@@ -69,19 +73,23 @@ int tessera::evaluate_main(int argc, char** argv) {
       for (const std::string& note : split.notes) console.warn(note);
       console.note("device   " + device->choice());
 
-      const ImageBatches images(DeviceImages::upload(choose(split, split_name), device),
-                                gather_params(config.recipe.normalization, Augmentation::none, 0));
+      const DeviceImages chosen = DeviceImages::upload(choose(split, split_name), device);
+      const ImageBatches images(chosen, gather_params(config.recipe.normalization, Augmentation::none, 0));
+      std::optional<SixViews> views;
+      if (six_views) views.emplace(chosen, config.recipe.normalization);
       Confusion confusion(split.classes);
       std::vector<float> logits;
       const Evaluation result = evaluate(*saved.network, images,
                                          {.batch_size = config.recipe.batch_size,
                                           .average = config.recipe.loss_average,
                                           .stop = signals.stop(),
-                                          .on_batch = [&](const Tensor& z, const Tensor& labels) {
-                                            const std::vector<float> values = z.to_host<float>();
-                                            confusion.add(values, labels.to_host<std::int32_t>());
-                                            if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
-                                          }});
+                                          .on_batch =
+                                              [&](const Tensor& z, const Tensor& labels) {
+                                                const std::vector<float> values = z.to_host<float>();
+                                                confusion.add(values, labels.to_host<std::int32_t>());
+                                                if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
+                                              },
+                                          .views = views ? views->views() : std::vector<View>()});
       if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));

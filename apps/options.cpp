@@ -28,6 +28,11 @@ std::vector<std::string> schedule_words() {
   for (const char* kind : Kinds<Schedule>::all) words.push_back(with_hyphens(kind));
   return words;
 }
+std::vector<std::string> normalization_names() {
+  std::vector<std::string> names;
+  for (const NamedNormalization& known : named_normalizations()) names.push_back(known.name);
+  return names;
+}
 
 // An option whose default comes from elsewhere: `shown` is what --help says of it.
 template <class T>
@@ -87,7 +92,7 @@ void add_compute_options(CLI::App& app, ComputeOptions& o, const RunConfig& d) {
       ->check(number<std::int64_t>({.least = 1, .most = 1 << 24}))
       ->group(group);
   add(app, "--normalize", o.normalize, "Of pixels, after /255", d.recipe.normalization.text())
-      ->check(one_of({"none", "cifar10"}))
+      ->check(one_of(normalization_names()))
       ->group(group);
 }
 
@@ -109,9 +114,11 @@ void TrainOptions::apply(RunConfig& config) const {
   take(epochs, recipe.epochs);
   if (optimizer) {
     const double rate = learning_rate_of(recipe.optimizer);
+    const bool one_rule = recipe.groups.empty();
     recipe.groups.clear();  // one rule for all parameters
+    recipe.summed_loss = false;
     recipe.optimizer = Kinds<OptimizerOptions>::make(*optimizer).value();
-    set_field(recipe.optimizer, "learning_rate", rate);
+    if (one_rule) set_field(recipe.optimizer, "learning_rate", rate);  // else there was none for all
   }
   const auto set = [&](const char* option, const char* field, const std::optional<double>& value) {
     if (!value) return;
@@ -130,6 +137,7 @@ void TrainOptions::apply(RunConfig& config) const {
       recipe.schedule = Kinds<Schedule>::make(kind).value();
   take(warmup, recipe.warmup);
   if (patience) recipe.patience = patience;
+  take(label_smoothing, recipe.label_smoothing);
   if (augment) recipe.augment = Augmentation::parse(*augment).value();
   if (no_shuffle) recipe.shuffle = false;
   if (tensorboard) config.tensorboard = true;
@@ -178,11 +186,17 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       r.patience ? std::to_string(*r.patience) : "no end")
       ->check(number<std::int64_t>({.least = 1, .most = 1e9}))
       ->group(group);
+  add(app, "--label-smoothing", o.label_smoothing, "Share of the target that is spread over all classes",
+      csv_number(r.label_smoothing))
+      ->check(number<double>({.least = 0, .most = 1}))
+      ->group(group);
   add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")
       ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
   add(app, "--augment", o.augment,
-      "standard: random crop after padding by 4 and random flip; or one of these, or several with commas between them",
+      "standard: random crop after padding by 4 and random flip; airbench: alternating flips and crops of images that "
+      "reflect "
+      "2 cells; or one of these, or several with commas between them",
       r.augment.text())
       ->check(augmentation())
       ->group(group);

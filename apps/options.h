@@ -31,7 +31,7 @@ struct TrainOptions {
   ComputeOptions compute;
   std::optional<std::int64_t> epochs, steps, warmup, patience, limit_train, limit_test;
   std::optional<std::string> optimizer, schedule, weights, augment;
-  std::optional<double> lr, momentum, weight_decay, dropout, minutes;
+  std::optional<double> lr, momentum, weight_decay, label_smoothing, dropout, minutes;
   bool no_shuffle = false, tensorboard = false;
 
   void apply(RunConfig& config) const;

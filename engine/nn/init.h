@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/core/random.h"
+#include "engine/core/tensor.h"
 
 namespace tessera {
 
@@ -20,10 +21,13 @@ enum class Init : std::uint8_t {
   he_normal_truncated,  // Keras' he_normal: normal of σ' = √(2/fan_in)/0.87962566103423978, redrawn beyond ±2σ'
   he_normal,            // normal of σ = √(2/fan_in), not truncated; He et al. 2015; Paddle's convolutions
   fan_in_uniform,       // U(−a, a), a = 1/√fan_in; PyTorch's default for weights and biases
+  // fan_in_uniform, and then (Jordan 2024, arXiv 2404.00498):
+  fan_in_uniform_identity,  // of filters: the first C of them hand the C channels on: filter i is 1 at the centre of channel i
+  fan_in_uniform_unit,      // divided by the standard deviation (unbiased) of the values drawn
 };
 
-// `count` values drawn from `random`. Constants draw nothing.
-std::vector<float> initial_values(Init init, Fan fan, std::int64_t count, RandomStream random);
+// The values of a parameter of that shape (filters K,R,S,C), drawn from `random`. Constants draw nothing.
+std::vector<float> initial_values(Init init, Fan fan, const Shape& shape, RandomStream random);
 
 // Which rule each kind of parameter follows (networks of one framework agree).
 struct InitFamily {

@@ -44,7 +44,9 @@ BatchNorm::BatchNorm(std::int64_t channels, const Options& o)
       weight({channels}, Init::ones, {}),
       bias({channels}, Init::zeros, {}),
       running_mean({channels}, 0.0f),
-      running_var({channels}, 1.0f) {}
+      running_var({channels}, 1.0f) {
+  if (o.fixed_weight) weight.fix();
+}
 
 Variable BatchNorm::with_statistics(const Context& context, const Variable& x, const Tensor& statistics,
                                     Activation activation, const Variable& residual) const {

@@ -60,13 +60,14 @@ struct Linear : Module {
 // Batch normalisation, with an optional residual and ReLU behind it. weight is gamma, bias is beta.
 //
 // In training it normalises with the batch's statistics and updates the running ones, unless it is frozen (weight not
-// trainable, Keras' rule) or told never to (Statistics::running).
+// trainable, Keras' rule; where weight is fixed, bias not trainable) or told never to (Statistics::running).
 struct BatchNorm : Module {
   enum class Statistics { batch, running };
   struct Options {
     double epsilon = 1e-5;
     double momentum = 0.1;          // PyTorch form
     bool unbiased_variance = true;  // in the running variance
+    bool fixed_weight = false;      // gamma stays 1
     Statistics statistics = Statistics::batch;
   };
   BatchNorm(std::int64_t channels, const Options& options);
@@ -83,7 +84,8 @@ struct BatchNorm : Module {
                            const Variable& residual) const;
 
   bool uses_batch_statistics(const Context& context) const {
-    return context.training && weight.trainable() && options.statistics == Statistics::batch;
+    const Parameter& frozen_with = options.fixed_weight ? bias : weight;
+    return context.training && frozen_with.trainable() && options.statistics == Statistics::batch;
   }
   BatchNormParams params(Activation activation) const {
     return {.epsilon = options.epsilon,

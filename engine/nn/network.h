@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 
 #include "engine/core/fields.h"
 #include "engine/nn/module.h"
@@ -39,6 +40,12 @@ class Network : public Module {
   // another size before its first batch.
   virtual Shape input() const { return input_; }
   void set_input(const Shape& shape) { input_ = shape; }
+
+  // Initial values that depend on the data: on how many training images (0: they do not), and setting them by so many, or as
+  // many as there are. images: [N,H,W,C], as the network sees them, without augmentation. Whoever begins a training anew
+  // calls it (train/initialize.h).
+  virtual std::int64_t initial_images() const { return 0; }
+  virtual void initialize(std::span<const float> images, const Shape& shape) { (void)images, (void)shape; }
 
   // The layer whose outputs are the network's; a new task replaces it. By default the layer that visit() names last, of
   // those with parameters. Error where there is none.

@@ -22,7 +22,10 @@ class Parameter {
   const Shape& shape() const { return shape_; }  // in memory: filters K,R,S,C
   std::int64_t count() const { return shape_.count(); }
   bool trainable() const { return trainable_; }
-  void set_trainable(bool trainable) { trainable_ = trainable; }
+  void set_trainable(bool trainable) { trainable_ = trainable && !fixed_; }
+  // A parameter that rests receives no gradient for the time being; it counts as trainable all the same.
+  void set_resting(bool resting) { resting_ = resting; }
+  void fix() { fixed_ = true, trainable_ = false; }  // it never trains, whatever is set later
 
   const Tensor& value() const { return value_; }
   const GradNodePtr& node() const { return node_; }
@@ -36,7 +39,7 @@ class Parameter {
   Init init_ = Init::zeros;
   Fan fan_;
   bool present_ = false;
-  bool trainable_ = true;
+  bool trainable_ = true, fixed_ = false, resting_ = false;
   Tensor value_, rounded_;  // rounded: the same in bf16, on devices that compute in it
   GradNodePtr node_;
 };

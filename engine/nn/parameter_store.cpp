@@ -70,7 +70,7 @@ ParameterStore::ParameterStore(Module& network, const std::shared_ptr<Device>& d
     parameter->value_ = values_.slice(offsets_[i], parameter->shape());
     if (rounded_) parameter->rounded_ = rounded_.slice(offsets_[i], parameter->shape());
     parameter->node_ = std::make_shared<GradNode>(parameter->value_, gradients_.slice(offsets_[i], parameter->shape()));
-    upload(parameter->value_, initial_values(parameter->init_, parameter->fan_, parameter->count(),
+    upload(parameter->value_, initial_values(parameter->init_, parameter->fan_, parameter->shape(),
                                              RandomStream(seed, Purpose::weights, stream_of(path))));
     parameters_.push_back(parameter);
   }

@@ -36,6 +36,11 @@ class Optimizer {
   Optimizer(ParameterStore& parameters, double rate) : learning_rate(rate), parameters_(parameters) {}
   void remember(const char* name);  // zeros
 
+  // Is parameter i (of the store's order) one of its own, and did it receive a gradient since the last clear?
+  bool updates(std::size_t i) const {
+    return (chosen_.empty() || chosen_[i]) && parameters_.parameters()[i]->node()->filled();
+  }
+
   // Calls issue(part) for every range of the flat buffers that is to be updated; part(tensor) is a view of that range, empty
   // where there is no tensor.
   template <class Issue>

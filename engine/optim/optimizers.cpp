@@ -90,9 +90,28 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, Paramete
 void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,
                         std::span<const ParameterGroup> groups, const ScheduleTime& time) {
   state.learning_rate[0] = learning_rate_at(schedule, learning_rate_of(rest), time);
-  for (std::size_t i = 0; i < groups.size(); ++i)
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const ParameterGroup& group = groups[i];
+    ScheduleTime own = time;
+    if (group.epochs) own.steps = std::min(static_cast<double>(*group.epochs) * time.steps_per_epoch, time.steps);
+    const bool over = group.epochs && time.step >= own.steps;
     state.learning_rate[i + 1] =
-        learning_rate_at(groups[i].schedule.value_or(schedule), learning_rate_of(groups[i].optimizer), time);
+        over ? 0 : learning_rate_at(group.schedule.value_or(schedule), learning_rate_of(group.optimizer), own);
+  }
+}
+
+unsigned groups_over(std::span<const ParameterGroup> groups, const ScheduleTime& time) {
+  unsigned over = 0;
+  for (std::size_t i = 0; i < groups.size(); ++i)
+    if (groups[i].epochs && time.step >= static_cast<double>(*groups[i].epochs) * time.steps_per_epoch) over |= 1u << i;
+  return over;
+}
+
+void set_resting(ParameterStore& parameters, std::span<const ParameterGroup> groups, unsigned over) {
+  for (Parameter* parameter : parameters.parameters()) {
+    const int group = group_of(*parameter, groups);
+    parameter->set_resting(group > 0 && (over >> (group - 1) & 1u) != 0);
+  }
 }
 
 double learning_rate_of(const OptimizerOptions& options) {

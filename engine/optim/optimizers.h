@@ -8,22 +8,26 @@
 
 #include "engine/optim/adam.h"
 #include "engine/optim/adamw.h"
+#include "engine/optim/muon.h"
 #include "engine/optim/schedule.h"
 #include "engine/optim/sgd.h"
 
 namespace tessera {
 
-using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options>;
+using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options, Muon::Options>;
 
 struct ParameterGroup {
   std::string pattern;  // of parameters' paths, * for any text: "head.*", "*.bias"
   OptimizerOptions optimizer = {};
   std::optional<Schedule> schedule = {};  // of its learning rate; none: the recipe's
+  // It trains in the first so many epochs only, in which its schedule comes to its end; none: in all.
+  std::optional<std::int64_t> epochs = {};
   template <class F>
   void fields(F& f) {
     f("pattern", pattern, {.help = "Of parameters' paths, * for any text"});
     f("optimizer", optimizer);
     f("schedule", schedule);
+    f("epochs", epochs, {.help = "It trains in the first so many only", .least = 1, .most = 1e9});
   }
 };
 
@@ -36,6 +40,10 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, Paramete
 // The learning rates of a step, as StepState holds them: of the rest, then of each group.
 void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,
                         std::span<const ParameterGroup> groups, const ScheduleTime& time);
+
+// The groups whose epochs are over at that time: bit i for group i. Parameters of theirs rest (Parameter::set_resting).
+unsigned groups_over(std::span<const ParameterGroup> groups, const ScheduleTime& time);
+void set_resting(ParameterStore& parameters, std::span<const ParameterGroup> groups, unsigned over);
 
 double learning_rate_of(const OptimizerOptions& options);
 

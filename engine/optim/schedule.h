@@ -103,6 +103,7 @@ using Schedule = std::variant<ConstantRate, OneCycle, CosineDecay, LinearDecay, 
 // Where a run stands, for its schedules.
 struct ScheduleTime {
   double step = 0, steps = 1;  // of the run; with the end of a run moved, steps need not be whole
+  double steps_per_epoch = 1;
   // The first so many steps rise in a straight line, (step + 1)/(warmup + 1) of the rate, and the schedule begins behind
   // them: PyTorch's SequentialLR of LinearLR(start_factor = 1/(warmup + 1), total_iters = warmup) and it. A schedule with
   // a rise of its own rises in these steps instead.

@@ -29,7 +29,9 @@ void print(std::FILE* stream, const std::string& text) {
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(nullptr); }
 
 Json to_json(const Evaluation& e) {
-  return {{"accuracy", number(e.accuracy)}, {"top-5", number(e.top5)}, {"loss", number(e.loss)}};
+  Json json = {{"accuracy", number(e.accuracy)}, {"top-5", number(e.top5)}, {"loss", number(e.loss)}};
+  if (e.one_view) json["one view"] = number(*e.one_view);
+  return json;
 }
 
 int terminal_columns() {  // asked for every line: windows change
@@ -110,11 +112,11 @@ void ConsoleProgress::on_step(const Fit& fit) {
   const double per_step = fit.session_seconds() / static_cast<double>(std::max<std::int64_t>(fit.session_steps(), 1));
   double left = per_step * static_cast<double>(fit.total_steps() - state.step);
   if (fit.limits().max_seconds > 0) left = std::min(left, fit.limits().max_seconds - fit.seconds());
-  const std::int64_t batch = fit.recipe().batch_size;
+  const std::int64_t batch = fit.batch_size();
   const std::string line = progress_line({.epoch = state.epoch + 1,
                                           .epochs = fit.last_epoch(),
                                           .sample = state.position,
-                                          .samples = fit.samples(),
+                                          .samples = fit.epoch_samples(),
                                           .step = (state.position + batch - 1) / batch,
                                           .steps = fit.steps_per_epoch(),
                                           .loss = running.loss,

@@ -67,7 +67,7 @@ class ConsoleProgress : public FitObserver {
 std::string step_json(std::int64_t epoch, std::int64_t step, double loss);
 // {"event": "epoch", "epoch": 1, "accuracy": …}: the history's row.
 std::string row_json(const HistoryRow& row, bool top5);
-// {"accuracy": …, "top-5": …, "loss": …}
+// {"accuracy": …, "top-5": …, "loss": …}, and "one view": … where several were averaged
 std::string evaluation_json(const Evaluation& evaluation);
 // The same with "classes" (name → accuracy) and "confusion" (rows: true class; columns: predicted class, then other).
 std::string evaluation_json(const Evaluation& evaluation, const Confusion& confusion);

@@ -32,7 +32,7 @@ void initialize_head(std::span<Parameter* const> head, std::uint64_t seed) {
     const double inputs = weight ? static_cast<double>(shape.count() / shape[0]) : 0;
     const double window = shape.rank == 4 ? static_cast<double>(shape[1] * shape[2]) : 1;
     const Fan fan{inputs, window * static_cast<double>(shape[0])};
-    const std::vector<float> values = initial_values(weight ? Init::glorot_uniform : Init::zeros, fan, parameter->count(),
+    const std::vector<float> values = initial_values(weight ? Init::glorot_uniform : Init::zeros, fan, parameter->shape(),
                                                      RandomStream(seed, Purpose::weights, stream_of(parameter->path())));
     parameter->value().copy_from(std::span<const float>(values));
   }

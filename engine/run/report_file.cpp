@@ -100,7 +100,9 @@ std::vector<ReportFigure> RunReport::figures() const {
     figures.push_back({of + " loss", loss_text(e.loss)});
   };
   if (evaluation_) {
-    add_scores(kind_, *evaluation_, plural(evaluation_->samples, "image"), confusion_->classes().size() > 5);
+    const std::string views = evaluation_->one_view ? ", six views" : "";
+    add_scores(kind_, *evaluation_, plural(evaluation_->samples, "image") + views, confusion_->classes().size() > 5);
+    if (evaluation_->one_view) figures.push_back({kind_ + " accuracy", percent(*evaluation_->one_view), "one view"});
   } else if (!history_.empty()) {
     const HistoryRow& last = history_.back();
     add_scores(last.validation ? "validation" : "training", last.validation ? *last.validation : last.train, "last epoch",

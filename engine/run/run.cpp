@@ -11,6 +11,8 @@
 #include "engine/run/run_folder.h"
 #include "engine/run/tensorboard.h"
 #include "engine/run/weights.h"
+#include "engine/train/initialize.h"
+#include "engine/train/views.h"
 
 namespace tessera {
 namespace {
@@ -105,7 +107,7 @@ Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const s
 
 std::string test_line(const Evaluation& test) {
   return "test: accuracy " + format_fixed(test.accuracy, 4) + " top-5 " + format_fixed(test.top5, 4) + " loss " +
-         format_fixed(test.loss, 4);
+         format_fixed(test.loss, 4) + (test.one_view ? " one view " + format_fixed(*test.one_view, 4) : "");
 }
 
 RunResult run_training(const RunRequest& request, Network& network, Dataset&& dataset, const std::shared_ptr<Device>& device,
@@ -164,6 +166,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   } else if (initial) {
     for (const std::string& note : load_weights(*initial, parameters, head_names)) console.note(note);
     initial.reset();
+  } else {
+    initialize_from(network, parameters, split.train, recipe.normalization);
   }
   write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
@@ -231,13 +235,16 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   if (result.end == FitEnd::stopped) return result;
   if (recipe.test_best && (test || validation))
     load_weights(Safetensors::read(checkpoints.run_folder() / "best.safetensors"), parameters);
-  const auto close = [&](const BatchSource& source, const ImageSet& images, const char* kind) {
+  const auto close = [&](const ImageBatches& source, const ImageSet& images, const char* kind) {
     const auto start = std::chrono::steady_clock::now();
+    std::optional<SixViews> views;
+    if (recipe.test_views == Views::six) views.emplace(source.images(), recipe.normalization);
     const Evaluation e = evaluate(network, source,
                                   {.batch_size = recipe.batch_size,
                                    .average = recipe.loss_average,
                                    .stop = request.stop,
-                                   .on_batch = report.watch(images, kind, split.classes)});
+                                   .on_batch = report.watch(images, kind, split.classes),
+                                   .views = views ? views->views() : std::vector<View>()});
     report.add_evaluation(e, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if (tensorboard) tensorboard->add_mistakes(images, report.mistakes());
     return e;
@@ -248,6 +255,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   else if (validation)
     closing = close(*validation, split.validation, "validation");
   report.write();
+  if (closing)
+    write_file_atomically(checkpoints.run_folder() / "test.json", bytes_of(evaluation_json(*closing) + "\n"),
+                          ExitCode::weights);
   if (closing && !std::isfinite(closing->loss))
     throw NonFiniteError("the trained network's loss is not finite (results are in " + request.folder.string() +
                          "); try a smaller --lr");

@@ -7,6 +7,7 @@
 //   RUN/last.safetensors      weights after the last step
 //   RUN/best.safetensors      by the recipe's rule
 //   RUN/checkpoints/          resumable
+//   RUN/test.json             the closing test's numbers
 //   RUN/report.html           curves, confusion matrix, mistakes (run/report_file.h)
 #pragma once
 
@@ -51,7 +52,7 @@ std::shared_ptr<Device> open_device(const RunConfig& config);
 // of the data set those classes are, where they are not all of them.
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes);
 
-// "test: accuracy 0.8123 top-5 0.9864 loss 0.9799"
+// "test: accuracy 0.8123 top-5 0.9864 loss 0.9799", and behind it " one view 0.8056" where several were averaged.
 std::string test_line(const Evaluation& test);
 
 }  // namespace tessera

@@ -44,7 +44,8 @@ void MetricSums::set(const kernels::Metrics& metrics) { sums_.on().upload(sums_.
 
 namespace {
 
-// Runs the network over the source, a batch at a time: then(logits, labels) is recorded with it, seen(…) is not.
+// Runs the network over the source, a batch at a time: then(logits, labels, size, state) is recorded with it and may put
+// other logits in their place, seen(logits, labels) is not.
 template <class Then, class Seen>
 void for_each_batch(Network& network, const BatchSource& source, std::int64_t batch_size, const std::atomic<bool>* stop,
                     const Then& then, const Seen& seen) {
@@ -63,32 +64,57 @@ void for_each_batch(Network& network, const BatchSource& source, std::int64_t ba
       batch = {}, logits = {};  // before anything is allocated: a batch finds its tensors where they were
       batch = source.draw(size, state.device_pointer());
       logits = convert(network.forward({}, batch.x), DType::f32);
-      then(logits, batch.y);
+      then(logits, batch.y, size, state.device_pointer());
     });
     seen(logits.value(), batch.y);
   }
 }
 
+// The weighted mean of the network's outputs over the views, `first` among them.
+Tensor mean_over(const std::vector<View>& views, const Tensor& first, Network& network, std::int64_t size,
+                 const kernels::StepState* state) {
+  Tensor mean = first.like();
+  double rest = 1;
+  for (const View& view : views) rest -= view.weight;
+  const auto add = [&](double weight, const Tensor& logits, bool accumulate) {
+    mean.on().run(&Backend::scale, weight, {}, logits, {mean, accumulate});
+  };
+  add(rest, first, false);
+  for (const View& view : views)
+    add(view.weight, convert(network.forward({}, view.source->draw(size, state).x), DType::f32).value(), true);
+  return mean;
+}
+
 }  // namespace
 
 Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options) {
-  MetricSums sums(source.device());
-  sums.prepare(std::min(options.batch_size, source.count()));
-  if (const std::int64_t rest = source.count() % options.batch_size; rest > 0) sums.prepare(rest);
+  MetricSums sums(source.device()), one_view(source.device());
+  for (MetricSums* each : {&sums, &one_view}) {
+    each->prepare(std::min(options.batch_size, source.count()));
+    if (const std::int64_t rest = source.count() % options.batch_size; rest > 0) each->prepare(rest);
+  }
   for_each_batch(
       network, source, options.batch_size, options.stop,
-      [&](const Variable& logits, const Tensor& y) { sums.add(logits.value(), y, network.loss({}, logits, y).value()); },
+      [&](Variable& logits, const Tensor& y, std::int64_t size, const kernels::StepState* state) {
+        if (!options.views.empty()) {
+          one_view.add(logits.value(), y, network.loss({}, logits, y).value());
+          logits = Variable(mean_over(options.views, logits.value(), network, size, state));
+        }
+        sums.add(logits.value(), y, network.loss({}, logits, y).value());
+      },
       [&](const Tensor& logits, const Tensor& y) {
         if (options.on_batch) options.on_batch(logits, y);
       });
-  return to_evaluation(sums.get(), options.average);
+  Evaluation evaluation = to_evaluation(sums.get(), options.average);
+  if (!options.views.empty()) evaluation.one_view = to_evaluation(one_view.get(), options.average).accuracy;
+  return evaluation;
 }
 
 std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size,
                            const std::atomic<bool>* stop) {
   std::vector<float> outputs;
   for_each_batch(
-      network, source, batch_size, stop, [](const Variable&, const Tensor&) {},
+      network, source, batch_size, stop, [](const Variable&, const Tensor&, std::int64_t, const kernels::StepState*) {},
       [&](const Tensor& logits, const Tensor&) {
         const std::vector<float> values = logits.to_host<float>();
         outputs.insert(outputs.end(), values.begin(), values.end());

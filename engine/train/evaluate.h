@@ -4,6 +4,7 @@
 #include <atomic>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "engine/nn/network.h"
 #include "engine/train/batches.h"
@@ -15,6 +16,13 @@ struct Evaluation {
   double accuracy = 0;  // top-1
   double top5 = 0;
   std::int64_t samples = 0;
+  std::optional<double> one_view = {};  // where several were averaged: accuracy with the first alone
+};
+
+// Another look at the samples of an evaluation: a source that draws the same ones, in the same order.
+struct View {
+  const BatchSource* source;
+  double weight;
 };
 
 struct EvaluateOptions {
@@ -22,6 +30,8 @@ struct EvaluateOptions {
   LossAverage average = LossAverage::by_samples;
   const std::atomic<bool>* stop = nullptr;                                        // polled every batch: Interrupted
   std::function<void(const Tensor& logits, const Tensor& labels)> on_batch = {};  // sees each batch; may be empty
+  // The outputs are the weighted mean over the source and these; it has the weight that they leave of 1.
+  std::vector<View> views = {};
 };
 
 // Samples in the order of the source.

@@ -27,7 +27,7 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       limits_(limits),
       optimizer_(make_optimizer(recipe.optimizer, parameters, recipe.groups)),
       state_(std::move(state)),
-      step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing) {
+      step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing, recipe.summed_loss) {
   if (recipe.patience && !validation)
     throw UsageError("patience counts evaluations on validation images, and this run has none");
   for (const HistoryRow& row : state_.history) losses_.push_back(loss_of(row));
@@ -44,8 +44,8 @@ void Fit::notify(Call&& call) {
 // From where the run stands, not from its beginning: it may have begun with another batch size or other data.
 std::int64_t Fit::steps_left() const {
   if (state_.epoch >= last_epoch()) return 0;
-  const std::int64_t samples = std::max<std::int64_t>(train_.count() - state_.position, 0);
-  return (samples + recipe_.batch_size - 1) / recipe_.batch_size + (last_epoch() - state_.epoch - 1) * steps_per_epoch();
+  const std::int64_t samples = std::max<std::int64_t>(epoch_samples() - state_.position, 0);
+  return (samples + batch_size() - 1) / batch_size() + (last_epoch() - state_.epoch - 1) * steps_per_epoch();
 }
 
 std::int64_t Fit::total_steps() const {
@@ -60,6 +60,7 @@ ScheduleTime Fit::schedule_time(std::int64_t ahead) const {
   const std::int64_t steps = schedule_steps();
   ScheduleTime time{.step = static_cast<double>(steps - steps_left() + ahead),
                     .steps = static_cast<double>(steps),
+                    .steps_per_epoch = static_cast<double>(steps_per_epoch()),
                     .warmup = recipe_.warmup,
                     .losses = losses_};
   if (state_.pace) time.step = state_.pace->at(state_.step + ahead, time.steps);
@@ -160,14 +161,14 @@ bool Fit::train_epoch() {
   // A stop may have come while the row was being evaluated: then its sums are still there.
   if (row_is_due() && step_.metrics().samples > 0) close_row(state_.epoch + 1);
 
-  while (state_.position < count) {
+  while (state_.position < epoch_samples()) {
     if (limits_.stop && *limits_.stop) {
       interrupted_ = true;
       return false;
     }
     if (state_.step >= total_steps() || out_of_time()) return false;
     keep_pace();
-    one_step(std::min(recipe_.batch_size, count - state_.position));
+    one_step(std::min(batch_size(), epoch_samples() - state_.position));
     if (row_is_due()) {
       close_row(state_.epoch + 1);
       if (out_of_patience()) return false;
@@ -184,8 +185,13 @@ bool Fit::train_epoch() {
 void Fit::one_step(std::int64_t size) {
   const double start = now();
   kernels::StepState step{.step = state_.step, .epoch = state_.epoch, .position = state_.position};
-  set_learning_rates(step, recipe_.optimizer, recipe_.schedule, recipe_.groups, schedule_time(0));
-  step_.run(step, size);
+  const ScheduleTime time = schedule_time(0);
+  set_learning_rates(step, recipe_.optimizer, recipe_.schedule, recipe_.groups, time);
+  if (const unsigned over = groups_over(recipe_.groups, time); over != resting_) {
+    set_resting(parameters_, recipe_.groups, over);
+    resting_ = over;
+  }
+  step_.run(step, size, static_cast<int>(resting_));
   state_.position += size;
   ++state_.step;
   // On the CPU the step is over; a GPU is asked now and then only, so that it never waits for us.

@@ -2,6 +2,7 @@
 // else (progress, history file, checkpoints, best weights, reports) observes it.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -78,7 +79,12 @@ class Fit {
   Optimizer& optimizer() { return *optimizer_; }
   const Optimizer& optimizer() const { return *optimizer_; }
   std::int64_t samples() const { return train_.count(); }
-  std::int64_t steps_per_epoch() const { return (train_.count() + recipe_.batch_size - 1) / recipe_.batch_size; }
+  // Of a step, of an epoch. Where the last batch is dropped, fewer images than a batch make one of all.
+  std::int64_t batch_size() const {
+    return recipe_.drop_last ? std::min(recipe_.batch_size, samples()) : recipe_.batch_size;
+  }
+  std::int64_t epoch_samples() const { return recipe_.drop_last ? samples() - samples() % batch_size() : samples(); }
+  std::int64_t steps_per_epoch() const { return (epoch_samples() + batch_size() - 1) / batch_size(); }
   std::int64_t last_epoch() const { return limits_.epochs_before + recipe_.epochs; }  // how many there are in total
   std::int64_t total_steps() const;                                                   // when the run is over
   bool has_validation() const { return validation_ != nullptr; }
@@ -127,6 +133,7 @@ class Fit {
   std::vector<double> losses_;  // of the evaluations so far, where a schedule may ask for them
   std::int64_t first_step_ = 0;
   bool interrupted_ = false;
+  unsigned resting_ = 0;  // groups of parameters whose epochs are over, a bit each
 };
 
 }  // namespace tessera

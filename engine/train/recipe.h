@@ -50,6 +50,13 @@ inline std::span<const Word<LossAverage>> words(LossAverage) {
   return table;
 }
 
+// How many views of an image the closing test averages (train/views.h).
+enum class Views : std::uint8_t { one, six };
+inline std::span<const Word<Views>> words(Views) {
+  static constexpr Word<Views> table[] = {{Views::one, "one"}, {Views::six, "six"}};
+  return table;
+}
+
 struct Recipe {
   std::string id = {};
   Normalization normalization = {};
@@ -63,9 +70,12 @@ struct Recipe {
   std::int64_t warmup = 0;                  // steps in which it rises first (ScheduleTime)
   std::vector<ParameterGroup> groups = {};  // parameters that follow an optimiser of their own
   double label_smoothing = 0;
+  bool summed_loss = false;  // gradients are those of the batch's sum of losses; what is shown is their mean all the same
+  bool drop_last = false;    // an epoch ends before a batch that would be smaller than the others
   BestRule best = BestRule::last;
   std::optional<std::int64_t> patience = {};  // evaluations without a better value that end the run; none: it does not
   bool test_best = false;                     // the closing test uses the best weights, else the last
+  Views test_views = Views::one;
   LossAverage loss_average = LossAverage::by_samples;
   bool top5 = false;                 // top-5 accuracy in the history
   std::int64_t log_every_steps = 0;  // show the loss of the first batch and of every so-manieth after it; 0: never
@@ -89,9 +99,12 @@ struct Recipe {
     f("warmup", warmup, {.help = "steps in which the rate rises", .least = 0, .most = 1e15});
     f("groups", groups);
     f("label_smoothing", label_smoothing, {.help = "share of the target spread over all classes", .least = 0, .most = 1});
+    f("summed_loss", summed_loss);
+    f("drop_last", drop_last);
     f("best", best);
     f("patience", patience, {.help = "evaluations without a better value that end the run", .least = 1, .most = 1e9});
     f("test_best", test_best);
+    f("test_views", test_views);
     f("loss_average", loss_average);
     f("top5", top5);
     f("log_every_steps", log_every_steps, {.least = 0, .most = 1e15});

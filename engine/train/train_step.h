@@ -14,11 +14,12 @@ namespace tessera {
 class TrainStep {
  public:
   TrainStep(Network& network, ParameterStore& parameters, Optimizer& optimizer, const BatchSource& batches,
-            std::uint64_t seed, double label_smoothing);
+            std::uint64_t seed, double label_smoothing, bool summed_loss = false);
 
   // Trains on `size` samples from state.position on. A step whose gradients are not finite changes no parameter.
-  // The network, its frozen parameters and the order's tensor must stay what they were in the first run.
-  void run(const kernels::StepState& state, std::int64_t size);
+  // The network and the order's tensor must stay what they were in the first run; and of each variant, by a number of the
+  // caller's, the parameters that train.
+  void run(const kernels::StepState& state, std::int64_t size, int variant = 0);
 
   // The loss of the last run()'s batch, before its update; waits for the device.
   double batch_loss() const;
@@ -46,12 +47,14 @@ class TrainStep {
   const BatchSource& batches_;
   std::uint64_t seed_;
   double label_smoothing_;
+  bool summed_loss_;
   StepStateBuffer state_;
   MetricSums metrics_;
-  Tensor guard_, one_, loss_;
+  Tensor guard_, loss_;
   bool record_ = true;
-  std::shared_ptr<MemoryPool> pool_;           // of all recorded steps
-  std::map<std::int64_t, Recorded> recorded_;  // by batch size
+  std::map<std::int64_t, Tensor> seeds_;  // by batch size: the loss's gradient with respect to the mean over the batch
+  std::shared_ptr<MemoryPool> pool_;      // of all recorded steps
+  std::map<std::pair<std::int64_t, int>, Recorded> recorded_;  // by batch size and variant
 };
 
 }  // namespace tessera

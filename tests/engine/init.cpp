@@ -28,7 +28,7 @@ Moments moments(const std::vector<float>& values) {
 
 constexpr std::int64_t many = 200'000;
 
-Moments draw(Init init, Fan fan) { return moments(initial_values(init, fan, many, RandomStream(3, Purpose::weights, 4))); }
+Moments draw(Init init, Fan fan) { return moments(initial_values(init, fan, {many}, RandomStream(3, Purpose::weights, 4))); }
 
 // The sample's moments against a distribution's, five standard errors wide.
 void check_moments(const Moments& m, double variance, double kurtosis) {
@@ -69,8 +69,28 @@ TEST_CASE("He normal, truncated at two standard deviations and widened for it") 
 }
 
 TEST_CASE("constants") {
-  CHECK(initial_values(Init::zeros, {}, 3, RandomStream(1, Purpose::weights, 1)) == std::vector<float>{0, 0, 0});
-  CHECK(initial_values(Init::ones, {}, 2, RandomStream(1, Purpose::weights, 1)) == std::vector<float>{1, 1});
+  CHECK(initial_values(Init::zeros, {}, {3}, RandomStream(1, Purpose::weights, 1)) == std::vector<float>{0, 0, 0});
+  CHECK(initial_values(Init::ones, {}, {2}, RandomStream(1, Purpose::weights, 1)) == std::vector<float>{1, 1});
+}
+
+TEST_CASE("uniform by fan-in with filters that hand channels on, and of unit deviation") {
+  const RandomStream random(3, Purpose::weights, 4);
+  const Shape filters{5, 3, 3, 2};
+  const std::vector<float> plain = initial_values(Init::fan_in_uniform, {18, 45}, filters, random),
+                           values = initial_values(Init::fan_in_uniform_identity, {18, 45}, filters, random);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t filter = i / 18, cell = i % 18 / 2, channel = i % 2;
+    const float expected = filter >= 2 ? plain[i] : cell == 4 && channel == filter ? 1.0f : 0.0f;
+    CHECK(values[i] == expected);
+  }
+
+  const std::vector<float> unit = initial_values(Init::fan_in_uniform_unit, {400, 1}, {many}, random),
+                           drawn = initial_values(Init::fan_in_uniform, {400, 1}, {many}, random);
+  CHECK(moments(unit).variance == Approx(1).epsilon(1e-5));
+  CHECK(unit[7] / drawn[7] == Approx(unit[many - 1] / drawn[many - 1]).epsilon(1e-6));
+  // Two values: their deviation is |a − b|/√2, unbiased.
+  const std::vector<float> two = initial_values(Init::fan_in_uniform_unit, {1, 1}, {2}, random);
+  CHECK(std::abs(two[0] - two[1]) == Approx(std::sqrt(2.0)).epsilon(1e-6));
 }
 
 TEST_CASE("layers use their family's rule with the fan of their shape") {

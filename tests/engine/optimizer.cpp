@@ -267,3 +267,31 @@ TEST_CASE("rates of groups: their own, by their own schedule or the recipe's") {
   CHECK(state.learning_rate[1] == Approx(0.4));
   CHECK(state.learning_rate[2] == 0.5);
 }
+
+TEST_CASE("a group that trains for some epochs: its schedule ends with them, then its parameters rest") {
+  const std::vector<ParameterGroup> groups = {
+      {.pattern = "first.*", .optimizer = Sgd::Options{.learning_rate = 0.8}, .epochs = 2},
+      {.pattern = "last.*", .optimizer = Sgd::Options{.learning_rate = 0.8}, .epochs = 9}};
+  const auto at = [&](double step) { return ScheduleTime{.step = step, .steps = 12, .steps_per_epoch = 3}; };
+  kernels::StepState state;
+  const auto rates = [&](double step) {
+    set_learning_rates(state, Adam::Options{.learning_rate = 1}, LinearDecay{}, groups, at(step));
+    return std::vector<double>(state.learning_rate, state.learning_rate + 3);
+  };
+  CHECK(rates(3) == std::vector<double>{0.75, 0.8 * 0.5, 0.8 * 0.75});  // more epochs than there are: all
+  CHECK(rates(6) == std::vector<double>{0.5, 0, 0.8 * 0.5});
+  CHECK(groups_over(groups, at(5)) == 0);
+  CHECK(groups_over(groups, at(6)) == 1);
+
+  Three network;
+  ParameterStore store(network, reference(), 1);
+  set_resting(store, groups, 1);
+  const Context recording{.training = true, .gradients = true};
+  CHECK(!network.first.weight.in(recording).requires_grad());
+  CHECK(!network.first.bias.in(recording).requires_grad());
+  CHECK(network.last.weight.in(recording).requires_grad());
+  CHECK(network.unused.weight.in(recording).requires_grad());
+  CHECK(store.non_trainable_count() == 0);  // who rests is trainable all the same
+  set_resting(store, groups, 0);
+  CHECK(network.first.weight.in(recording).requires_grad());
+}

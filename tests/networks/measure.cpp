@@ -115,6 +115,13 @@ constexpr NetworkTest tests[] = {
      .batch = 8,
      .gradient_tolerance = 3e-2,
      .where = Breadth::fast},
+    {.id = "airbench94",
+     .total = 1'975'096,
+     .trainable = 1'971'352,
+     .non_trainable = 3'744,
+     .batch = 8,
+     .gradient_tolerance = 1e-2,
+     .where = Breadth::and_reference},
 };
 
 // Filters are K,R,S,C in memory and O,I,H,W in files: calls visit(index in memory, index in file) for each element.
@@ -150,6 +157,8 @@ void upload(const Tensor& to, const std::vector<float>& values) {
     to.copy_from(std::span<const float>(values));
 }
 
+}  // namespace
+
 void generate(const std::string& prefix, const std::string& name, const Tensor& to) {
   const std::vector<float> file = generated_tensor(prefix, name, file_shape(to.shape()));
   std::vector<float> memory(file.size());
@@ -163,8 +172,6 @@ FileTensor to_file(const Tensor& tensor) {
   for_each_element(tensor.shape(), [&](std::size_t in_memory, std::size_t in_file) { file[in_file] = memory[in_memory]; });
   return {file_shape(tensor.shape()), std::move(file)};
 }
-
-}  // namespace
 
 std::span<const NetworkTest> network_tests() { return tests; }
 

@@ -43,6 +43,10 @@ std::span<const NetworkTest> network_tests();
 const NetworkTest& test_of(const NetworkEntry& entry);            // throws where there is no row
 std::unique_ptr<Network> build_network(const NetworkTest& test);  // without dropout
 
+// A tensor's values from the generator, and its values in its file layout.
+void generate(const std::string& prefix, const std::string& name, const Tensor& to);
+FileTensor to_file(const Tensor& tensor);
+
 // dtype f64: the reference device only.
 Measured measure(const NetworkTest& test, const std::shared_ptr<Device>& device, DType dtype);
 

@@ -107,16 +107,17 @@ def global_average(x):
 class Tensors:
     """Parameters and running statistics of one network, generated when a layer first asks for them."""
 
-    def __init__(self, prefix, epsilon=None, momentum=None, unbiased=True, frozen_statistics=False):
+    def __init__(self, prefix, epsilon=None, momentum=None, unbiased=True, frozen_statistics=False, fixed=lambda name: False):
         self.prefix = prefix
         self.epsilon, self.momentum, self.unbiased = epsilon, momentum, unbiased
         self.frozen_statistics = frozen_statistics
+        self.fixed = fixed  # of a parameter's name: it is not trained
         self.parameters, self.buffers = {}, {}
         self.training = False
 
     def parameter(self, name, *shape):
         if name not in self.parameters:
-            self.parameters[name] = generated_tensor(self.prefix, name, shape).requires_grad_()
+            self.parameters[name] = generated_tensor(self.prefix, name, shape).requires_grad_(not self.fixed(name))
         return self.parameters[name]
 
     def buffer(self, name, count):
@@ -315,6 +316,19 @@ def mobilenetv2(t, x):
     return t.linear(global_average(unit(y, f"features.{number}", 1280, 1)), "classifier.1", 10)
 
 
+def airbench94(t, x):
+    """Jordan 2024, table of the network; GELU in its exact form."""
+    gelu = lambda v: 0.5 * v * (1 + torch.erf(v / 2 ** 0.5))
+    y = gelu(t.conv(x, "whiten", 24, 2))
+    for i, out in enumerate([64, 256, 256]):
+        group = f"groups.{i}."
+        y = max_pool(t.conv(y, group + "conv1", out, 3, 1, 1, bias=False), 2, 2)
+        y = gelu(t.norm(y, group + "norm1"))
+        y = gelu(t.norm(t.conv(y, group + "conv2", out, 3, 1, 1, bias=False), group + "norm2"))
+    y = max_pool(y, 3, 3).flatten(1)
+    return y @ t.parameter("head.weight", 10, y.shape[1]).T / 256
+
+
 # Network: forward, its constants, its penalty, and (total, trainable, non-trainable).
 KERAS2 = dict(epsilon=1e-3, momentum=0.01)
 KERAS3 = dict(epsilon=1e-3, momentum=0.01, unbiased=False)
@@ -333,6 +347,10 @@ NETWORKS = {
     "resnet34_transfer": (resnet34_transfer, KERAS3, None, (21305800, 21288776, 17024)),
     "resnet34_transfer_binary": (resnet34_transfer_binary, KERAS3, None, (21302209, 21285185, 17024)),
     "mobilenetv2": (mobilenetv2, PYTORCH, None, (2270794, 2236682, 34112)),
+    "airbench94": (airbench94,
+                   dict(epsilon=1e-12, momentum=0.4,
+                        fixed=lambda name: name == "whiten.weight" or ("norm" in name and name.endswith("weight"))),
+                   None, (1975096, 1971352, 3744)),
     "lenet5_relu": (lenet5_relu, {}, None, (62006, 62006, 0)),
     "resnet18": (resnet18, KERAS2,
                  lambda t: 0.01 * (t.parameters["f1.weight"] ** 2).sum(), (11183562, 11173962, 9600)),
@@ -353,8 +371,8 @@ def compute(network, batch):
         outputs = forward(t, torch.zeros(2, 3, 32, 32, dtype=torch.float64)).shape[1]
         x, labels = generated_batch(prefix, batch, outputs)
         logits = forward(t, x)
-    trainable = sum(p.numel() for p in t.parameters.values())
-    kept = sum(b.numel() for b in t.buffers.values())
+    trainable = sum(p.numel() for p in t.parameters.values() if p.requires_grad)
+    kept = sum(b.numel() for b in t.buffers.values()) + sum(p.numel() for p in t.parameters.values() if not p.requires_grad)
     assert (trainable + kept, trainable, kept) == counts, (trainable + kept, trainable, kept)
 
     t.training = True
