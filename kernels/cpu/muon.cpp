@@ -75,7 +75,7 @@ void step(const Stream& stream, const MuonParams& params, float rate, const Muon
   const Norms norms = move_velocity(stream, s, momentum, g, w, v, reinterpret_cast<double*>(scratch.take(sum_floats(s))));
 
   const float shrink = static_cast<float>(1 / (norms.direction + 1e-7));
-  for_elements(stream, s.count(), [&](std::int64_t first, std::int64_t count) {
+  for_elements(stream, s.count(), grain_elements, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t i = first; i < first + count; ++i) {
       const std::int64_t at = s.weight(i);
       x[i] = (g[at] + momentum * v[at]) * shrink;
@@ -86,7 +86,7 @@ void step(const Stream& stream, const MuonParams& params, float rate, const Muon
     const View of_x = matrix(x, s.p, s.q), of_a = matrix(a, s.p, s.p), of_factor = matrix(factor, s.p, s.p);
     matmul_within(stream, scratch, by_transpose, of_x, of_x, {}, {of_a, false});
     matmul_within(stream, scratch, plain, of_a, of_a, {}, {of_factor, false});
-    for_elements(stream, s.p * s.p, [&](std::int64_t first, std::int64_t count) {
+    for_elements(stream, s.p * s.p, grain_elements, [&](std::int64_t first, std::int64_t count) {
       for (std::int64_t i = first; i < first + count; ++i) factor[i] = linear * a[i] + square * factor[i];
     });
     for (std::int64_t i = 0; i < s.p; ++i) factor[i * (s.p + 1)] += static_cast<float>(MuonParams::a);
@@ -95,7 +95,7 @@ void step(const Stream& stream, const MuonParams& params, float rate, const Muon
   }
 
   const float keep = norms.weights > 0 ? static_cast<float>(std::sqrt(static_cast<double>(s.rows)) / norms.weights) : 1.0f;
-  for_elements(stream, s.count(), [&](std::int64_t first, std::int64_t count) {
+  for_elements(stream, s.count(), grain_elements, [&](std::int64_t first, std::int64_t count) {
     for (std::int64_t i = first; i < first + count; ++i) {
       const std::int64_t at = s.weight(i);
       w[at] = w[at] * keep - rate * x[i];

@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(block_threads)
       const std::int64_t from = m.offset + m.weight(i, j);
       u = (gradient[from] + momentum * velocity[from]) / length;
     }
-    workspace[m.x(0) + at] = rounded<T>(u);
+    set(workspace[m.x(0) + at], u);
   }
 }
 
@@ -172,7 +172,7 @@ __global__ void __launch_bounds__(block_threads)
   for (std::int64_t i = std::int64_t{blockIdx.x} * block_threads + threadIdx.x; i < m.count(); i += shares * block_threads) {
     const int row = static_cast<int>(i / m.columns), column = static_cast<int>(i % m.columns);
     const std::int64_t x = m.rows > m.columns ? std::int64_t{column} * m.q + row : std::int64_t{row} * m.q + column;
-    const float w = weights[m.offset + i] * keep - rate * widened(workspace[m.x(which) + x]);
+    const float w = weights[m.offset + i] * keep - rate * as_float(workspace[m.x(which) + x]);
     weights[m.offset + i] = w;
     if (copy) copy[m.offset + i] = to_bf16(w);
   }

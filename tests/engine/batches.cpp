@@ -9,6 +9,7 @@
 #include "engine/ops/elementwise.h"
 #include "engine/ops/loss.h"
 #include "engine/train/fit.h"
+#include "kernels/augmentation.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"

@@ -71,6 +71,33 @@ TEST_CASE("Adam: PyTorch's numbers after three steps, Keras's form by hand") {
   check_close(km, {0.01, -1e-5});
 }
 
+TEST_CASE("Muon: NumPy's numbers after two steps of a wide and of a tall matrix") {
+  Stream s(backend(), 0, {});
+  const std::vector<Values> gradients{{0.1, -0.2, 3e-5, -0.3, 0.05, 1.5}, {0.7, 0.7, -2e-4, 0.4, -0.1, 0.2}};
+  const Values start{0.5, -1.25, 2, 1, 0.25, -0.75};
+  const auto turned = [](const Values& wide) { return Values{wide[0], wide[3], wide[1], wide[4], wide[2], wide[5]}; };
+  const Values expected[] = {{0.16249705675416853, -0.6418095332453487, 1.0501376693726598, 0.5052113544465545,
+                              0.15039437480211762, -0.5359293473493719},
+                             {0.2209898824127236, 0.6220010086820088, -0.7880074419371607, 0.17960185642140716,
+                              1.2837970747066714, -0.6233872827100716}};
+  for (const bool tall : {false, true}) {
+    const StepState state{.learning_rate = {1, 0.1}};
+    MuonParams p{.momentum = 0.6, .group = 1, .count = 1};
+    p.matrices[0] = {1, tall ? 3 : 2, tall ? 2 : 3};  // from the second element on
+    Values w{9}, v(8, 0);
+    for (const double x : tall ? turned(start) : start) w.push_back(x);
+    w.push_back(9);
+    for (const Values& each : gradients) {
+      Values g{9};
+      for (const double x : tall ? turned(each) : each) g.push_back(x);
+      g.push_back(9);
+      backend().muon_step(s, p, &state, nullptr, view(g, {8}), view(w, {8}), view(v, {8}), {});
+    }
+    check_close({w.begin() + 1, w.end() - 1}, expected[tall]);
+    CHECK((w.front() == 9 && w.back() == 9 && v.front() == 0 && v.back() == 0));
+  }
+}
+
 TEST_CASE("the guard: non-finite gradients are found and change nothing") {
   Stream s(backend(), 0, {});
   StepGuard guard{.consecutive = 2, .skipped = 4};

@@ -75,6 +75,29 @@ TEST_CASE("every network of a tutorial has its recipe") {
   CHECK(require_network("resnet34_transfer_binary").recipe.classes == std::vector<std::int32_t>{7, 8});
 }
 
+TEST_CASE("airbench94's recipe is that of its paper") {
+  const Recipe& r = require_network("airbench94").recipe;
+  CHECK((r.batch_size == 2000 && r.epochs == 8 && r.label_smoothing == 0.2));
+  CHECK((r.summed_loss && r.drop_last && r.shuffle && r.best == BestRule::last && r.test_views == Views::six));
+  CHECK(r.normalization == Normalization::cifar10_true);
+  CHECK(r.augment == Augmentation::airbench);
+  CHECK(kind_of(r.schedule) == std::string("linear"));
+  CHECK(std::get<Muon::Options>(r.optimizer).learning_rate == 0.24);
+  CHECK(std::get<Muon::Options>(r.optimizer).momentum == 0.6);
+  const std::tuple<const char*, double, double, std::optional<std::int64_t>> groups[] = {
+      {"whiten.bias", 0.053, 0.004 / 0.053, 3},
+      {"*.bias", 0.053, 0.004 / 0.053, {}},
+      {"head.weight", 0.67, 0.004 / 0.67, {}}};
+  REQUIRE(r.groups.size() == 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const auto& [pattern, rate, decay, epochs] = groups[i];
+    const auto& sgd = std::get<Sgd::Options>(r.groups[i].optimizer);
+    CHECK(r.groups[i].pattern == pattern);
+    CHECK((sgd.learning_rate == rate && sgd.momentum == 0.85 && sgd.nesterov && r.groups[i].epochs == epochs));
+    CHECK(sgd.weight_decay == Approx(decay).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("weights remember the head, the classes and the normalization they were trained with") {
   const golden::TemporaryFolder folder;
   const auto device = Device::open({.device = "cpu", .options = {.threads = 1}});
