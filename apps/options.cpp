@@ -194,9 +194,8 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
   add(app, "--augment", o.augment,
-      "standard: random crop after padding by 4 and random flip; airbench: alternating flips and crops of images that "
-      "reflect "
-      "2 cells; or one of these, or several with commas between them",
+      "standard: random crop after padding by 4 and random flip; airbench: alternating flips, crops by 2 of what reflects; "
+      "or one of these, or several with commas between them",
       r.augment.text())
       ->check(augmentation())
       ->group(group);

@@ -28,6 +28,7 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       optimizer_(make_optimizer(recipe.optimizer, parameters, recipe.groups)),
       state_(std::move(state)),
       step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing, recipe.summed_loss) {
+  set_resting(parameters, recipe.groups, 0);  // an earlier phase's may
   if (recipe.patience && !validation)
     throw UsageError("patience counts evaluations on validation images, and this run has none");
   for (const HistoryRow& row : state_.history) losses_.push_back(loss_of(row));
