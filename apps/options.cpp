@@ -10,10 +10,11 @@
 namespace tessera {
 namespace {
 
-// Not one_of(): names combine.
-CLI::Validator augmentation() {
+CLI::Validator class_weights_word() {
   return {[](std::string& text) {
-            return Augmentation::parse(text) ? std::string() : printable(text) + " is not of: " + Augmentation::all_names();
+            return ClassWeights::parse(text)
+                       ? std::string()
+                       : printable(text) + " is neither `balanced` nor numbers with commas between them";
           },
           ""};
 }
@@ -49,6 +50,14 @@ void take(const std::optional<T>& given, T& field) {
 }
 
 }  // namespace
+
+// Not one_of(): names combine.
+CLI::Validator augmentation_words() {
+  return {[](std::string& text) {
+            return Augmentation::parse(text) ? std::string() : printable(text) + " is not of: " + Augmentation::all_names();
+          },
+          ""};
+}
 
 void ComputeOptions::apply(RunConfig& config) const {
   take(device, config.device);
@@ -138,6 +147,10 @@ void TrainOptions::apply(RunConfig& config) const {
   take(warmup, recipe.warmup);
   if (patience) recipe.patience = patience;
   take(label_smoothing, recipe.label_smoothing);
+  if (class_weights) recipe.class_weights = ClassWeights::parse(*class_weights).value();
+  if (clip_norm) recipe.clip_norm = clip_norm;
+  take(accumulate, recipe.accumulate);
+  if (ema) recipe.ema = ema;
   if (augment) recipe.augment = Augmentation::parse(*augment).value();
   if (no_shuffle) recipe.shuffle = false;
   if (tensorboard) config.tensorboard = true;
@@ -190,14 +203,33 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       csv_number(r.label_smoothing))
       ->check(number<double>({.least = 0, .most = 1}))
       ->group(group);
+  add(app, "--class-weights", o.class_weights,
+      "What an image of each class counts in the training loss: numbers with commas between them in the order of the "
+      "labels, "
+      "or balanced, by which all classes count alike",
+      r.class_weights.text())
+      ->check(class_weights_word())
+      ->group(group);
+  add(app, "--clip-norm", o.clip_norm, "Shorten a step's gradient to this length",
+      r.clip_norm ? csv_number(*r.clip_norm) : "no limit")
+      ->check(number<double>({.least = 0, .above = true}))
+      ->group(group);
+  add(app, "--accumulate", o.accumulate, "Pass each batch through the network in so many parts",
+      std::to_string(r.accumulate))
+      ->check(number<std::int64_t>({.least = 1, .most = 1 << 24}))
+      ->group(group);
+  add(app, "--ema", o.ema, "Keep a moving average of the weights too, of which each step leaves this share",
+      r.ema ? csv_number(*r.ema) : "none")
+      ->check(number<double>({.least = 0, .most = 0.999999}))
+      ->group(group);
   add(app, "--dropout", o.dropout, "Of every dropout layer the network has", "the network's")
       ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
   add(app, "--augment", o.augment,
-      "standard: random crop after padding by 4 and random flip; airbench: alternating flips, crops by 2 of what reflects; "
-      "or one of these, or several with commas between them",
+      "none, standard (crop after padding by 4, flip), airbench (alternating flips, crops by 2 of what reflects), or of crop, "
+      "flip, jitter (brightness, contrast, saturation), cutout, mixup and cutmix one or several with commas between them",
       r.augment.text())
-      ->check(augmentation())
+      ->check(augmentation_words())
       ->group(group);
   app.add_flag("--no-shuffle", o.no_shuffle, "Train in file order")->group(group);
   app.add_flag("--tensorboard", o.tensorboard, "Write an event file for TensorBoard into the run folder")->group(group);

@@ -8,7 +8,8 @@
 
 namespace CLI {
 class App;
-}
+class Validator;
+}  // namespace CLI
 
 namespace tessera {
 
@@ -27,11 +28,14 @@ struct ComputeOptions {
 void add_compute_options(CLI::App& app, ComputeOptions& options, const RunConfig& defaults);
 void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs, --image-size, --no-residual
 
+// Names of augmentations, which combine by commas.
+CLI::Validator augmentation_words();
+
 struct TrainOptions {
   ComputeOptions compute;
-  std::optional<std::int64_t> epochs, steps, warmup, patience, limit_train, limit_test;
-  std::optional<std::string> optimizer, schedule, weights, augment;
-  std::optional<double> lr, momentum, weight_decay, label_smoothing, dropout, minutes;
+  std::optional<std::int64_t> epochs, steps, warmup, patience, accumulate, limit_train, limit_test;
+  std::optional<std::string> optimizer, schedule, class_weights, weights, augment;
+  std::optional<double> lr, momentum, weight_decay, label_smoothing, clip_norm, ema, dropout, minutes;
   bool no_shuffle = false, tensorboard = false;
 
   void apply(RunConfig& config) const;

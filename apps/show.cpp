@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "apps/data.h"
+#include "apps/options.h"
 #include "apps/program.h"
 #include "apps/signals.h"
 #include "apps/values.h"
@@ -125,10 +126,9 @@ ImageSet thumbnails(const ImageSet& set, std::int64_t count) {
 }
 
 // The first images as training would see them in its first epoch, were they drawn in file order.
-ImageSet augmented(const ImageSet& set, std::int64_t count, std::uint64_t seed) {
+ImageSet augmented(const ImageSet& set, std::int64_t count, const Augmentation& augment, std::uint64_t seed) {
   const std::shared_ptr<Device> device = Device::open({.device = "cpu"});
-  const ImageBatches source(DeviceImages::upload(set, device),
-                            gather_params(Normalization::none, Augmentation::standard, seed));
+  const ImageBatches source(DeviceImages::upload(set, device), Normalization::none, augment, seed);
   StepStateBuffer state(device);
   state.write({});
   const std::vector<float> pixels = source.draw(count, state.device_pointer()).x.to_host<float>();
@@ -145,7 +145,7 @@ int tessera::show_main(int argc, char** argv) {
   std::string data_path, out = "show.png", split = "train";
   std::int64_t count = 25, index = -1, image_size = 0;
   DataOptions data_options;
-  bool augment = false;
+  std::string augment;
   RunConfig defaults;
   std::uint64_t& seed = defaults.recipe.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, data_help())->required();
@@ -157,7 +157,18 @@ int tessera::show_main(int argc, char** argv) {
   app.add_option("--index", index, "Print the values and the label of this image instead")
       ->check(number<std::int64_t>({.least = 0}))
       ->default_str("none");
-  app.add_flag("--augment", augment, "The pictures as training with --augment standard sees them")->excludes("--index");
+  // Without a word CLI11 says "true".
+  const CLI::Validator standard{[](std::string& text) {
+                                  if (text == "true") text = "standard";
+                                  return std::string();
+                                },
+                                ""};
+  app.add_option("--augment", augment, "The pictures as training with --augment of these words sees them; without: standard")
+      ->expected(0, 1)
+      ->transform(standard)
+      ->check(augmentation_words())
+      ->default_str("as they are")
+      ->excludes("--index");
   app.add_option("--seed", seed, "Of synthetic data and augmentation")
       ->check(number<std::uint64_t>())
       ->capture_default_str();
@@ -186,9 +197,10 @@ int tessera::show_main(int argc, char** argv) {
       if (set.count == 0) throw DataError(data.description + ": no images for --split " + split);
       const std::int64_t shown = std::min(count, set.count);
       const std::string title = (split == "train" ? "training images 0 to " : "test images 0 to ") +
-                                std::to_string(shown - 1) + (augment ? ", augmented" : "");
-      const Picture picture =
-          image_grid(thumbnails(augment ? augmented(set, shown, seed) : set, shown), 0, shown, data.classes, title);
+                                std::to_string(shown - 1) + (augment.empty() ? "" : ", augmented: " + augment);
+      std::optional<ImageSet> seen;
+      if (!augment.empty()) seen = augmented(set, shown, Augmentation::parse(augment).value(), seed);
+      const Picture picture = image_grid(thumbnails(seen ? *seen : set, shown), 0, shown, data.classes, title);
       picture_output->write(encode_png(picture.width, picture.height, picture.rgb), signals.stop());
 
       console.note(data.description);

@@ -39,6 +39,9 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
       ->excludes("--out")
       ->excludes(recipe_option);
+  bool find_lr = false;
+  app.add_flag("--find-lr", find_lr, "Train nothing: sweep the learning rate, draw the losses, suggest a rate")
+      ->excludes("--resume");
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
@@ -61,6 +64,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
       if (!data.empty()) request.config.data = remembered_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
       Dataset dataset = open_for(request.config, signals, console);
+      if (find_lr) return find_rate_and_report(request, std::move(dataset), console, signals);
       return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name());
     } catch (const Interrupted&) {
       return signals.exit_code();  // while loading

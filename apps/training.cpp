@@ -3,6 +3,8 @@
 #include <ctime>
 
 #include "apps/data.h"
+#include "engine/files/csv.h"
+#include "engine/run/find_rate.h"
 #include "models/saved_network.h"
 
 namespace tessera {
@@ -70,6 +72,10 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Console& console
     const RunResult result = run_training(request, *network, std::move(dataset), device, console);
     if (result.end == FitEnd::stopped) return stopped(signals.exit_code());
     console.result("results in " + request.folder.string());
+    if (result.average_test) {
+      console.result("ema: " + test_line(*result.average_test).substr(std::string("test: ").size()));
+      console.object(average_json(*result.average_test));
+    }
     if (result.test) {
       console.result(test_line(*result.test));
       console.object(evaluation_json(*result.test));
@@ -82,6 +88,24 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Console& console
     if (code == 0) throw;
     console.warn(error.what());
     return stopped(code);
+  }
+}
+
+int find_rate_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals) {
+  request.stop = signals.stop();
+  try {
+    const std::shared_ptr<Device> device = open_device(request.config);
+    const std::unique_ptr<Network> network = require_network(request.config.network).make(request.config.network_options);
+    request.known_classes = known_classes(request);
+    if (request.folder.empty()) request.folder = new_run_folder("find-lr-" + request.config.network);
+    const RateSweep sweep = find_rate(request, *network, std::move(dataset), device, console);
+    console.result("the curve is in " + (request.folder / "report.html").string());
+    console.result("find-lr: try --lr " + csv_number(sweep.suggestion) + " (the loss is lowest at " +
+                   csv_number(sweep.best) + ")");
+    console.object(sweep_json(sweep));
+    return 0;
+  } catch (const Interrupted&) {
+    return signals.exit_code();
   }
 }
 

@@ -22,4 +22,7 @@ Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Cons
 int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
                    const std::string& folder_name, const std::string& program);
 
+// --find-lr: trains nothing, but says which learning rate to try.
+int find_rate_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals);
+
 }  // namespace tessera

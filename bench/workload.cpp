@@ -26,7 +26,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
       optimizer_(make_optimizer(entry.recipe.optimizer, parameters_)),
       images_(DeviceImages::upload(random_images(options.batch, network_->input()), device),
               gather_params(entry.recipe.normalization, Augmentation::none, 1)),
-      step_(*network_, parameters_, *optimizer_, images_, 1, 0),
+      step_(*network_, parameters_, *optimizer_, images_, {.seed = 1}),
       inference_(device, device->new_pool()),
       state_(device),
       learning_rate_(learning_rate_of(entry.recipe.optimizer)) {

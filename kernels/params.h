@@ -127,6 +127,12 @@ struct MuonParams {
   MuonMatrix matrices[max_matrices] = {};
 };
 
+struct LionParams {
+  double beta1, beta2;
+  double weight_decay;  // decoupled
+  int group = 0;        // whose learning rate
+};
+
 // From a uint8 image to a network's input, per channel: x = (u8/255 − mean)/std; then a window of the image's size, cut from
 // the padded image, and its mirror image, where asked for: as augmentation.h draws them, or as they are fixed here.
 struct GatherParams {
@@ -139,6 +145,20 @@ struct GatherParams {
   bool alternate = false;         // with flip: drawn once for each image, and in every odd epoch the other way
   bool fixed = false;             // nothing is drawn: every window at (row, column) of the padded image, every flip `flip`
   std::int32_t row = 0, column = 0;
+  std::uint64_t seed = 0;
+};
+
+// What is done to images that are floats already; channels beyond three are not coloured.
+struct AlterParams {
+  float mean[GatherParams::max_channels] = {0, 0, 0, 0};  // x = (u8/255 − mean)/std
+  float std[GatherParams::max_channels] = {1, 1, 1, 1};
+  float jitter = 0;         // brightness, contrast and saturation times 1 − jitter … 1 + jitter each; 0: as they are
+  std::int32_t cutout = 0;  // side of a square of zeros, in cells; 0: none
+  std::uint64_t seed = 0;
+};
+
+struct MixParams {
+  bool mixup = false, cutmix = false;  // both: one or the other, with probability ½
   std::uint64_t seed = 0;
 };
 

@@ -11,7 +11,15 @@
 namespace tessera::kernels {
 
 // What a draw is for; streams of different purposes never overlap.
-enum class Purpose : std::uint32_t { weights = 1, shuffle = 2, dropout = 3, augment = 4, synthetic = 5, test = 6 };
+enum class Purpose : std::uint32_t {
+  weights = 1,
+  shuffle = 2,
+  dropout = 3,
+  augment = 4,
+  synthetic = 5,
+  test = 6,
+  alter = 7
+};
 
 struct Random4 {
   std::uint32_t v[4];

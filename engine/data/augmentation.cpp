@@ -12,7 +12,11 @@ constexpr Named names[] = {{"none", Augmentation::none},
                            {"standard", Augmentation::standard},
                            {"airbench", Augmentation::airbench},
                            {"crop", {.crop = 4}},
-                           {"flip", {.flip = true}}};
+                           {"flip", {.flip = true}},
+                           {"jitter", {.jitter = true}},
+                           {"cutout", {.cutout = true}},
+                           {"mixup", {.mixup = true}},
+                           {"cutmix", {.cutmix = true}}};
 
 // airbench's crop and flip go before the plain ones.
 void join(Augmentation& to, const Augmentation& more) {
@@ -20,6 +24,10 @@ void join(Augmentation& to, const Augmentation& more) {
   to.reflect |= more.reflect;
   to.flip |= more.flip;
   to.alternate |= more.alternate;
+  to.jitter |= more.jitter;
+  to.cutout |= more.cutout;
+  to.mixup |= more.mixup;
+  to.cutmix |= more.cutmix;
 }
 
 }  // namespace
@@ -28,10 +36,13 @@ std::string Augmentation::text() const {
   for (const Named& known : names)
     if (known.value == *this) return known.name;
   std::string list;
+  Augmentation said;
   for (const Named& known : names) {
-    Augmentation with = *this;
-    join(with, known.value);
-    if (with == *this && known.value != none) list += (list.empty() ? "" : ",") + std::string(known.name);
+    Augmentation with = *this, more = said;
+    join(with, known.value), join(more, known.value);
+    if (!(with == *this) || more == said) continue;  // not of it, or said already
+    list += (list.empty() ? "" : ",") + std::string(known.name);
+    said = more;
   }
   return list;
 }

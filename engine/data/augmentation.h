@@ -1,4 +1,5 @@
-// What training does to its images, drawn anew for every image in every epoch (kernels/params.h: GatherParams).
+// What training does to its images, drawn anew for every image in every epoch (kernels/params.h: GatherParams, AlterParams,
+// MixParams).
 #pragma once
 
 #include <cstdint>
@@ -14,13 +15,17 @@ struct Augmentation {
   bool flip = false;       // mirrored left to right with probability ½
   bool alternate = false;  // with flip: drawn once for each image, and in every odd epoch the other way
 
+  bool jitter = false;                 // brightness, contrast and saturation times 0.6 … 1.4
+  bool cutout = false;                 // a square of zeros, half as wide as the image
+  bool mixup = false, cutmix = false;  // means with, boxes of another image of the batch, whose label then counts too
+
   bool operator==(const Augmentation&) const = default;
 
   // "none", "standard", or the names of its kinds with commas between them: "crop,flip".
   std::string text() const;
   // The reverse; none where a name is not known.
   static std::optional<Augmentation> parse(std::string_view text);
-  static std::string all_names();  // "none, standard, airbench, crop, flip"
+  static std::string all_names();  // "none, standard, crop, flip, jitter, …"
 
   static const Augmentation none, standard, airbench;
 };

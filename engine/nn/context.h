@@ -19,11 +19,13 @@ class LayerObserver {
 };
 
 struct Context {
-  bool training = false;                      // batch statistics and dropout; else running statistics and identity
-  bool gradients = false;                     // record the graph
-  std::uint64_t seed = 0;                     // of dropout
-  double label_smoothing = 0;                 // of the loss
-  const kernels::StepState* state = nullptr;  // device memory; needed by dropout in training
+  bool training = false;                       // batch statistics and dropout; else running statistics and identity
+  bool gradients = false;                      // record the graph
+  std::uint64_t seed = 0;                      // of dropout
+  double label_smoothing = 0;                  // of the loss
+  Tensor class_weights = {};                   // [classes] float32: what a sample of each counts in the loss; none: 1
+  Tensor other_labels = {}, label_share = {};  // [N] int32, float32: of mixed images, the second label; the first's share
+  const kernels::StepState* state = nullptr;   // device memory; needed by dropout in training
   LayerObserver* observer = nullptr;
 
   void done(const Module& layer, const char* kind, const Tensor& output, double flops = 0) const {

@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include "engine/ops/elementwise.h"
 #include "engine/ops/loss.h"
 
 namespace tessera {
@@ -26,9 +27,24 @@ struct FirstParameter : Visitor {
 
 }  // namespace
 
+namespace {
+
+// Of one label a sample: the image's own, or the other one of a mixed image.
+Variable cross_entropy(const Context& context, const Variable& logits, const Tensor& labels, bool other) {
+  Tensor weights;
+  if (context.class_weights || context.label_share) {
+    weights = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
+    weights.on().run(&Backend::label_weights, other, context.class_weights, context.label_share, labels, weights);
+  }
+  return logits.shape().last() == 1 ? sigmoid_cross_entropy(logits, labels, context.label_smoothing, weights)
+                                    : softmax_cross_entropy(logits, labels, context.label_smoothing, weights);
+}
+
+}  // namespace
+
 Variable Network::loss(const Context& context, const Variable& logits, const Tensor& labels) {
-  return logits.shape().last() == 1 ? sigmoid_cross_entropy(logits, labels)
-                                    : softmax_cross_entropy(logits, labels, context.label_smoothing);
+  const Variable own = cross_entropy(context, logits, labels, false);
+  return context.other_labels ? add(own, cross_entropy(context, logits, context.other_labels, true)) : own;
 }
 
 Module& Network::head() {

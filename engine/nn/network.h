@@ -32,7 +32,8 @@ class Network : public Module {
   virtual Variable forward(const Context& context, const Variable& x) = 0;
 
   // The loss of a batch, one element: what training minimises and what evaluation shows, a regulariser included.
-  // By default softmax cross-entropy with context.label_smoothing, or sigmoid cross-entropy where there is one output.
+  // By default softmax cross-entropy with context.label_smoothing, or sigmoid cross-entropy where there is one output: mean
+  // over the batch of Σ over a sample's labels of (label's share · class weight · its cross-entropy).
   // logits: [N,outputs] float32 or float64, labels: [N] int32 → [1].
   virtual Variable loss(const Context& context, const Variable& logits, const Tensor& labels);
 

@@ -21,7 +21,8 @@ class ParameterStore {
   const std::vector<Buffer*>& buffers() const { return buffers_; }
   const Tensor& values() const { return values_; }
   const Tensor& gradients() const { return gradients_; }
-  const Tensor& rounded() const { return rounded_; }  // the values in bf16; none on devices of other precisions
+  const Tensor& rounded() const { return rounded_; }              // the values in bf16; none on devices of other precisions
+  const Tensor& buffer_values() const { return buffer_values_; }  // those of all buffers, flat
   // To be called after the values were changed by anything but an optimiser.
   void values_changed();
   std::int64_t offset(std::size_t parameter) const { return offsets_[parameter]; }

@@ -12,36 +12,50 @@ void check_labels(const char* op, const Tensor& logits, const Tensor& labels) {
   require(labels.dtype() == DType::i32, std::string("[") + op + "] labels must be int32");
 }
 
-Tensor mean_of(const Tensor& losses) { return mean(Variable(losses)).value(); }
-
-}  // namespace
-
-Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, double smoothing) {
-  check_labels("softmax_cross_entropy", logits.value(), labels);
+// Both cross-entropies of a batch: losses of its samples by `forward`, their gradients by `backward`.
+template <class Forward, class Backward>
+Variable weighted_mean(const char* op, const Variable& logits, const Tensor& labels, const Tensor& weights,
+                       const Forward& forward, const Backward& backward_of) {
+  check_labels(op, logits.value(), labels);
+  if (weights) require_shape(op, "weights", weights, labels.shape());
   Device& device = logits.value().on();
   Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
-  device.run(&Backend::softmax_cross_entropy_forward, smoothing, logits.value(), labels, losses);
+  forward(device, losses);
+  if (weights) device.run(&Backend::arithmetic, kernels::Arithmetic::multiply, losses, weights, {losses, false});
 
-  return record("softmax_cross_entropy", mean_of(losses), {logits},
-                [smoothing, z = logits.value(), labels, dz = logits.node()](const Tensor& dloss) {
-                  Device& on = dloss.on();
-                  on.run(&Backend::softmax_cross_entropy_backward, smoothing, z, labels, dloss, into(dz));
+  return record(op, mean(Variable(losses)).value(), {logits},
+                [backward_of, weights, z = logits.value(), dz = logits.node()](const Tensor& dloss) {
+                  if (!weights) return backward_of(dloss, into(dz));
+                  const Tensor unweighted = z.like();
+                  backward_of(dloss, {unweighted, false});
+                  dloss.on().run(&Backend::scale_rows, weights, unweighted, into(dz));
                 });
 }
 
-Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels) {
-  check_labels("sigmoid_cross_entropy", logits.value(), labels);
-  require(logits.shape()[1] == 1,
-          "[sigmoid_cross_entropy] logits are " + to_string(logits.shape()) + ", expected one output");
-  Device& device = logits.value().on();
-  Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
-  device.run(&Backend::sigmoid_cross_entropy_forward, logits.value(), labels, losses);
+}  // namespace
 
-  return record("sigmoid_cross_entropy", mean_of(losses), {logits},
-                [z = logits.value(), labels, dz = logits.node()](const Tensor& dloss) {
-                  Device& on = dloss.on();
-                  on.run(&Backend::sigmoid_cross_entropy_backward, z, labels, dloss, into(dz));
-                });
+Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, double smoothing, const Tensor& weights) {
+  return weighted_mean(
+      "softmax_cross_entropy", logits, labels, weights,
+      [&](Device& on, const Tensor& losses) {
+        on.run(&Backend::softmax_cross_entropy_forward, smoothing, logits.value(), labels, losses);
+      },
+      [smoothing, z = logits.value(), labels](const Tensor& dloss, const kernels::Gradient& dz) {
+        dloss.on().run(&Backend::softmax_cross_entropy_backward, smoothing, z, labels, dloss, dz);
+      });
+}
+
+Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels, double smoothing, const Tensor& weights) {
+  require(logits.shape().last() == 1,
+          "[sigmoid_cross_entropy] logits are " + to_string(logits.shape()) + ", expected one output");
+  return weighted_mean(
+      "sigmoid_cross_entropy", logits, labels, weights,
+      [&](Device& on, const Tensor& losses) {
+        on.run(&Backend::sigmoid_cross_entropy_forward, smoothing, logits.value(), labels, losses);
+      },
+      [smoothing, z = logits.value(), labels](const Tensor& dloss, const kernels::Gradient& dz) {
+        dloss.on().run(&Backend::sigmoid_cross_entropy_backward, smoothing, z, labels, dloss, dz);
+      });
 }
 
 Variable mean_squared_error(const Variable& prediction, const Variable& target) {

@@ -8,13 +8,15 @@
 
 #include "engine/optim/adam.h"
 #include "engine/optim/adamw.h"
+#include "engine/optim/lion.h"
 #include "engine/optim/muon.h"
 #include "engine/optim/schedule.h"
 #include "engine/optim/sgd.h"
 
 namespace tessera {
 
-using OptimizerOptions = std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options, Muon::Options>;
+using OptimizerOptions =
+    std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options, Lion::Options, Muon::Options>;
 
 struct ParameterGroup {
   std::string pattern;  // of parameters' paths, * for any text: "head.*", "*.bias"

@@ -112,10 +112,15 @@ std::string report_html(const ReportData& data) {
   if (!data.notice.empty()) html += "<p class=\"notice\">" + escape_html(data.notice) + "</p>\n";
   html += figures(data.figures);
   if (!data.history.empty()) html += curves(data);
+  if (!data.charts.empty()) {
+    std::string charts;
+    for (const Chart& chart : data.charts) charts += line_chart(chart);
+    html += section("Curves", data.charts_note, "<div class=\"charts\">" + charts + "</div>");
+  }
   if (data.confusion) html += section("Classes", confusion_note(*data.confusion), confusion_html(*data.confusion));
   if (!data.mistakes.empty()) html += mistakes(data);
   if (!data.filters.empty()) html += filters(data);
-  html += tables(data.tables);
+  if (!data.tables.empty()) html += tables(data.tables);
   if (!data.history.empty()) html += history(data);
   return html + "<footer>" + escape_html(data.footer) + "</footer>\n</main>\n</body>\n</html>\n";
 }

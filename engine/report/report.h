@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/report/chart.h"
 #include "engine/report/confusion.h"
 
 namespace tessera {
@@ -49,6 +50,9 @@ struct ReportData {
 
   std::vector<ReportRow> history = {};
   bool top5 = false;
+
+  std::vector<Chart> charts = {};  // others
+  std::string charts_note = {};
 
   std::string evaluated = {};  // the images behind matrix and mistakes: "10,000 test images"
   std::optional<Confusion> confusion = {};

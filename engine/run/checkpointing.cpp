@@ -10,6 +10,7 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* weights_file = "weights.safetensors";
 constexpr const char* optimizer_file = "optimizer.safetensors";
+constexpr const char* average_file = "average.safetensors";
 constexpr const char* state_file = "state.json";
 
 constexpr FieldNote counter{.least = 0, .most = 1e15};
@@ -23,6 +24,7 @@ Json to_json(const HistoryRow& r) {
   return {{"epoch", r.epoch},
           {"train", to_json(r.train)},
           {"validation", r.validation ? to_json(*r.validation) : Json(nullptr)},
+          {"average", r.average ? to_json(*r.average) : Json(nullptr)},
           {"learning_rate", r.learning_rate},
           {"seconds", r.seconds},
           {"images_per_second", r.images_per_second},
@@ -32,6 +34,7 @@ Json to_json(const HistoryRow& r) {
 HistoryRow row_of(const JsonPlace& j) {
   HistoryRow row{.epoch = j.at("epoch").whole({.least = 1, .most = 1e12}), .train = evaluation_of(j.at("train"))};
   if (!j.at("validation").json.is_null()) row.validation = evaluation_of(j.at("validation"));
+  if (j.json.contains("average") && !j.at("average").json.is_null()) row.average = evaluation_of(j.at("average"));
   row.learning_rate = j.at("learning_rate").number({.least = 0});
   row.seconds = j.at("seconds").number({.least = 0});
   row.images_per_second = j.at("images_per_second").number({.least = 0});
@@ -147,6 +150,10 @@ void CheckpointWriter::write(const Fit& fit) {
   const std::string text = state_json(state, *digests_);
   Checkpoint checkpoint{.step = state.step, .config = config_, .files = {}};
   checkpoint.files[weights_file] = encode(host_weights(parameters_), "weights");
+  if (fit.average()) {
+    const WeightAverage::InUse averaged(*fit.average());
+    checkpoint.files[average_file] = encode(host_weights(parameters_), "averaged weights");
+  }
   checkpoint.files[optimizer_file] = encode(memory, "optimiser");
   checkpoint.files[state_file] = Bytes(bytes_of(text).begin(), bytes_of(text).end());
   store_.write(checkpoint);
@@ -161,6 +168,14 @@ Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters) {
   Resumed resumed = state_of(text_of(file_of(checkpoint, state_file)), checkpoint.step, place_in(checkpoint, state_file));
   load_weights(part_of(checkpoint, weights_file), parameters);
   return resumed;
+}
+
+bool restore_average(const Checkpoint& checkpoint, ParameterStore& parameters, const WeightAverage& average) {
+  if (!checkpoint.files.contains(average_file)) return false;
+  const Safetensors weights = part_of(checkpoint, average_file);
+  const WeightAverage::InUse averaged(average);
+  load_weights(weights, parameters);
+  return true;
 }
 
 bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& parameters, const Optimizer& optimizer) {

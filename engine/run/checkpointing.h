@@ -3,6 +3,7 @@
 // Files of a checkpoint (files/checkpoint.h gives the folder protocol):
 //   weights.safetensors     parameters and buffers
 //   optimizer.safetensors   moments or velocity, per parameter: "moment1/blocks.0.c1.weight"
+//   average.safetensors     their moving average, where the recipe has one
 //   state.json              epoch, position, step, running sums, best value, history, digests of the data
 #pragma once
 
@@ -60,6 +61,10 @@ void require_checkpoint_of(Network& network, const Checkpoint& checkpoint);
 // Puts the weights back. WeightsError where the checkpoint does not fit the network, or where anything in its state cannot
 // be: the field is named.
 Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters);
+
+// Puts the averaged weights back. False, and nothing done, where the checkpoint holds none; WeightsError where they are
+// damaged.
+bool restore_average(const Checkpoint& checkpoint, ParameterStore& parameters, const WeightAverage& average);
 
 // Puts the optimiser's memory back. False, and nothing done, where the checkpoint is of an optimiser that remembers other
 // things; WeightsError where it is damaged.

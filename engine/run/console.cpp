@@ -128,6 +128,16 @@ void ConsoleProgress::on_step(const Fit& fit) {
   drawn_ = true;
 }
 
+void ConsoleProgress::warn_of_lag(const Fit& fit) {
+  constexpr double worth_a_word = 0.1;
+  const double lag = from_initial_ ? fit.statistics_lag() : 0;
+  if (lag <= worth_a_word) return;
+  from_initial_ = false;
+  console_.warn("after " + with_thousands(fit.host_state().step) +
+                " steps batch norm's running statistics, which evaluations use, are still " + format_fixed(100 * lag, 0) +
+                " % their initial values: accuracy and loss will be worse than in training, until more steps are done");
+}
+
 void ConsoleProgress::on_evaluation(const Fit& fit, const HistoryRow& row) {
   clear_line();
   if (const std::int64_t skipped = fit.skipped_steps(); skipped > shown_skips_) {
@@ -141,7 +151,9 @@ void ConsoleProgress::on_evaluation(const Fit& fit, const HistoryRow& row) {
   line += "  " + scores(row.train, "", fit.recipe().top5, decimals);
   if (fit.recipe().last_batch_loss) line += "  last batch " + format_fixed(fit.batch_loss(), 4);
   if (row.validation) line += "  " + scores(*row.validation, "val ", fit.recipe().top5, decimals);
+  if (row.average) line += "  " + scores(*row.average, "ema val ", false, decimals);
   line += "  " + format_duration(row.seconds) + "  " + format_fixed(row.images_per_second, 0) + " images/s";
+  if (row.validation) warn_of_lag(fit);
   if (console_.verbosity() == Verbosity::normal) console_.note(line);
   console_.object(row_json(row, fit.recipe().top5));
 }
@@ -154,8 +166,9 @@ void ConsoleProgress::on_best(const Fit& fit) {
   shown_best_ = *best;
 }
 
-void ConsoleProgress::on_end(const Fit& fit, FitEnd) {
+void ConsoleProgress::on_end(const Fit& fit, FitEnd end) {
   clear_line();
+  if (end == FitEnd::finished) warn_of_lag(fit);  // the closing test comes
   if (fit.out_of_patience())
     console_.note("ended: " + std::to_string(fit.evaluations_without_better()) + " evaluations in a row were not better (" +
                   (fit.recipe().best == BestRule::highest_validation_accuracy ? "validation accuracy" : "validation loss") +
@@ -177,6 +190,10 @@ std::string row_json(const HistoryRow& row, bool top5) {
     json["top5"] = number(row.train.top5);
     if (row.validation) json["val_top5"] = number(row.validation->top5);
   }
+  if (row.average) {
+    json["ema_val_accuracy"] = number(row.average->accuracy);
+    json["ema_val_loss"] = number(row.average->loss);
+  }
   json["lr"] = row.learning_rate;
   json["seconds"] = row.seconds;
   json["images_per_second"] = row.images_per_second;
@@ -185,6 +202,12 @@ std::string row_json(const HistoryRow& row, bool top5) {
 }
 
 std::string evaluation_json(const Evaluation& e) { return to_json(e).dump(); }
+
+std::string average_json(const Evaluation& e) {
+  Json json = {{"event", "ema"}};
+  json.update(to_json(e));
+  return json.dump();
+}
 
 std::string evaluation_json(const Evaluation& e, const Confusion& confusion) {
   Json json = to_json(e), classes = Json::object(), matrix = Json::array();

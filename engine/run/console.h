@@ -45,7 +45,9 @@ std::string progress_line(const Progress& progress, int columns);
 
 class ConsoleProgress : public FitObserver {
  public:
-  explicit ConsoleProgress(const Console& console) : console_(console) {}
+  // from_initial: the run began with initial values, running statistics included.
+  explicit ConsoleProgress(const Console& console, bool from_initial = false)
+      : console_(console), from_initial_(from_initial) {}
   void on_start(const Fit& fit) override;
   void on_step(const Fit& fit) override;
   void on_evaluation(const Fit& fit, const HistoryRow& row) override;
@@ -54,9 +56,11 @@ class ConsoleProgress : public FitObserver {
 
  private:
   void clear_line();
-  void log_step(const Fit& fit);  // the step just done, numbered from 0
+  void warn_of_lag(const Fit& fit);  // once
+  void log_step(const Fit& fit);     // the step just done, numbered from 0
 
   const Console& console_;
+  bool from_initial_;
   double shown_best_ = 0;
   std::chrono::steady_clock::time_point last_draw_{};
   std::int64_t shown_skips_ = 0;
@@ -69,6 +73,8 @@ std::string step_json(std::int64_t epoch, std::int64_t step, double loss);
 std::string row_json(const HistoryRow& row, bool top5);
 // {"accuracy": …, "top-5": …, "loss": …}, and "one view": … where several were averaged
 std::string evaluation_json(const Evaluation& evaluation);
+// {"event": "ema", "accuracy": …, "top-5": …, "loss": …}: of the averaged weights.
+std::string average_json(const Evaluation& evaluation);
 // The same with "classes" (name → accuracy) and "confusion" (rows: true class; columns: predicted class, then other).
 std::string evaluation_json(const Evaluation& evaluation, const Confusion& confusion);
 

@@ -108,6 +108,7 @@ std::vector<ReportFigure> RunReport::figures() const {
     add_scores(last.validation ? "validation" : "training", last.validation ? *last.validation : last.train, "last epoch",
                config_.recipe.top5);
   }
+  if (average_) figures.push_back({kind_ + " accuracy", percent(average_->accuracy), "averaged weights"});
   double seconds = 0, images = 0;
   for (const HistoryRow& row : history_) {
     seconds += row.seconds;

@@ -25,6 +25,8 @@ class RunReport {
   void add_evaluation(const Evaluation& result, double seconds);
 
   const Mistakes& mistakes() const { return mistakes_; }
+  // The same of the averaged weights.
+  void add_average(const Evaluation& result) { average_ = result; }
 
   // Writes the page, replacing an older one. WeightsError where it cannot be written.
   void write() const;
@@ -47,7 +49,7 @@ class RunReport {
   std::string kind_;
   std::optional<Confusion> confusion_;
   Mistakes mistakes_{24};
-  std::optional<Evaluation> evaluation_;
+  std::optional<Evaluation> evaluation_, average_;
   double evaluation_seconds_ = 0;
 };
 

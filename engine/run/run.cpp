@@ -172,8 +172,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
   describe(request, parameters, split, console);
 
-  ImageBatches train(DeviceImages::upload(split.train, device),
-                     gather_params(recipe.normalization, recipe.augment, recipe.seed));
+  ImageBatches train(DeviceImages::upload(split.train, device), recipe.normalization, recipe.augment, recipe.seed);
   const kernels::GatherParams plain = gather_params(recipe.normalization, Augmentation::none, recipe.seed);
   std::optional<ImageBatches> test, validation;
   if (split.test.count > 0) test.emplace(DeviceImages::upload(split.test, device), plain);
@@ -182,14 +181,16 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
 
   CheckpointWriter checkpoint_writer(
       checkpoints, parameters, config_json, [&] { return digests_of(split); }, request.save);
-  HistoryFile history(checkpoints.run_folder() / "history.csv", recipe.top5, console);
+  HistoryFile history(checkpoints.run_folder() / "history.csv", {recipe.top5, recipe.ema.has_value()}, console);
   BestWeights best(checkpoints.run_folder() / "best.safetensors", parameters, metadata);
-  ConsoleProgress progress(console);
+  ConsoleProgress progress(console, config.weights.empty());
   std::optional<TensorBoard> tensorboard;
   if (config.tensorboard)
     tensorboard.emplace(checkpoints.run_folder(), config, parameters, split.train, split.classes, console);
   RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
 
+  const std::filesystem::path last_file = checkpoints.run_folder() / "last.safetensors",
+                              average_file = checkpoints.run_folder() / "ema.safetensors";
   RunResult result;
   std::int64_t first_epoch = 0;
   const std::vector<Phase> phases = phases_to_run(config);
@@ -199,6 +200,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     if (state.epoch >= first_epoch && i + 1 < phases.size()) continue;  // done by an earlier session
     Recipe own = recipe;
     own.epochs = phase.epochs;
+    own.class_weights = recipe.class_weights.resolved(split.train.labels, static_cast<std::int64_t>(split.classes.size()),
+                                                      network.outputs());
     set_field(own.optimizer, "learning_rate", phase.learning_rate);
     if (!config.phases.empty()) {
       for (Parameter* parameter : parameters.parameters()) parameter->set_trainable(!phase.frozen);
@@ -213,6 +216,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
             {.max_steps = config.max_steps, .max_seconds = limit, .stop = request.stop, .epochs_before = before}, state);
     if (checkpoint && in_phase && !restore_memory(*checkpoint, parameters, fit.optimizer()))
       console.warn("the checkpoint is of another optimiser: what it remembers is left behind");
+    if (checkpoint && fit.average() && !restore_average(*checkpoint, parameters, *fit.average()))
+      console.warn("the checkpoint holds no averaged weights: the average begins with those that there are");
     if (checkpoint) {
       const std::int64_t total = fit.total_steps();
       console.note("resuming after step " + with_thousands(state.step) + " of " + with_thousands(total));
@@ -225,26 +230,36 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     result.end = fit.run();
     history.complete(fit);
     report.add_training(fit, result.end);
+    if (result.end == FitEnd::finished && fit.average()) {
+      const WeightAverage::InUse averaged(*fit.average());
+      save_weights(average_file, parameters, metadata);
+    }
     state = fit.state();
     if (state.epoch < first_epoch) break;  // stopped, or at a limit
     state.pace.reset();                    // of this phase's schedule
   }
 
-  if (result.end == FitEnd::finished) save_weights(checkpoints.run_folder() / "last.safetensors", parameters, metadata);
+  if (result.end == FitEnd::finished) save_weights(last_file, parameters, metadata);
   report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
+  const EvaluateOptions closing_options{
+      .batch_size = recipe.batch_size, .average = recipe.loss_average, .stop = request.stop};
+  if (recipe.ema && test) {
+    load_weights(Safetensors::read(average_file), parameters);
+    result.average_test = evaluate(network, *test, closing_options);
+    report.add_average(*result.average_test);
+    load_weights(Safetensors::read(last_file), parameters);
+  }
   if (recipe.test_best && (test || validation))
     load_weights(Safetensors::read(checkpoints.run_folder() / "best.safetensors"), parameters);
   const auto close = [&](const ImageBatches& source, const ImageSet& images, const char* kind) {
     const auto start = std::chrono::steady_clock::now();
     std::optional<SixViews> views;
     if (recipe.test_views == Views::six) views.emplace(source.images(), recipe.normalization);
-    const Evaluation e = evaluate(network, source,
-                                  {.batch_size = recipe.batch_size,
-                                   .average = recipe.loss_average,
-                                   .stop = request.stop,
-                                   .on_batch = report.watch(images, kind, split.classes),
-                                   .views = views ? views->views() : std::vector<View>()});
+    EvaluateOptions options = closing_options;
+    options.on_batch = report.watch(images, kind, split.classes);
+    if (views) options.views = views->views();
+    const Evaluation e = evaluate(network, source, options);
     report.add_evaluation(e, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
     if (tensorboard) tensorboard->add_mistakes(images, report.mistakes());
     return e;

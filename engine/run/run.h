@@ -6,6 +6,7 @@
 //   RUN/history.csv           one row per evaluation
 //   RUN/last.safetensors      weights after the last step
 //   RUN/best.safetensors      by the recipe's rule
+//   RUN/ema.safetensors       their moving average, where the recipe has one
 //   RUN/checkpoints/          resumable
 //   RUN/test.json             the closing test's numbers
 //   RUN/report.html           curves, confusion matrix, mistakes (run/report_file.h)
@@ -33,7 +34,8 @@ struct RunRequest {
 
 struct RunResult {
   FitEnd end = FitEnd::finished;
-  std::optional<Evaluation> test;  // none where there are no test images, or the run was stopped
+  std::optional<Evaluation> test;          // none where there are no test images, or the run was stopped
+  std::optional<Evaluation> average_test;  // the same with the averaged weights
 };
 
 // Trains `network` (built from config.network and config.network_options) as `request.config` says, in one phase or more.

@@ -5,8 +5,8 @@
 namespace tessera {
 
 void HistoryFile::write_all(const Fit& fit) {
-  CsvTable table{history_columns(top5_), {}};
-  for (const HistoryRow& row : fit.host_state().history) table.rows.push_back(to_csv_row(row, top5_));
+  CsvTable table{history_columns(columns_), {}};
+  for (const HistoryRow& row : fit.host_state().history) table.rows.push_back(to_csv_row(row, columns_));
   writer_.reset();
   writer_.emplace(path_, table);
 }
@@ -15,7 +15,7 @@ void HistoryFile::on_evaluation(const Fit& fit, const HistoryRow& row) {
   try {
     std::error_code ignored;
     if (writer_ && std::filesystem::exists(path_, ignored))
-      writer_->append(to_csv_row(row, top5_));
+      writer_->append(to_csv_row(row, columns_));
     else
       write_all(fit);
   } catch (const WeightsError& error) {

@@ -16,8 +16,8 @@ namespace tessera {
 // since it tries again there, and what fails then ends the run. A file that is gone comes back whole.
 class HistoryFile : public FitObserver {
  public:
-  HistoryFile(std::filesystem::path path, bool top5, const Console& console)
-      : path_(std::move(path)), top5_(top5), console_(console) {}
+  HistoryFile(std::filesystem::path path, HistoryColumns columns, const Console& console)
+      : path_(std::move(path)), columns_(columns), console_(console) {}
   void on_start(const Fit& fit) override { write_all(fit); }
   void on_evaluation(const Fit& fit, const HistoryRow& row) override;
   void on_resumable(const Fit& fit) override { complete(fit); }
@@ -30,7 +30,7 @@ class HistoryFile : public FitObserver {
   void write_all(const Fit& fit);
 
   std::filesystem::path path_;
-  bool top5_;
+  HistoryColumns columns_;
   const Console& console_;
   std::optional<CsvWriter> writer_;  // none: the file does not hold all rows
 };

@@ -34,12 +34,32 @@ void ImageBatches::set_order(std::span<const std::int32_t> order) {
   order_.copy_from(order);  // in place: a recorded step reads it there
 }
 
-Batch ImageBatches::draw(std::int64_t size, const kernels::StepState* state) const {
+ImageBatches::ImageBatches(DeviceImages images, const Normalization& normalization, const Augmentation& augment,
+                           std::uint64_t seed)
+    : ImageBatches(std::move(images), gather_params(normalization, augment, seed)) {
+  std::copy(std::begin(gather_.mean), std::end(gather_.mean), alter_.mean);
+  std::copy(std::begin(gather_.std), std::end(gather_.std), alter_.std);
+  const Shape& shape = images_.images.shape();
+  if (augment.jitter) alter_.jitter = 0.4f;
+  if (augment.cutout) alter_.cutout = static_cast<std::int32_t>(std::max<std::int64_t>(1, std::min(shape[1], shape[2]) / 2));
+  alter_.seed = seed;
+  mix_ = {.mixup = augment.mixup, .cutmix = augment.cutmix, .seed = seed};
+}
+
+Batch ImageBatches::draw(std::int64_t size, const kernels::StepState* state, std::int64_t first) const {
   const Shape& image = images_.images.shape();
   const std::shared_ptr<Device> device = images_.images.device();
   Batch batch{Tensor::empty(device, {size, image[1], image[2], image[3]}, device->activation_type()),
               Tensor::empty(device, {size}, DType::i32)};
-  device->run(&Backend::gather_batch, gather_, state, images_.images, images_.labels, order_, batch.x, batch.y);
+  const Tensor order = order_.slice(first, {order_.count() - first});
+  device->run(&Backend::gather_batch, gather_, state, images_.images, images_.labels, order, batch.x, batch.y);
+  if (alter_.jitter > 0 || alter_.cutout > 0) device->run(&Backend::alter_images, alter_, state, first, batch.x);
+  if (mix_.mixup || mix_.cutmix) {
+    const Tensor before = batch.x;
+    batch.x = before.like(), batch.other = batch.y.like();
+    batch.share = Tensor::empty(device, {size}, DType::f32);
+    device->run(&Backend::mix_images, mix_, state, first, before, batch.y, batch.x, batch.other, batch.share);
+  }
   return batch;
 }
 
@@ -67,19 +87,19 @@ TensorBatches::TensorBatches(const Tensor& x, const Tensor& y) : x_(rows_of(x)),
   std::iota(order_.begin(), order_.end(), 0);
 }
 
-void TensorBatches::prepare(std::int64_t position, std::int64_t size) const {
+void TensorBatches::prepare(std::int64_t position, std::int64_t size, std::int64_t first) const {
   const auto shape = [&](Shape of) { return of[0] = size, of; };
-  Batch& batch = batches_[size];
+  Batch& batch = batches_[{first, size}];
   if (!batch.x) batch.x = Tensor::empty(device(), shape(x_.tensor.shape()), x_.tensor.dtype());
   if (!batch.y) batch.y = Tensor::empty(device(), shape(y_.tensor.shape()), y_.tensor.dtype());
   const std::span<const std::int32_t> rows =
-      std::span(order_).subspan(static_cast<std::size_t>(position), static_cast<std::size_t>(size));
+      std::span(order_).subspan(static_cast<std::size_t>(position + first), static_cast<std::size_t>(size));
   x_.take(rows, batch.x);
   y_.take(rows, batch.y);
 }
 
-Batch TensorBatches::draw(std::int64_t size, const kernels::StepState*) const {
-  const Batch& batch = batches_.at(size);
+Batch TensorBatches::draw(std::int64_t size, const kernels::StepState*, std::int64_t first) const {
+  const Batch& batch = batches_.at({first, size});
   return {convert(batch.x, device()->activation_type()).value(), batch.y};
 }
 

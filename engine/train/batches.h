@@ -19,8 +19,9 @@ struct DeviceImages {
 };
 
 struct Batch {
-  Tensor x;  // [n,…] of the device's activation type; images [n,H,W,C]
-  Tensor y;  // [n] int32 labels, or [n,…] float32 targets
+  Tensor x;                       // [n,…] of the device's activation type; images [n,H,W,C]
+  Tensor y;                       // [n] int32 labels, or [n,…] float32 targets
+  Tensor other = {}, share = {};  // [n] int32, float32: of mixed images, the second label and the first one's share
 };
 
 // Draws batches of its samples in a given order. For data of another kind, derive from it.
@@ -32,12 +33,14 @@ class BatchSource {
   virtual std::shared_ptr<Device> device() const = 0;
   virtual void set_order(std::span<const std::int32_t> order) = 0;  // a permutation of 0 … count−1
 
-  // Called before each draw: `size` samples from `position` of the order on come next. The place for what kernels alone
-  // cannot do, copies from the host say.
-  virtual void prepare(std::int64_t position, std::int64_t size) const { (void)position, (void)size; }
-  // `size` samples starting where `state` (device memory) says. It may be recorded and replayed (core/recorded_work.h): then
-  // only its kernels run again, on the same addresses.
-  virtual Batch draw(std::int64_t size, const kernels::StepState* state) const = 0;
+  // Called before each draw: `size` samples from `position + first` of the order on come next. The place for what kernels
+  // alone cannot do, copies from the host say.
+  virtual void prepare(std::int64_t position, std::int64_t size, std::int64_t first = 0) const {
+    (void)position, (void)size, (void)first;
+  }
+  // `size` samples starting `first` behind where `state` (device memory) says: a batch, or a part of one. It may be recorded
+  // and replayed (core/recorded_work.h): then only its kernels run again, on the same addresses.
+  virtual Batch draw(std::int64_t size, const kernels::StepState* state, std::int64_t first = 0) const = 0;
 };
 
 // Images in device memory, which one kernel draws, crops, flips and normalises.
@@ -45,16 +48,20 @@ class ImageBatches : public BatchSource {
  public:
   // ShapeError where padding that reflects is as wide as the images.
   ImageBatches(DeviceImages images, const kernels::GatherParams& gather);
+  // Augmented: for training.
+  ImageBatches(DeviceImages images, const Normalization& normalization, const Augmentation& augment, std::uint64_t seed);
 
   std::int64_t count() const override { return images_.count; }
   std::shared_ptr<Device> device() const override { return images_.images.device(); }
   void set_order(std::span<const std::int32_t> order) override;
-  Batch draw(std::int64_t size, const kernels::StepState* state) const override;
+  Batch draw(std::int64_t size, const kernels::StepState* state, std::int64_t first = 0) const override;
   const DeviceImages& images() const { return images_; }
 
  private:
   DeviceImages images_;
   kernels::GatherParams gather_;
+  kernels::AlterParams alter_ = {};
+  kernels::MixParams mix_ = {};
   Tensor order_;
 };
 
@@ -67,8 +74,8 @@ class TensorBatches : public BatchSource {
   std::int64_t count() const override { return static_cast<std::int64_t>(order_.size()); }
   std::shared_ptr<Device> device() const override { return x_.tensor.device(); }
   void set_order(std::span<const std::int32_t> order) override { order_.assign(order.begin(), order.end()); }
-  void prepare(std::int64_t position, std::int64_t size) const override;
-  Batch draw(std::int64_t size, const kernels::StepState* state) const override;
+  void prepare(std::int64_t position, std::int64_t size, std::int64_t first = 0) const override;
+  Batch draw(std::int64_t size, const kernels::StepState* state, std::int64_t first = 0) const override;
 
  private:
   struct Rows {
@@ -81,10 +88,10 @@ class TensorBatches : public BatchSource {
 
   Rows x_, y_;
   std::vector<std::int32_t> order_;
-  mutable std::map<std::int64_t, Batch> batches_;  // by size; at addresses that stay
+  mutable std::map<std::pair<std::int64_t, std::int64_t>, Batch> batches_;  // by first and size; at addresses that stay
 };
 
-// How a recipe turns bytes into floats. Augmentation is for training only.
+// How a recipe turns bytes into floats, by what one kernel does of its augmentation.
 kernels::GatherParams gather_params(const Normalization& normalization, const Augmentation& augment, std::uint64_t seed);
 
 }  // namespace tessera

@@ -27,11 +27,11 @@ void MetricSums::prepare(std::int64_t size) {
                        std::span<const std::int32_t>(std::vector<std::int32_t>(static_cast<std::size_t>(size), 1)));
 }
 
-void MetricSums::add(const Tensor& logits, const Tensor& y, const Tensor& loss) {
+void MetricSums::add(const Tensor& logits, const Tensor& y, const Tensor& loss, double part) {
   auto* const sums = static_cast<kernels::Metrics*>(sums_.data());
-  if (y.dtype() == DType::i32) return sums_.on().run(&Backend::classification_metrics, logits, y, loss, sums);
+  if (y.dtype() == DType::i32) return sums_.on().run(&Backend::classification_metrics, part, logits, y, loss, sums);
   const auto& [logit, label] = wrong_.at(y.shape()[0]);
-  sums_.on().run(&Backend::classification_metrics, logit, label, loss, sums);
+  sums_.on().run(&Backend::classification_metrics, part, logit, label, loss, sums);
 }
 
 kernels::Metrics MetricSums::get() const {

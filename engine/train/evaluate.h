@@ -50,7 +50,8 @@ class MetricSums {
   void prepare(std::int64_t size);
   // Of a batch. logits [n,k] with labels y [n] int32; of other outputs and float targets the loss [1] alone counts, and no
   // sample is right.
-  void add(const Tensor& logits, const Tensor& y, const Tensor& loss);
+  // `part`: which share of its batch this is.
+  void add(const Tensor& logits, const Tensor& y, const Tensor& loss, double part = 1);
   kernels::Metrics get() const;  // waits for the device
   void set(const kernels::Metrics& metrics);
 

@@ -26,8 +26,9 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       recipe_(recipe),
       limits_(limits),
       optimizer_(make_optimizer(recipe.optimizer, parameters, recipe.groups)),
+      average_(recipe.ema ? std::optional<WeightAverage>(std::in_place, parameters, *recipe.ema) : std::nullopt),
       state_(std::move(state)),
-      step_(network, parameters, *optimizer_, train, recipe.seed, recipe.label_smoothing, recipe.summed_loss) {
+      step_(network, parameters, *optimizer_, train, step_options(recipe, parameters.device(), average())) {
   set_resting(parameters, recipe.groups, 0);  // an earlier phase's may
   if (recipe.patience && !validation)
     throw UsageError("patience counts evaluations on validation images, and this run has none");
@@ -218,9 +219,14 @@ void Fit::close_row(std::int64_t epoch) {
   check_guard(patience_for_non_finite);
   state_.row_seconds += now() - waiting;  // what the device still had to do of the row's steps
   try {
-    if (validation_)
-      row.validation = evaluate(network_, *validation_,
-                                {.batch_size = recipe_.batch_size, .average = recipe_.loss_average, .stop = limits_.stop});
+    if (validation_) {
+      const EvaluateOptions options{.batch_size = recipe_.batch_size, .average = recipe_.loss_average, .stop = limits_.stop};
+      row.validation = evaluate(network_, *validation_, options);
+      if (average_) {
+        const WeightAverage::InUse averaged(*average_);
+        row.average = evaluate(network_, *validation_, options);
+      }
+    }
     finish_row(row);
   } catch (const Interrupted&) {
     throw;  // the state is still the one before
@@ -250,7 +256,8 @@ void Fit::finish_row(HistoryRow& row) {
 }
 
 void Fit::give_row_back(const FitState& before) {
-  state_ = before;
+  const double earlier = state_.seconds;  // `before` has those of this session in it
+  state_ = before, state_.seconds = earlier;
   step_.set_metrics(before.metrics);
   try {
     notify([&](FitObserver& o) { o.on_end(*this, FitEnd::stopped); });

@@ -12,6 +12,7 @@
 #include "engine/train/history.h"
 #include "engine/train/pace.h"
 #include "engine/train/recipe.h"
+#include "engine/train/statistics_lag.h"
 #include "engine/train/train_step.h"
 
 namespace tessera {
@@ -62,7 +63,8 @@ class FitObserver {
 
 class Fit {
  public:
-  // Trains as the recipe says (of which the data's part, normalization to classes, is the caller's), with an optimiser of
+  // Trains as the recipe says (of which the data's part, normalization to classes, is the caller's, and class weights are
+  // numbers, ClassWeights::resolved), with an optimiser of
   // its own. `validation` may be null: UsageError where the recipe's patience counts evaluations on it. `state` is where to
   // start: new, or of a checkpoint.
   Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, BatchSource& train, const BatchSource* validation,
@@ -78,6 +80,7 @@ class Fit {
   const FitLimits& limits() const { return limits_; }
   Optimizer& optimizer() { return *optimizer_; }
   const Optimizer& optimizer() const { return *optimizer_; }
+  const WeightAverage* average() const { return average_ ? &*average_ : nullptr; }  // where the recipe has one
   std::int64_t samples() const { return train_.count(); }
   // Of a step, of an epoch. Where the last batch is dropped, fewer images than a batch make one of all.
   std::int64_t batch_size() const {
@@ -99,6 +102,7 @@ class Fit {
   const FitState& host_state() const { return state_; }     // without the sums
   Evaluation running() const;                               // of the row under way; waits for the device
   double batch_loss() const { return step_.batch_loss(); }  // of the last step, before its update; waits for the device
+  double statistics_lag() const { return tessera::statistics_lag(network_, state_.step); }  // of a run from initial values
   std::int64_t skipped_steps() const { return step_.guard().skipped; }
 
  private:
@@ -125,6 +129,7 @@ class Fit {
   Recipe recipe_;
   FitLimits limits_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<WeightAverage> average_;
   FitState state_;
   TrainStep step_;
   std::vector<FitObserver*> observers_;

@@ -12,6 +12,7 @@
 #include "engine/data/normalization.h"
 #include "engine/optim/optimizers.h"
 #include "engine/optim/schedule.h"
+#include "engine/train/class_weights.h"
 
 namespace tessera {
 
@@ -72,6 +73,10 @@ struct Recipe {
   double label_smoothing = 0;
   bool summed_loss = false;  // gradients are those of the batch's sum of losses; what is shown is their mean all the same
   bool drop_last = false;    // an epoch ends before a batch that would be smaller than the others
+  ClassWeights class_weights = {};
+  std::optional<double> clip_norm = {};  // the longest that a step's gradient, of all parameters together, may be
+  std::int64_t accumulate = 1;           // parts of a batch that are passed through the network one after another
+  std::optional<double> ema = {};        // share that a moving average of the weights keeps (weight_average.h)
   BestRule best = BestRule::last;
   std::optional<std::int64_t> patience = {};  // evaluations without a better value that end the run; none: it does not
   bool test_best = false;                     // the closing test uses the best weights, else the last
@@ -101,6 +106,10 @@ struct Recipe {
     f("label_smoothing", label_smoothing, {.help = "share of the target spread over all classes", .least = 0, .most = 1});
     f("summed_loss", summed_loss);
     f("drop_last", drop_last);
+    f("class_weights", class_weights);
+    f("clip_norm", clip_norm, {.help = "the longest that a step's gradient may be", .least = 0, .above = true});
+    f("accumulate", accumulate, {.help = "parts of a batch, one after another", .least = 1, .most = 1 << 24});
+    f("ema", ema, {.help = "share that a moving average of the weights keeps", .least = 0, .most = 0.999999});
     f("best", best);
     f("patience", patience, {.help = "evaluations without a better value that end the run", .least = 1, .most = 1e9});
     f("test_best", test_best);

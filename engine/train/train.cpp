@@ -24,13 +24,15 @@ std::vector<HistoryRow> train(Network& network, ParameterStore& parameters, cons
   check(data.train, "training", network);
   check(data.test, "test", network);
   const auto batches = [&](const ImageSet& set, const Augmentation& augment) {
-    return ImageBatches(DeviceImages::upload(set, parameters.device()),
-                        gather_params(recipe.normalization, augment, recipe.seed));
+    return ImageBatches(DeviceImages::upload(set, parameters.device()), recipe.normalization, augment, recipe.seed);
   };
   ImageBatches images = batches(data.train, recipe.augment);
   std::optional<ImageBatches> test;
   if (data.test.count > 0) test = batches(data.test, Augmentation::none);
-  Fit fit(network, parameters, recipe, images, test ? &*test : nullptr);
+  Recipe own = recipe;
+  own.class_weights =
+      recipe.class_weights.resolved(data.train.labels, static_cast<std::int64_t>(data.classes.size()), network.outputs());
+  Fit fit(network, parameters, own, images, test ? &*test : nullptr);
   fit.run();
   return fit.state().history;
 }

@@ -1,4 +1,4 @@
-// arithmetic, convert, scale, activation_forward, activation_backward: formulas in kernels/slots.def.
+// arithmetic, convert, scale, scale_rows, activation_forward, activation_backward: formulas in kernels/slots.def.
 //
 // Loop order: flat; threads get runs of blocks of 4096 elements. One read of each input, one write of the output; bf16 in
 // pieces (pieces.h).
@@ -47,6 +47,16 @@ void scale(Stream& stream, double alpha, ConstView factor, ConstView x, Gradient
   map_elements<1>(stream, {x}, y, grain_elements, [&](std::int64_t, std::int64_t count, const auto& in, float* to) {
     loops.scale(product, in[0], to, y.accumulate, count);
   });
+}
+
+// A few columns a row (a classifier's outputs): one thread, next to nothing beside the network.
+void scale_rows(Stream& stream, ConstView factors, ConstView x, Gradient y) {
+  if (!y) return;
+  require_float32(stream, "scale_rows", {factors, x, y.view});
+  const std::int64_t rows = factors.count(), columns = rows > 0 ? y.view.count() / rows : 0;
+  for (std::int64_t i = 0; i < rows; ++i)
+    simd_loops(stream).scale(factors.as<float>()[i], x.as<float>() + i * columns, y.view.as<float>() + i * columns, y.accumulate,
+                       columns);
 }
 
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {

@@ -23,7 +23,8 @@ std::int64_t rank_of_label(const float* z, std::int64_t classes, std::int64_t la
 
 }  // namespace
 
-void classification_metrics(Stream& stream, ConstView logits, ConstView labels, ConstView loss, Metrics* metrics) {
+void classification_metrics(Stream& stream, double part, ConstView logits, ConstView labels, ConstView loss,
+                            Metrics* metrics) {
   require_float32(stream, "classification_metrics", {logits, loss});
   const std::int64_t rows = logits.dims[0], classes = logits.dims[1];
   std::int64_t correct = 0, correct_top5 = 0;
@@ -42,11 +43,11 @@ void classification_metrics(Stream& stream, ConstView logits, ConstView labels, 
   }
   const double batch_loss = static_cast<double>(*loss.as<float>()), samples = static_cast<double>(rows);
   metrics->loss_sum += batch_loss * samples;
-  metrics->batch_loss_sum += batch_loss;
+  metrics->batch_loss_sum += part * batch_loss;
   metrics->correct += static_cast<double>(correct);
   metrics->correct_top5 += static_cast<double>(correct_top5);
   metrics->samples += samples;
-  metrics->batches += 1;
+  metrics->batches += part;
 }
 
 }  // namespace tessera::kernels::cpu

@@ -59,7 +59,7 @@ __global__ void __launch_bounds__(block_threads)
 }
 
 __global__ void __launch_bounds__(block_threads)
-    update_kernel(const Counts* __restrict__ counts, int blocks, const float* __restrict__ loss, std::int64_t n,
+    update_kernel(const Counts* __restrict__ counts, int blocks, const float* __restrict__ loss, std::int64_t n, double part,
                   Metrics* __restrict__ metrics) {
   __shared__ std::int64_t scratch[max_warps];
   std::int64_t correct = 0, correct_top5 = 0;
@@ -72,23 +72,24 @@ __global__ void __launch_bounds__(block_threads)
   if (threadIdx.x == 0) {
     const double batch_loss = static_cast<double>(*loss), samples = static_cast<double>(n);
     metrics->loss_sum += batch_loss * samples;
-    metrics->batch_loss_sum += batch_loss;
+    metrics->batch_loss_sum += part * batch_loss;
     metrics->correct += static_cast<double>(correct);
     metrics->correct_top5 += static_cast<double>(correct_top5);
     metrics->samples += samples;
-    metrics->batches += 1.0;
+    metrics->batches += part;
   }
 }
 
 }  // namespace
 
-void classification_metrics(Stream& stream, ConstView logits, ConstView labels, ConstView loss, Metrics* metrics) {
+void classification_metrics(Stream& stream, double part, ConstView logits, ConstView labels, ConstView loss,
+                            Metrics* metrics) {
   require_float32(stream, logits);
   const std::int64_t n = logits.dims[0], k = logits.dims[1];
   const unsigned blocks = block_count(n, rows_per_block, most_blocks);
   Counts* counts = static_cast<Counts*>(stream.workspace.borrow(blocks * sizeof(Counts)));
   launch(count_kernel, blocks, block_threads, 0, stream, logits.as<float>(), labels.as<std::int32_t>(), n, k, counts);
-  launch(update_kernel, 1, block_threads, 0, stream, counts, blocks, loss.as<float>(), n, metrics);
+  launch(update_kernel, 1, block_threads, 0, stream, counts, blocks, loss.as<float>(), n, part, metrics);
 }
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -29,4 +29,13 @@ void scale(Stream&, double alpha, ConstView factor, ConstView x, Gradient y) {
   });
 }
 
+void scale_rows(Stream&, ConstView factors, ConstView x, Gradient y) {
+  with_real("scale_rows", y.view.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const std::int64_t rows = factors.count(), columns = rows > 0 ? y.view.count() / rows : 0;
+    for (std::int64_t i = 0; i < y.view.count(); ++i)
+      write(y.view.as<T>()[i], static_cast<double>(factors.as<T>()[i / columns]) * x.as<T>()[i], y.accumulate);
+  });
+}
+
 }  // namespace tessera::kernels::reference

@@ -64,29 +64,41 @@ void softmax_cross_entropy_backward(Stream&, double smoothing, ConstView logits,
   });
 }
 
-void sigmoid_cross_entropy_forward(Stream&, ConstView logits, ConstView labels, View losses) {
+void sigmoid_cross_entropy_forward(Stream&, double smoothing, ConstView logits, ConstView labels, View losses) {
   with_real("sigmoid_cross_entropy_forward", logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     for (std::int64_t i = 0; i < logits.dims[0]; ++i) {
-      const double z = logits.as<T>()[i], t = labels.as<std::int32_t>()[i];
+      const double z = logits.as<T>()[i], t = (1 - smoothing) * labels.as<std::int32_t>()[i] + smoothing / 2;
       write(losses.as<T>()[i], activate(Activation::relu, z) - z * t + std::log1p(std::exp(-std::abs(z))), false);
     }
   });
 }
 
-void sigmoid_cross_entropy_backward(Stream&, ConstView logits, ConstView labels, ConstView dloss, Gradient dlogits) {
+void sigmoid_cross_entropy_backward(Stream&, double smoothing, ConstView logits, ConstView labels, ConstView dloss,
+                                    Gradient dlogits) {
   with_real("sigmoid_cross_entropy_backward", logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t n = logits.dims[0];
     for (std::int64_t i = 0; i < n; ++i) {
       const double probability = activate(Activation::sigmoid, logits.as<T>()[i]);
-      write(dlogits.view.as<T>()[i], (probability - labels.as<std::int32_t>()[i]) * *dloss.as<T>() / static_cast<double>(n),
-            dlogits.accumulate);
+      const double t = (1 - smoothing) * labels.as<std::int32_t>()[i] + smoothing / 2;
+      write(dlogits.view.as<T>()[i], (probability - t) * *dloss.as<T>() / static_cast<double>(n), dlogits.accumulate);
     }
   });
 }
 
-void classification_metrics(Stream&, ConstView logits, ConstView labels, ConstView loss, Metrics* metrics) {
+void label_weights(Stream&, bool rest, ConstView class_weights, ConstView share, ConstView labels, View weights) {
+  with_real("label_weights", weights.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t i = 0; i < labels.count(); ++i) {
+      double weight = class_weights ? class_weights.as<T>()[labels.as<std::int32_t>()[i]] : 1;
+      if (share) weight *= rest ? 1 - share.as<T>()[i] : share.as<T>()[i];
+      write(weights.as<T>()[i], weight, false);
+    }
+  });
+}
+
+void classification_metrics(Stream&, double part, ConstView logits, ConstView labels, ConstView loss, Metrics* metrics) {
   with_real("classification_metrics", logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t n = logits.dims[0], k = logits.dims[1];
@@ -101,9 +113,9 @@ void classification_metrics(Stream&, ConstView logits, ConstView labels, ConstVi
     }
     const double batch_loss = *loss.as<T>();
     metrics->loss_sum += batch_loss * static_cast<double>(n);
-    metrics->batch_loss_sum += batch_loss;
+    metrics->batch_loss_sum += part * batch_loss;
     metrics->samples += static_cast<double>(n);
-    metrics->batches += 1;
+    metrics->batches += part;
   });
 }
 

@@ -1,4 +1,5 @@
 // Reference optimiser steps.
+#include <algorithm>
 #include <vector>
 
 #include "kernels/reference/real.h"
@@ -127,6 +128,42 @@ void muon_step(Stream&, const MuonParams& p, const StepState* state, const StepG
       muon_matrix(p, state->learning_rate[p.group], m, gradient.as<T>() + m.offset, weights.as<T>() + m.offset,
                   velocity.as<T>() + m.offset, copy ? copy.as<bf16>() + m.offset : nullptr);
     }
+  });
+}
+
+void lion_step(Stream&, const LionParams& p, const StepState* state, const StepGuard* guard, ConstView gradient,
+               View weights, View moment, View copy) {
+  if (guard && guard->skip != 0) return;
+  with_real("lion_step", weights.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const double rate = state->learning_rate[p.group];
+    for (std::int64_t i = 0; i < weights.count(); ++i) {
+      const double w = weights.as<T>()[i], g = gradient.as<T>()[i], m = moment.as<T>()[i];
+      const double mixed = p.beta1 * m + (1 - p.beta1) * g;
+      const double sign = mixed > 0 ? 1 : mixed < 0 ? -1 : 0;
+      write(weights.as<T>()[i], w - rate * (sign + p.weight_decay * w), false);
+      write(moment.as<T>()[i], p.beta2 * m + (1 - p.beta2) * g, false);
+      if (copy) copy.as<bf16>()[i] = rounded<bf16>(weights.as<T>()[i]);
+    }
+  });
+}
+
+void average_step(Stream&, double keep, const StepState* state, const StepGuard* guard, ConstView x, View average) {
+  if (guard && guard->skip != 0) return;
+  with_real("average_step", average.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t i = 0; i < x.count(); ++i) {
+      const double value = x.as<T>()[i], old = average.as<T>()[i];
+      write(average.as<T>()[i], state->step == 0 ? value : keep * old + (1 - keep) * value, false);
+    }
+  });
+}
+
+void clip_norm(Stream&, double most, ConstView squares, View gradient) {
+  with_real("clip_norm", gradient.dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const double factor = std::min(1.0, most / (std::sqrt(static_cast<double>(*squares.as<T>())) + 1e-6));
+    for (std::int64_t i = 0; i < gradient.count(); ++i) write(gradient.as<T>()[i], factor * gradient.as<T>()[i], false);
   });
 }
 

@@ -1,4 +1,4 @@
-// Cases of arithmetic, scale, activation_*, dropout, permute and copy_columns.
+// Cases of arithmetic, scale, scale_rows, activation_*, dropout, permute and copy_columns.
 #include <limits>
 
 #include "tests/cases/slot_case.h"
@@ -14,6 +14,18 @@ constexpr std::int64_t long_length = 1'048'577;
 
 std::string of(std::int64_t n) { return "n=" + std::to_string(n); }
 Size size_for(std::int64_t n) { return n > 100'000 ? Size::medium : Size::quick; }
+
+void add_scale_rows(std::vector<SlotCase>& all) {
+  for (const Dims& d : {Dims{1, 1}, Dims{5, 257}, Dims{33, 10}, Dims{1025, 3}})
+    all.push_back(
+        {.slot = "scale_rows",
+         .variant = extents(d),
+         .operands = {input("factors", {d[0]}, normal(), Element::parameter), input("x", d, normal(), Element::parameter),
+                      gradient("y", d, Element::parameter)},
+         .call = [](Stream& s, const Operands& o) { s.backend.scale_rows(s, o["factors"], o["x"], o.gradient("y")); },
+         .tolerance = 5e-7,
+         .flops = static_cast<double>(d.count())});
+}
 
 void add_arithmetic(std::vector<SlotCase>& all) {
   struct Operation {
@@ -230,6 +242,7 @@ void add_convert(std::vector<SlotCase>& all) {
 
 void add_elementwise_cases(std::vector<SlotCase>& all) {
   add_arithmetic(all);
+  add_scale_rows(all);
   add_convert(all);
   add_scale(all);
   add_activation(all);

@@ -1,4 +1,4 @@
-// Cases of check_finite, sgd_step and adam_step.
+// Cases of check_finite, sgd_step, adam_step, lion_step, average_step and clip_norm.
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -98,6 +98,53 @@ void add_adam(std::vector<SlotCase>& all, const Step& c, AdamParams p) {
   all.push_back(std::move(one));
 }
 
+void add_lion(std::vector<SlotCase>& all, const Step& c, LionParams p) {
+  SlotCase one{.slot = "lion_step",
+               .variant = variant(c),
+               .operands = {step_state(c.state), input("gradient", {c.n}, fading, Element::parameter),
+                            in_out("weights", {c.n}, normal(), Element::parameter),
+                            in_out("moment", {c.n}, c.fresh ? constant(0) : normal(0, 0.1), Element::parameter)},
+               .call =
+                   [p](Stream& s, const Operands& o) {
+                     s.backend.lion_step(s, p, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["gradient"],
+                                         o["weights"], o["moment"], o.optional("copy"));
+                   },
+               .tolerance = 5e-7,
+               .flops = 9.0 * static_cast<double>(c.n),
+               .size = size_for(c.n)};
+  if (c.guard) one.operands.push_back(step_guard(*c.guard));
+  if (c.copy) one.operands.push_back(in_out("copy", {c.n}, normal(), Element::bf16));
+  all.push_back(std::move(one));
+}
+
+void add_average(std::vector<SlotCase>& all, const Step& c, double keep) {
+  SlotCase one{.slot = "average_step",
+               .variant = variant(c),
+               .operands = {step_state(c.state), input("x", {c.n}, normal(), Element::parameter),
+                            in_out("average", {c.n}, normal(), Element::parameter)},
+               .call =
+                   [keep](Stream& s, const Operands& o) {
+                     s.backend.average_step(s, keep, o.as<StepState>("state"), o.as<StepGuard>("guard"), o["x"],
+                                            o["average"]);
+                   },
+               .tolerance = 5e-7,
+               .flops = 3.0 * static_cast<double>(c.n),
+               .size = size_for(c.n)};
+  if (c.guard) one.operands.push_back(step_guard(*c.guard));
+  all.push_back(std::move(one));
+}
+
+void add_clip_norm(std::vector<SlotCase>& all, std::int64_t n, double most, double squares, const std::string& what) {
+  all.push_back({.slot = "clip_norm",
+                 .variant = what + " n=" + std::to_string(n),
+                 .operands = {input("squares", {}, constant(squares), Element::parameter),
+                              in_out("gradient", {n}, normal(), Element::parameter)},
+                 .call = [most](Stream& s, const Operands& o) { s.backend.clip_norm(s, most, o["squares"], o["gradient"]); },
+                 .tolerance = 3e-7,
+                 .flops = static_cast<double>(n),
+                 .size = size_for(n)});
+}
+
 }  // namespace
 
 void add_optimizer_cases(std::vector<SlotCase>& all) {
@@ -150,6 +197,33 @@ void add_optimizer_cases(std::vector<SlotCase>& all) {
     p.epsilon = 0.1;  // where √v is small, all depends on where ε is added
     add_adam(all, {.n = 257, .what = form + " large epsilon", .state = {.step = 2, .learning_rate = {0.1}}}, p);
   }
+
+  const LionParams lion{.beta1 = 0.9, .beta2 = 0.99, .weight_decay = 0};
+  for (std::int64_t n : lengths) {
+    add_lion(all, {.n = n, .what = "plain", .guard = go}, lion);
+    add_average(all, {.n = n, .what = "plain", .guard = go}, 0.99);
+    add_clip_norm(all, n, 0.5, 16, "shorter");
+  }
+  for (std::int64_t n : {7, 65, 1025})
+    for (const StepGuard& guard : {go, stop}) {
+      add_lion(all,
+               {.n = n,
+                .what = "decay, group 2",
+                .guard = guard,
+                .state = {.step = 4, .learning_rate = {9, 9, 0.05}},
+                .copy = true},
+               {.beta1 = 0.95, .beta2 = 0.98, .weight_decay = 0.3, .group = 2});
+      add_average(all, {.n = n, .what = "none kept", .guard = guard}, 0);
+    }
+  add_lion(all, fresh(65, "first step"), lion);
+  add_average(all, {.n = 65, .what = "first step", .state = {}}, 0.99);
+  add_average(all, {.n = 65, .what = "no guard"}, 0.9);
+  add_clip_norm(all, 65, 4, 16, "as long");
+  add_clip_norm(all, 65, 5, 16, "short enough");
+  add_clip_norm(all, 65, 1, 0, "zero");
+  add_lion(all, {.n = long_length, .what = "plain"}, lion);
+  add_average(all, {.n = long_length, .what = "plain"}, 0.999);
+  add_clip_norm(all, long_length, 1, 1e6, "shorter");
 }
 
 }  // namespace tessera::cases

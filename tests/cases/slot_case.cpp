@@ -207,6 +207,7 @@ std::vector<SlotCase> slot_cases() {
   add_optimizer_cases(all);
   add_muon_cases(all);
   add_gather_cases(all);
+  add_alteration_cases(all);
   add_unaligned(all);
   return all;
 }

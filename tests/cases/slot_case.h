@@ -197,5 +197,6 @@ void add_loss_cases(std::vector<SlotCase>&);
 void add_optimizer_cases(std::vector<SlotCase>&);
 void add_muon_cases(std::vector<SlotCase>&);
 void add_gather_cases(std::vector<SlotCase>&);
+void add_alteration_cases(std::vector<SlotCase>&);
 
 }  // namespace tessera::cases

@@ -154,7 +154,7 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
   ParameterStore store(network, device, 5);
   const auto optimizer = make_optimizer(Adam::Options{}, store);
   const ImageBatches source(DeviceImages::upload(tiny_images(32, 3), device), {});
-  TrainStep step(network, store, *optimizer, source, 1, 0);
+  TrainStep step(network, store, *optimizer, source, {.seed = 1});
 
   struct Places : LayerObserver {
     void on_layer(const Module&, const char*, const Tensor& output, double) override { found.push_back(output.data()); }

@@ -202,6 +202,16 @@ std::vector<GradientCase> plain_cases() {
        [](const Inputs& in, const CaseContext& c) {
          return sigmoid_cross_entropy(in[0], c.labels({0, 1, 1, 0, 1}));
        }},
+      {"softmax_cross_entropy/weights",
+       {{"logits", {4, 6}, 0, 3}},
+       [](const Inputs& in, const CaseContext& c) {
+         return softmax_cross_entropy(in[0], c.labels({5, 0, 2, 2}), 0.1, c.constant({4}, 0.3));
+       }},
+      {"sigmoid_cross_entropy/smoothing, weights",
+       {{"logits", {5, 1}, 0, 3}},
+       [](const Inputs& in, const CaseContext& c) {
+         return sigmoid_cross_entropy(in[0], c.labels({0, 1, 1, 0, 1}), 0.2, c.constant({5}, 2.5));
+       }},
       {"l2_penalty", {{"w", {5, 7}}}, [](const Inputs& in, const CaseContext&) { return l2_penalty(in[0], 0.01); }},
 
       // Graphs: a value used more than once, and pass-through gradients that meet accumulating ones.

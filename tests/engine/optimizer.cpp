@@ -36,7 +36,11 @@ std::vector<double> expected_path(const OptimizerOptions& options, double w, std
     const bool decoupled = std::holds_alternative<AdamW::Options>(options);
     if (decoupled) w -= rate * decay * w;  // PyTorch: before the step, by the rate
     const double g = gradient(t, i) + (decoupled ? 0 : decay * w);
-    if (const auto* sgd = std::get_if<Sgd::Options>(&options)) {
+    if (std::holds_alternative<Lion::Options>(options)) {  // Chen et al. 2023, algorithm 2
+      const double mixed = 0.9 * m + 0.1 * gradient(t, i);
+      w -= rate * ((mixed > 0 ? 1 : mixed < 0 ? -1 : 0) + decay * w);
+      m = 0.99 * m + 0.01 * gradient(t, i);
+    } else if (const auto* sgd = std::get_if<Sgd::Options>(&options)) {
       velocity = sgd->momentum * velocity + g;  // PyTorch: v ← μ·v + g;  w ← w − lr·v, Nesterov w ← w − lr·(g + μ·v)
       w -= rate * (sgd->nesterov ? g + sgd->momentum * velocity : velocity);
     } else {
@@ -110,6 +114,8 @@ const Named configs[] = {
     {"adam, weight decay", Adam::Options{.weight_decay = 0.05}},
     {"adamw", AdamW::Options{}},
     {"adamw, strong weight decay", AdamW::Options{.weight_decay = 0.5}},
+    {"lion", Lion::Options{}},
+    {"lion, weight decay", Lion::Options{.weight_decay = 0.5}},
 };
 
 // Each element at each step, relative to the largest value on its way: half of them start from zero.

@@ -26,7 +26,7 @@ Run train(const std::string& backend, Precision precision, const OptimizerOption
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(optimizer_config, store);
   ImageBatches images(DeviceImages::upload(tiny_images(64, 1), device),
                       gather_params(Normalization::cifar10, Augmentation::none, 9));
-  TrainStep step(network, store, *optimizer, images, 6, 0);
+  TrainStep step(network, store, *optimizer, images, {.seed = 6});
   Run run;
   for (std::int64_t i = 0; i < 24; ++i) {
     step.run({.step = i, .epoch = 0, .position = i % 4 * 16, .learning_rate = {learning_rate_of(optimizer_config)}}, 16);

@@ -16,13 +16,28 @@ namespace {
 constexpr std::int64_t image_count = 20, batch_size = 8;  // the last batch has 4
 
 struct Trainee {
-  explicit Trainee(Precision precision = Precision::fp32, const std::string& name = test_gpu())
+  // everything: all that a step may do besides, at once.
+  explicit Trainee(Precision precision = Precision::fp32, const std::string& name = test_gpu(), bool everything = false)
       : device(Device::open({.device = name, .precision = precision})),
         network({.dropout = 0.3}),
         store(network, device, 6),
         optimizer(make_optimizer(Adam::Options{.learning_rate = 1e-2}, store)),
-        images(DeviceImages::upload(tiny_images(image_count, 1), device), gather()),
-        step(network, store, *optimizer, images, 6, 0.1) {}
+        images(everything ? altered() : ImageBatches(DeviceImages::upload(tiny_images(image_count, 1), device), gather())),
+        average(store, 0.9),
+        step(network, store, *optimizer, images, options(everything)) {}
+
+  ImageBatches altered() const {
+    Augmentation all = Augmentation::standard;
+    all.crop = 1, all.jitter = all.cutout = all.mixup = all.cutmix = true;
+    return {DeviceImages::upload(tiny_images(image_count, 1), device), Normalization::cifar10, all, 9};
+  }
+  StepOptions options(bool everything) {
+    StepOptions all{.seed = 6, .label_smoothing = 0.1};
+    if (!everything) return all;
+    all.class_weights = Tensor::from(device, {4}, std::vector<float>{1, 2, 0.5f, 1});
+    all.clip_norm = 0.3, all.average = &average, all.accumulate = 3;
+    return all;
+  }
 
   static kernels::GatherParams gather() {
     kernels::GatherParams p = gather_params(Normalization::cifar10, Augmentation::standard, 9);
@@ -46,6 +61,8 @@ struct Trainee {
     std::vector<std::vector<float>> all{store.values().to_host<float>(), {static_cast<float>(step.batch_loss())}};
     for (const Buffer* buffer : store.buffers()) all.push_back(buffer->value().to_host<float>());
     for (const auto& [name, tensor] : optimizer->memory()) all.push_back(tensor.to_host<float>());
+    const WeightAverage::InUse averaged(average);
+    all.push_back(store.values().to_host<float>());
     const kernels::Metrics sums = step.metrics();
     all.push_back({static_cast<float>(sums.loss_sum), static_cast<float>(sums.correct), static_cast<float>(sums.samples)});
     return all;
@@ -56,6 +73,7 @@ struct Trainee {
   ParameterStore store;
   std::unique_ptr<Optimizer> optimizer;
   ImageBatches images;
+  WeightAverage average;
   TrainStep step;
   std::int64_t steps = 0;
 };
@@ -63,9 +81,10 @@ struct Trainee {
 }  // namespace
 
 TEST_CASE("recorded steps give the bits of steps that are not") {
-  for (const Precision precision : {Precision::fp32, Precision::bf16}) {
-    INFO((precision == Precision::bf16 ? "bf16" : "fp32"));
-    Trainee recorded(precision), plain(precision);
+  for (const auto& [precision, everything] :
+       {std::pair{Precision::fp32, false}, {Precision::bf16, false}, {Precision::fp32, true}, {Precision::bf16, true}}) {
+    INFO((precision == Precision::bf16 ? "bf16" : "fp32") << (everything ? ", everything" : ""));
+    Trainee recorded(precision, test_gpu(), everything), plain(precision, test_gpu(), everything);
     plain.step.never_record();
     std::vector<double> losses, expected;
     recorded.train(4, [&] { losses.push_back(recorded.step.batch_loss()); });

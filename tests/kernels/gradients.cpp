@@ -218,12 +218,15 @@ TEST_CASE("gradients: cross-entropies") {
     backend().softmax_cross_entropy_backward(s, smoothing, view(z, zs), view(labels, n), view(dloss, {}), gradient(dz, zs));
     check_gradient("logits", dz, loss, z);
   }
-  const auto loss = [&](const Values& at) {
-    Values losses = zeros(n);
-    backend().sigmoid_cross_entropy_forward(s, view(at, bs), view(targets, n), view(losses, n));
-    return 0.7 * mean(losses);
-  };
-  Values dz = zeros(bs);
-  backend().sigmoid_cross_entropy_backward(s, view(zb, bs), view(targets, n), view(dloss, {}), gradient(dz, bs));
-  check_gradient("binary logits", dz, loss, zb);
+  for (double smoothing : {0.0, 0.3}) {
+    const auto loss = [&](const Values& at) {
+      Values losses = zeros(n);
+      backend().sigmoid_cross_entropy_forward(s, smoothing, view(at, bs), view(targets, n), view(losses, n));
+      return 0.7 * mean(losses);
+    };
+    Values dz = zeros(bs);
+    backend().sigmoid_cross_entropy_backward(s, smoothing, view(zb, bs), view(targets, n), view(dloss, {}),
+                                             gradient(dz, bs));
+    check_gradient("binary logits", dz, loss, zb);
+  }
 }

@@ -339,11 +339,14 @@ TEST_CASE("cross-entropies: PyTorch's numbers") {
   Values binary(3), dbinary(3);
   const Values logits{0.3, -2, 5};
   const std::vector<std::int32_t> targets{1, 0, 0};
-  backend().sigmoid_cross_entropy_forward(s, view(logits, {3, 1}), view(targets, {3}), view(binary, {3}));
+  backend().sigmoid_cross_entropy_forward(s, 0, view(logits, {3, 1}), view(targets, {3}), view(binary, {3}));
   check_close(binary, {0.554355244468527, 0.126928011042973, 5.00671534848912});
-  backend().sigmoid_cross_entropy_backward(s, view(logits, {3, 1}), view(targets, {3}), view(one, {}),
+  backend().sigmoid_cross_entropy_backward(s, 0, view(logits, {3, 1}), view(targets, {3}), view(one, {}),
                                            gradient(dbinary, {3, 1}));
   check_close(dbinary, {-0.141852494396114, 0.0397343073407058, 0.331102383025238});
+  // Smoothed: t = 0.9, 0.1, 0.1, so the loss is less by z·(t − label) and the gradient by (t − label)/3.
+  backend().sigmoid_cross_entropy_forward(s, 0.2, view(logits, {3, 1}), view(targets, {3}), view(binary, {3}));
+  check_close(binary, {0.554355244468527 + 0.3 * 0.1, 0.126928011042973 + 2 * 0.1, 5.00671534848912 - 5 * 0.1});
 }
 
 TEST_CASE("metrics by hand") {
@@ -356,7 +359,7 @@ TEST_CASE("metrics by hand") {
                       9, 1,   2, 3, 4, 5, 6,   // label 2: rank 5
                       9, NaN, 2, 3, 4, 5, 6,   // label 0: NaN counts as greater, rank 1
                       9, NaN, 2, 3, 4, 5, 6};  // label 1: NaN itself, last
-  backend().classification_metrics(s, view(logits, {6, 7}), view(std::vector<std::int32_t>{0, 1, 3, 2, 0, 1}, {6}),
+  backend().classification_metrics(s, 1, view(logits, {6, 7}), view(std::vector<std::int32_t>{0, 1, 3, 2, 0, 1}, {6}),
                                    view(loss, {}), &m);
   CHECK(m.correct == 2);
   CHECK(m.correct_top5 == 4);
@@ -364,8 +367,13 @@ TEST_CASE("metrics by hand") {
   CHECK(m.batches == 1);
   CHECK(m.loss_sum == 3);
   CHECK(m.batch_loss_sum == 0.5);
+  backend().classification_metrics(s, 0.25, view(logits, {6, 7}), view(std::vector<std::int32_t>{0, 1, 3, 2, 0, 1}, {6}),
+                                   view(loss, {}), &m);
+  CHECK(m.batches == 1.25);
+  CHECK(m.batch_loss_sum == 0.625);
+  CHECK(m.loss_sum == 6);
   Metrics binary;
-  backend().classification_metrics(s, view(Values{0.1, -0.1, 0, 2, NaN}, {5, 1}),
+  backend().classification_metrics(s, 1, view(Values{0.1, -0.1, 0, 2, NaN}, {5, 1}),
                                    view(std::vector<std::int32_t>{1, 1, 0, 0, 0}, {5}), view(loss, {}), &binary);
   CHECK(binary.correct == 3);
   CHECK(binary.correct_top5 == 3);

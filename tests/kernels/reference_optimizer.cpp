@@ -118,3 +118,34 @@ TEST_CASE("the guard: non-finite gradients are found and change nothing") {
   backend().check_finite(s, view(Values{NaN}, {1}), &guard);
   CHECK((guard.skip == 1 && guard.consecutive == 1 && guard.skipped == 6));
 }
+
+TEST_CASE("Lion after algorithm 2 of Chen et al. 2023, by hand; an average; a clipped gradient") {
+  Stream s(backend(), 0, {});
+  Values w{0.5, -1.25, 2}, m(3);
+  StepState state{.learning_rate = {0, 0.1}};
+  const LionParams p{.beta1 = 0.5, .beta2 = 0.75, .weight_decay = 0.2, .group = 1};
+  for (const Values& g : {Values{1, -2, 0}, Values{-4, 1, 0}}) {
+    backend().lion_step(s, p, &state, nullptr, view(g, {3}), view(w, {3}), view(m, {3}), {});
+    ++state.step;
+  }
+  // First: w·(1 − 0.02) − 0.1·sign(g); m = g/4. Then 0.5·(0.25) + 0.5·(−4) < 0, 0.5·(−0.5) + 0.5 > 0, 0.
+  check_close(w, {(0.5 * 0.98 - 0.1) * 0.98 + 0.1, (-1.25 * 0.98 + 0.1) * 0.98 - 0.1, 2 * 0.98 * 0.98});
+  check_close(m, {0.75 * 0.25 - 1, 0.75 * -0.5 + 0.25, 0});
+
+  Values mean{5, 6};
+  StepState first;
+  backend().average_step(s, 0.75, &first, nullptr, view(Values{1, 2}, {2}), view(mean, {2}));
+  check_close(mean, {1, 2});
+  first.step = 1;
+  backend().average_step(s, 0.75, &first, nullptr, view(Values{3, -2}, {2}), view(mean, {2}));
+  check_close(mean, {1.5, 1});
+  const StepGuard skip{.skip = 1};
+  backend().average_step(s, 0.75, &first, &skip, view(Values{3, -2}, {2}), view(mean, {2}));
+  check_close(mean, {1.5, 1});
+
+  Values g{3, -4};
+  backend().clip_norm(s, 1, view(Values{25}, {}), view(g, {2}));
+  check_close(g, {3 / (5 + 1e-6), -4 / (5 + 1e-6)});  // torch.nn.utils.clip_grad_norm_
+  backend().clip_norm(s, 10, view(Values{1}, {}), view(g, {2}));
+  check_close(g, {3 / (5 + 1e-6), -4 / (5 + 1e-6)});
+}

@@ -171,6 +171,12 @@ TEST_CASE("show prints shapes and counts and draws a picture") {
   CHECK((cropped.substr(1, 3) == "PNG" && cropped != picture));
   REQUIRE(run("show", {data, "--augment", "--seed", "2", "--out", seen}).code == 0);
   CHECK(read_text(seen) != cropped);  // other crops and flips
+  for (const char* words : {"standard", "jitter", "cutout", "mixup", "cutmix,flip"}) {
+    REQUIRE(run("show", {data, "--augment", words, "--out", seen}).code == 0);
+    CHECK((read_text(seen) == cropped) == (std::string(words) == "standard"));
+    CHECK(read_text(seen) != picture);
+  }
+  require_failure(run("show", {data, "--augment", "blur", "--out", png}), 2, "--augment");
   require_failure(run("show", {data, "--augment", "--index", "1", "--out", png}), 2, "--augment");
 
   for (const char* count : {"1", "3", "20", "1000"})

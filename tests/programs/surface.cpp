@@ -32,11 +32,12 @@ TEST_CASE("every program explains itself") {
   }
   const std::string help = run("train_resnet18", {"--help"}).out;
   for (const char* option :
-       {"--device",  "--kernels",    "--precision", "--threads",     "--seed",         "--deterministic",
-        "--conv",    "--batch-size", "--normalize", "--outputs",     "--no-residual",  "--epochs",
-        "--steps",   "--optimizer",  "--lr",        "--momentum",    "--weight-decay", "--dropout",
-        "--weights", "--no-shuffle", "--augment",   "--limit-train", "--limit-test",   "--out",
-        "--resume",  "--recipe",     "--schedule",  "--warmup",      "--patience",     "--minutes"})
+       {"--device",  "--kernels",    "--precision",  "--threads",     "--seed",          "--deterministic",
+        "--conv",    "--batch-size", "--normalize",  "--outputs",     "--no-residual",   "--epochs",
+        "--steps",   "--optimizer",  "--lr",         "--momentum",    "--weight-decay",  "--dropout",
+        "--weights", "--no-shuffle", "--augment",    "--limit-train", "--limit-test",    "--out",
+        "--resume",  "--recipe",     "--schedule",   "--warmup",      "--patience",      "--minutes",
+        "--find-lr", "--clip-norm",  "--accumulate", "--ema",         "--class-weights", "--label-smoothing"})
     CHECK_THAT(help, Contains(option));
 }
 

@@ -1,5 +1,5 @@
 // Inner loops of the optimisers: every operand read and written once. Adam moves 28 bytes a weight and does a square root
-// and a division, SGD with momentum 20 bytes; memory bounds both.
+// and a division, SGD with momentum and Lion 20 bytes; memory bounds them all.
 #pragma once
 
 #include "kernels/cpu/isa/simd.h"
@@ -40,6 +40,19 @@ void sgd(const SgdConstants& constants, const float* __restrict gradient, float*
       velocity[i] = k.momentum * velocity[i] + (gradient[i] + k.weight_decay * weights[i]);
       weights[i] -= k.learning_rate * velocity[i];
     }
+  }
+}
+
+void lion(const LionConstants& constants, const float* __restrict gradient, float* __restrict weights,
+          float* __restrict moment, Index count) {
+  const LionConstants k = constants;
+  TESSERA_INDEPENDENT
+  for (Index i = 0; i < count; ++i) {
+    const float g = gradient[i], m = moment[i];
+    const float mixed = k.beta1 * m + k.one_minus_beta1 * g;
+    const float step = (mixed > 0.0f ? k.rate : 0.0f) - (mixed < 0.0f ? k.rate : 0.0f);
+    weights[i] = k.keep * weights[i] - step;
+    moment[i] = k.beta2 * m + k.one_minus_beta2 * g;
   }
 }
 

@@ -28,6 +28,11 @@ struct SgdConstants {
   bool nesterov;
 };
 
+// w = keep·w − rate·sign(beta1·m + (1−beta1)·g), m = beta2·m + (1−beta2)·g.
+struct LionConstants {
+  float rate, keep, beta1, one_minus_beta1, beta2, one_minus_beta2;
+};
+
 // One row of windows that all reach the same rows × columns cells inside the input.
 struct WindowRow {
   std::int64_t windows;
@@ -88,6 +93,7 @@ struct SimdLoops {
   void (*adam)(const AdamConstants&, const float* gradient, float* weights, float* moment1, float* moment2,
                std::int64_t count);
   void (*sgd)(const SgdConstants&, const float* gradient, float* weights, float* velocity, std::int64_t count);
+  void (*lion)(const LionConstants&, const float* gradient, float* weights, float* moment, std::int64_t count);
 
   // ---- max pooling; x and dx: channel 0 of the first window's first cell; y, dy, index (forward: may be null): [windows,
   // C]

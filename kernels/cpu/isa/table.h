@@ -56,6 +56,7 @@ constexpr Kernels table_of(const char* name) {
               .depthwise_weights = depthwise_weights,
               .adam = adam,
               .sgd = sgd,
+              .lion = lion,
               .max_pool = max_pool,
               .max_pool_gradient = max_pool_gradient,
           },

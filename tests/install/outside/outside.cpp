@@ -22,7 +22,7 @@ int main() {
   const ImageBatches test = images(data.test);
   const Evaluation before = evaluate(*network, test, {});
   const ImageBatches train = images(data.train);
-  TrainStep(*network, parameters, *optimizer, train, 1, 0).run({.learning_rate = {0.01}}, 32);
+  TrainStep(*network, parameters, *optimizer, train, {.seed = 1}).run({.learning_rate = {0.01}}, 32);
   const Evaluation after = evaluate(*network, test, {});
 
   std::printf("%lld parameters, %lld images, loss %.6f, after a step %.6f\n",

@@ -56,7 +56,7 @@ void train() {
   const std::unique_ptr<Optimizer> optimizer = make_optimizer(Adam::Options{}, store);
   ImageBatches images(DeviceImages::upload(tiny_images(count, 1), device),
                       gather_params(Normalization::none, Augmentation::none, 9));
-  TrainStep step(network, store, *optimizer, images, 6, 0.1);
+  TrainStep step(network, store, *optimizer, images, {.seed = 6, .label_smoothing = 0.1});
   for (std::int64_t s = 0; s < 4; ++s)
     step.run({.step = s, .epoch = s / 2, .position = s % 2 * batch, .learning_rate = 1e-3}, s % 2 ? count - batch : batch);
   (void)step.metrics();
