@@ -123,11 +123,12 @@ void TrainOptions::apply(RunConfig& config) const {
   take(epochs, recipe.epochs);
   if (optimizer) {
     const double rate = learning_rate_of(recipe.optimizer);
-    const bool one_rule = recipe.groups.empty();
+    // Else there was none for all; and the steps of Lion and Muon have a size of their own.
+    const bool comparable = recipe.groups.empty() && *optimizer != "lion" && *optimizer != "muon";
     recipe.groups.clear();  // one rule for all parameters
     recipe.summed_loss = false;
     recipe.optimizer = Kinds<OptimizerOptions>::make(*optimizer).value();
-    if (one_rule) set_field(recipe.optimizer, "learning_rate", rate);  // else there was none for all
+    if (comparable) set_field(recipe.optimizer, "learning_rate", rate);
   }
   const auto set = [&](const char* option, const char* field, const std::optional<double>& value) {
     if (!value) return;
@@ -226,7 +227,8 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
   add(app, "--augment", o.augment,
-      "none, standard (crop after padding by 4, flip), airbench (alternating flips, crops by 2 of what reflects), or of crop, "
+      "none, standard (crop after padding by 4, flip), airbench (alternating flips, crops by 2 of what reflects), or of "
+      "crop, "
       "flip, jitter (brightness, contrast, saturation), cutout, mixup and cutmix one or several with commas between them",
       r.augment.text())
       ->check(augmentation_words())

@@ -39,11 +39,33 @@ bool matches(std::string_view pattern, std::string_view text) {
   return false;
 }
 
+// One of a list with commas.
+bool matches_any(std::string_view patterns, std::string_view text) {
+  for (;;) {
+    const std::size_t comma = patterns.find(',');
+    if (matches(patterns.substr(0, comma), text)) return true;
+    if (comma == std::string_view::npos) return false;
+    patterns.remove_prefix(comma + 1);
+  }
+}
+
 // The number of the group that a parameter belongs to: 0 for the rest.
 int group_of(const Parameter& parameter, std::span<const ParameterGroup> groups) {
   for (std::size_t i = 0; i < groups.size(); ++i)
-    if (matches(groups[i].pattern, parameter.path())) return static_cast<int>(i) + 1;
+    if (matches_any(groups[i].pattern, parameter.path())) return static_cast<int>(i) + 1;
   return 0;
+}
+
+// Is parameter i a convolution's filters, and the layer behind it, in the order of the network's members, a norm of as many
+// channels?
+bool norm_follows(const std::vector<Parameter*>& parameters, std::size_t i) {
+  const Parameter& filters = *parameters[i];
+  if (filters.shape().rank != 4) return false;
+  const std::string module = filters.path().substr(0, filters.path().rfind('.') + 1);
+  std::size_t next = i + 1;
+  while (next < parameters.size() && parameters[next]->path().starts_with(module)) ++next;  // its bias
+  return next < parameters.size() && parameters[next]->path().ends_with(".weight") &&
+         parameters[next]->shape() == Shape{filters.shape()[0]};
 }
 
 }  // namespace
@@ -85,6 +107,20 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, Paramete
       throw UsageError("no parameter belongs to the group '" + groups[i].pattern +
                        "': none is called so, or they all match " + "an earlier group");
   return std::make_unique<GroupedOptimizer>(rest, parameters, groups);
+}
+
+std::vector<ParameterGroup> completed_groups(const OptimizerOptions& rest, const ParameterStore& parameters,
+                                             const std::vector<ParameterGroup>& groups) {
+  if (!std::holds_alternative<Muon::Options>(rest) || !groups.empty()) return groups;
+  std::string others;
+  bool any = false;
+  for (std::size_t i = 0; i < parameters.parameters().size(); ++i)
+    if (norm_follows(parameters.parameters(), i))
+      any = true;
+    else
+      others += (others.empty() ? "" : ",") + parameters.parameters()[i]->path();
+  if (!any) throw UsageError("the optimiser muon moves filters that batch norm follows, and this network has none");
+  return {{.pattern = others, .optimizer = AdamW::Options{}}};
 }
 
 void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,

@@ -19,7 +19,7 @@ using OptimizerOptions =
     std::variant<Sgd::Options, Adam::Options, AdamKeras::Options, AdamW::Options, Lion::Options, Muon::Options>;
 
 struct ParameterGroup {
-  std::string pattern;  // of parameters' paths, * for any text: "head.*", "*.bias"
+  std::string pattern;  // of parameters' paths, * for any text, several with commas between them: "head.*,*.bias"
   OptimizerOptions optimizer = {};
   std::optional<Schedule> schedule = {};  // of its learning rate; none: the recipe's
   // It trains in the first so many epochs only, in which its schedule comes to its end; none: in all.
@@ -38,6 +38,11 @@ struct ParameterGroup {
 // groups, a group that nothing belongs to.
 std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, ParameterStore& parameters,
                                           std::span<const ParameterGroup> groups = {});
+
+// The groups of a rule for all parameters where it cannot move them all: of Muon, which moves filters that batch norm follows,
+// one group of AdamW for all the others; where there are groups already, those. UsageError: no such filter.
+std::vector<ParameterGroup> completed_groups(const OptimizerOptions& rest, const ParameterStore& parameters,
+                                             const std::vector<ParameterGroup>& groups);
 
 // The learning rates of a step, as StepState holds them: of the rest, then of each group.
 void set_learning_rates(kernels::StepState& state, const OptimizerOptions& rest, const Schedule& schedule,

@@ -44,7 +44,8 @@ void write_report(const RunRequest& request, const RateSweep& sweep) {
 
 RateSweep sweep_rates(Network& network, ParameterStore& parameters, const Recipe& recipe, BatchSource& train,
                       const std::atomic<bool>* stop, double lowest, double highest) {
-  const auto optimizer = make_optimizer(recipe.optimizer, parameters);
+  const std::vector<ParameterGroup> groups = completed_groups(recipe.optimizer, parameters, recipe.groups);
+  const auto optimizer = make_optimizer(recipe.optimizer, parameters, groups);
   TrainStep step(network, parameters, *optimizer, train, step_options(recipe, parameters.device()));
   const std::int64_t size = std::min(recipe.batch_size, train.count()), batches = train.count() / size;
   const double factor = std::pow(highest / lowest, 1.0 / (sweep_steps - 1));
@@ -54,7 +55,10 @@ RateSweep sweep_rates(Network& network, ParameterStore& parameters, const Recipe
     if (stop && *stop) throw Interrupted("the sweep of learning rates was stopped");
     if (i % batches == 0) train.set_order(shuffled_order(train.count(), recipe.seed, i / batches));
     const double rate = lowest * std::pow(factor, i);
-    step.run({.step = i, .epoch = i / batches, .position = i % batches * size, .learning_rate = {rate}}, size);
+    kernels::StepState state{.step = i, .epoch = i / batches, .position = i % batches * size};
+    set_learning_rates(state, recipe.optimizer, ConstantRate{}, groups, {});
+    state.learning_rate[0] = rate;
+    step.run(state, size);
     const double loss = step.batch_loss();
     mean = kept * mean + (1 - kept) * loss;
     const double smoothed = mean / (1 - std::pow(kept, i + 1));

@@ -15,6 +15,11 @@ constexpr std::int64_t unmeasured_steps = 2;  // of a session: they prepare what
 
 double loss_of(const HistoryRow& row) { return row.validation ? row.validation->loss : row.train.loss; }
 
+Recipe completed(Recipe recipe, const ParameterStore& parameters) {
+  recipe.groups = completed_groups(recipe.optimizer, parameters, recipe.groups);
+  return recipe;
+}
+
 }  // namespace
 
 Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, BatchSource& train,
@@ -23,9 +28,9 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       parameters_(parameters),
       train_(train),
       validation_(validation),
-      recipe_(recipe),
+      recipe_(completed(recipe, parameters)),
       limits_(limits),
-      optimizer_(make_optimizer(recipe.optimizer, parameters, recipe.groups)),
+      optimizer_(make_optimizer(recipe_.optimizer, parameters, recipe_.groups)),
       average_(recipe.ema ? std::optional<WeightAverage>(std::in_place, parameters, *recipe.ema) : std::nullopt),
       state_(std::move(state)),
       step_(network, parameters, *optimizer_, train, step_options(recipe, parameters.device(), average())) {

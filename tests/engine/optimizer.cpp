@@ -301,3 +301,22 @@ TEST_CASE("a group that trains for some epochs: its schedule ends with them, the
   set_resting(store, groups, 0);
   CHECK(network.first.weight.in(recording).requires_grad());
 }
+
+TEST_CASE("muon for all parameters: filters that a norm follows, the rest by AdamW") {
+  struct Net : Module {
+    void visit(Visitor& v) override { v("a", a), v("n", n), v("b", b), v("c", c), v("m", m), v("fc", fc); }
+    Conv2d a{3, 5, 3, {}}, b{5, 5, 3, {.bias = false}}, c{5, 4, 1, {.bias = false}};
+    BatchNorm n{5}, m{4};
+    Linear fc{4, 2};
+  } net;
+  ParameterStore store(net, training_device(), 1);
+  const std::vector<ParameterGroup> groups = completed_groups(Muon::Options{}, store, {});
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].pattern == "a.bias,n.weight,n.bias,b.weight,m.weight,m.bias,fc.weight,fc.bias");
+  CHECK(std::holds_alternative<AdamW::Options>(groups[0].optimizer));
+  CHECK(completed_groups(Muon::Options{}, store, {{.pattern = "*"}}).at(0).pattern == "*");
+  CHECK(completed_groups(AdamW::Options{}, store, {}).empty());
+  Three linear;
+  ParameterStore none(linear, training_device(), 1);
+  CHECK_THROWS_AS(completed_groups(Muon::Options{}, none, {}), UsageError);
+}

@@ -51,6 +51,29 @@ TEST_CASE("options of training: a run with them goes on where it was cut, with t
   }
 }
 
+TEST_CASE("--optimizer muon goes on in the same bits; groups of a recipe take no rate for all") {
+  Folder folder;
+  make_cifar(folder / "data", 32, 8);
+  const std::string data = (folder / "data").string(), whole = (folder / "whole").string(), cut = (folder / "cut").string();
+  const Words base{data, "--batch-size", "8", "--epochs", "2", "--optimizer", "muon", "--lr", "0.05"};
+  const Outcome trained = run("train_resnet_mini", joined(base, {"--out", whole}));
+  INFO(trained.err);
+  REQUIRE(trained.code == 0);
+  REQUIRE(run("train_resnet_mini", joined(base, {"--out", cut, "--steps", "3"})).code == 0);
+  REQUIRE(run("train_resnet_mini", {"--resume", cut, "--steps", "8"}).code == 0);
+  CHECK(weights_of(cut) == weights_of(whole));
+  const Outcome none =
+      run("train_lenet5_relu", {data, "--optimizer", "muon", "--steps", "1", "--out", (folder / "x").string()});
+  CHECK(none.code == 2);
+  CHECK_THAT(none.err, Contains("batch norm follows"));
+  for (const char* option : {"--lr", "--momentum", "--weight-decay"}) {
+    const Outcome refused = run("train_airbench94", {data, option, "0.1", "--out", (folder / "y").string()});
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.err, Contains(option) && Contains("--optimizer"));
+  }
+  CHECK(run("train_airbench94", {data, "--find-lr", "--out", (folder / "z").string()}).code == 2);
+}
+
 TEST_CASE("an average of the weights is evaluated, saved, and goes on where a run was cut; everything at once too") {
   Folder folder;
   make_cifar(folder / "data", 48, 16);
