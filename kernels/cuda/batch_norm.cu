@@ -9,7 +9,7 @@
 // Training in general takes three launches, all in the walk of columns.h:
 //   statistics  one block per slice of rows and tile of columns: sums of d and d² with d = x − (the slice's first row), from
 //               which it leaves the slice's mean and Σ(x − slice mean)², [slices, 2, C], in the workspace
-//   join        8 columns a block: with d = slice mean − first slice's mean, the sums of rows·d and of squares + rows·d²
+//   join        2 columns a block: with d = slice mean − first slice's mean, the sums of rows·d and of squares + rows·d²
 //               give mean and variance (the parallel form of Chan, Golub, LeVeque 1983, shifted); running statistics
 //   apply       the same walk over x, with a column's coefficients in registers
 // Given statistics take the place of the first: they have the same form. Where columns are short (few_rows) one launch does

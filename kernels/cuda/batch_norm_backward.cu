@@ -4,14 +4,15 @@
 //   batch statistics:  dx? (+)= gamma·rstd·(dz − Σdz/M − x̂·Σ(dz·x̂)/M);   running ones:  dx? (+)= gamma·rstd·dz.
 //
 // Up to three launches, in the walk of columns.h:
-//   sums    per slice of rows Σ dz and Σ dz·(x − mean), [slices, 2, C], into the workspace
-//   join    8 columns a block: totals in slice order; times rstd; dgamma, dbeta
+//   sums    per slice of rows Σ dz and Σ dz·(x − mean), [slices, 2, C], into the workspace; where dresidual is overwritten, dz
+//           to it, so that apply reads that in place of y and dy
+//   join    2 columns a block: totals in slice order; times rstd; dgamma, dbeta
 //   apply   dx and dresidual, with a column's coefficients in registers
 // sums and join are left out where nothing needs them (frozen statistics and parameters). Where columns are short
 // (few_rows) one launch does all. dx or dresidual may be dy: an element of dy is read by the thread that overwrites it,
 // before it does. Fixed order, no atomics.
 //
-// Bytes per element, in units of T's size: sums 2 (3 with ReLU), apply 3 (4 with ReLU, 5 with dresidual too); about
+// Bytes per element, in units of T's size: sums 2 (3 with ReLU, 4 with dresidual too), apply 3 (4 with ReLU alone); about
 // 12 FLOP. Bound by memory.
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"
@@ -49,9 +50,9 @@ struct Sums {
   Pack<width> sum, product;
 };
 
-// Of the block's slice, valid in its top row. Every thread must call it.
+// Of the block's slice, valid in its top row. Every thread must call it. dz_out: ? where dz goes.
 template <int width, class T>
-__device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at, const Inputs<T>& in,
+__device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at, const Inputs<T>& in, T* dz_out,
                                   Pack<width>* scratch) {
   Pack<width> sum = {}, product = {};
   if (at.column < walk.columns) {
@@ -63,6 +64,7 @@ __device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at
         sum.v[j] += dz.v[j];
         product.v[j] += dz.v[j] * (value.v[j] - mean.v[j]);
       }
+      if (dz_out) store(dz_out + i, dz);
     }
   }
   sum = sum_down(sum, walk.lanes, scratch);
@@ -70,10 +72,10 @@ __device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at
 }
 
 template <int width, class T>
-__global__ void __launch_bounds__(block_threads) sums_kernel(ColumnWalk walk, Inputs<T> in, float* partials) {
+__global__ void __launch_bounds__(block_threads) sums_kernel(ColumnWalk walk, Inputs<T> in, T* dz_out, float* partials) {
   __shared__ Pack<width> scratch[block_threads];
   const ColumnThread at = column_thread(walk, width);
-  const Sums<width> sums = slice_sums(walk, at, in, scratch);
+  const Sums<width> sums = slice_sums(walk, at, in, dz_out, scratch);
   if (in_top_row(walk, at)) {
     float* const to = partials + 2 * blockIdx.x * walk.columns + at.column;
     store(to, sums.sum);
@@ -163,7 +165,7 @@ __global__ void __launch_bounds__(block_threads)
     backward_kernel(ColumnWalk walk, Inputs<T> in, Totals totals, bool batch_statistics, Outputs<T> out) {
   __shared__ Pack<width> scratch[block_threads];
   const ColumnThread at = column_thread(walk, width);
-  const Sums<width> sums = slice_sums(walk, at, in, scratch);
+  const Sums<width> sums = slice_sums<width, T>(walk, at, in, nullptr, scratch);
   if (in_top_row(walk, at))
     for (int j = 0; j < width; ++j) totals.finish(at.column + j, sums.sum.v[j], sums.product.v[j]);
   __syncthreads();  // apply reads the totals that finish has written, and may overwrite the dy that the sums are of
@@ -176,10 +178,10 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
                          ConstView dy, ConstView gamma, ConstView mean, ConstView rstd, Gradient dx, Gradient dresidual,
                          Gradient dgamma, Gradient dbeta) {
   with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
-    const Inputs<T> in{x.as<T>(),        params.activation == Activation::relu ? y.as<T>() : nullptr,
-                       dy.as<T>(),       gamma.as<float>(),
-                       mean.as<float>(), rstd.as<float>()};
-    const Outputs<T> out{dx.view.as<T>(), dresidual.view.as<T>(), dx.accumulate, dresidual.accumulate};
+    Inputs<T> in{x.as<T>(),        params.activation == Activation::relu ? y.as<T>() : nullptr,
+                 dy.as<T>(),       gamma.as<float>(),
+                 mean.as<float>(), rstd.as<float>()};
+    Outputs<T> out{dx.view.as<T>(), dresidual.view.as<T>(), dx.accumulate, dresidual.accumulate};
 
     const std::int64_t columns = dy.dims.last(), rows = columns == 0 ? 0 : dy.count() / columns;
     const bool packs = columns % pack_width<T> == 0 && aligned_for_packs<pack_width<T>>(in.x, in.y, in.dy, in.gamma, in.mean,
@@ -203,8 +205,10 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
         return;
       }
       float* partials = totals_at + 2 * columns;
-      launch(packs ? sums_kernel<pack_width<T>, T> : sums_kernel<1, T>, walk.grid(width), block_threads, 0, on, walk, in,
+      T* const dz = out.accumulate_dresidual ? nullptr : out.dresidual;
+      launch(packs ? sums_kernel<pack_width<T>, T> : sums_kernel<1, T>, walk.grid(width), block_threads, 0, on, walk, in, dz,
              partials);
+      if (dz) in.y = nullptr, in.dy = dz, out.dresidual = nullptr;
       launch(join_kernel, join_blocks(columns), block_threads, 0, on, slices, columns, partials, totals);
       if (dx_needs_sums) {
         sums = totals.sum;

@@ -102,9 +102,10 @@ __device__ Pack<width> slice_sum(const ColumnWalk& walk, const ColumnThread& at,
   return sum_down(sum, walk.lanes, scratch);
 }
 
-// ---- second stage: partial results [slices, columns] are joined by blocks of 8 columns × 32 threads ----------------------
+// ---- second stage: partial results [slices, columns] are joined by blocks of 2 columns × 128 threads ---------------------
 
-inline constexpr int join_lanes = 8;
+// Few, so that there are many blocks and a thread has few slices: waiting for memory is what a join takes its time for.
+inline constexpr int join_lanes = 2;
 inline constexpr int join_rows = block_threads / join_lanes;
 
 inline unsigned join_blocks(std::int64_t columns) { return block_count(columns, join_lanes); }
