@@ -9,6 +9,8 @@ import math
 import os
 import sys
 
+import estimate
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 INK, GREY, PALE, LINE = "#1f2933", "#6b7785", "#eef1f4", "#c3cad2"
 BLUE, GREEN, ORANGE, RED, VIOLET, TEAL = "#2f6fb5", "#3f9156", "#d9822b", "#c0392b", "#7d5ba6", "#2a9d8f"
@@ -60,17 +62,12 @@ PARAMETERS = 11173962
 DEVICES = {"H100": (798e12, 3.0e12), "H200": (790e12, 4.3e12)}  # bf16 FLOP/s, bytes/s
 
 
-def split_count(rows, columns, inner, tile_rows, tile_columns):
+def split_count(kernel, rows, columns, inner, whole=True, parts=1):
     """As gemm.h does it; a step is 32 bf16 of depth."""
-    steps = max(math.ceil(inner / 32), 1)
-    blocks = math.ceil(rows / tile_rows) * math.ceil(columns / tile_columns)
-    splits = max(min(264 // max(blocks, 1), steps // 16, (64 << 20) // 4 // (rows * columns)), 1)
-    share = math.ceil(steps / splits)
-    return max(math.ceil(steps / share), 1)
-
-
-def square(lines):  # with_tile in gemm.h
-    return math.ceil(lines / 64) % 2 == 0
+    tile, _ = estimate.tile_of("now", kernel, rows, columns, whole)
+    tiles, steps = math.ceil(rows / tile[0]) * math.ceil(columns / tile[1]) * parts, max(math.ceil(inner / 32), 1)
+    blocks = {(256, 128): 1, (64, 32): 4}.get(tile, 2)
+    return estimate.splits_of("now", tiles, steps, rows * columns * parts, tile, blocks)
 
 
 def work():
@@ -81,15 +78,14 @@ def work():
         flops = 2 * pixels * filters
         seen = (pixels if r == 1 else inputs) * c  # a 1×1 filter of stride 2 skips three pixels of four
         images = (seen + pixels * k) * T
-        splits = split_count(pixels, k, r * r * c, 128 if square(k) else 256, 128 if square(k) else 64)
+        splits = split_count("conv2d_forward", pixels, k, r * r * c, c != 3)
         shares = 2 * splits * pixels * k * P if splits > 1 else 0
         rows.append(("forward", name, times, flops, images + filters * T + shares))
         if c != 3:  # nobody wants the gradient of the photographs
-            splits = split_count(BATCH * side * side, c, r * r * k, 128 if square(c) else 256, 128 if square(c) else 64) if stride == 1 else 1
+            splits = split_count("conv2d_backward_data", BATCH * side * side, c, math.ceil(r / stride) ** 2 * k, True, stride * stride)
             shares = 2 * splits * inputs * c * P if splits > 1 else 0
             rows.append(("data", name, times, flops, (inputs * c + pixels * k + filters) * T + shares))
-        tile = (128, 128) if square(k) and c != 3 else (64, 128)
-        splits = split_count(k, r * r * c, pixels, *tile)
+        splits = split_count("conv2d_backward_weights", k, r * r * c, pixels, c != 3)
         shares = 2 * splits * filters * P if splits > 1 else 0
         rows.append(("weights", name, times, flops, images + filters * P + shares))
     for side, c, plain, added in ((32, 64, 3, 2), (16, 128, 3, 2), (8, 256, 3, 2), (4, 512, 3, 2)):
@@ -98,7 +94,7 @@ def work():
         rows.append(("other", f"batch norm apply + residual, {side}²×{c}", added, 9 * n, 3 * n * T))
         unactivated = 0 if side == 32 else 1  # the shortcut's has no ReLU
         rows.append(("other", f"batch norm backward, {side}²×{c}", plain - unactivated, 12 * n, 7 * n * T))
-        rows.append(("other", f"batch norm backward + residual, {side}²×{c}", added, 12 * n, 8 * n * T))
+        rows.append(("other", f"batch norm backward + residual, {side}²×{c}", added, 12 * n, 7 * n * T))
         if unactivated:
             rows.append(("other", f"batch norm backward, no ReLU, {side}²×{c}", 1, 11 * n, 5 * n * T))
     n = BATCH * 4 * 4 * 512

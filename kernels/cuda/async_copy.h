@@ -29,6 +29,19 @@ __device__ __forceinline__ void cp_async16(void* shared, const void* global, boo
 #endif
 }
 
+// The same through the L1 cache: for what this SM reads again soon, in another place of its tiles.
+__device__ __forceinline__ void cp_async16_cached(void* shared, const void* global, bool valid,
+                                                  [[maybe_unused]] Location at = Location::here()) {
+#if defined(__CUDACC__)
+  asm volatile(
+      "cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(static_cast<unsigned>(__cvta_generic_to_shared(shared))),
+      "l"(__cvta_generic_to_global(global)), "r"(valid ? 16 : 0)
+      : "memory");
+#else
+  start_copy(shared, global, 16, valid, at);
+#endif
+}
+
 // 4 bytes; both addresses aligned to 4. Through the L1 cache: neighbouring threads share its lines.
 __device__ __forceinline__ void cp_async4(void* shared, const void* global, bool valid,
                                           [[maybe_unused]] Location at = Location::here()) {

@@ -5,15 +5,18 @@
 // expects: mma.sync.aligned.m16n8k16 mma.sync.aligned.m16n8k8 ldmatrix.sync cp.async.cg cp.async.ca
 //
 // Rows of the product are output pixels (n,p,q), columns output channels k, the inner dimension runs over (r,s,c): w is the
-// second matrix as it lies in memory, and a row of the first one is a window of x, gathered while it is loaded. One block of
-// 128 or 256 threads per 128 pixels × 128 channels, or 256 (FMA: 128) × 64 where channels are few (gemm.h,
-// gemm_arithmetic.h): a slice of the statistics is 128 rows of one block, which has them at hand. Where the sum is split
-// among blocks, a kernel of its own makes the statistics from y. 2·n·p·q·k·r·s·c FLOPs; x is read about r·s/stride² times
-// for each 128 output channels, mostly from the L2 cache, w once per block, y written once. bf16: bound by memory up to 64
-// channels, then by tensor cores; float32: by arithmetic. A first layer (3 channels) gathers its windows element by element.
+// second matrix as it lies in memory, and a row of the first one is a window of x, gathered while it is loaded
+// (conv2d_windows.h). One block of 256 or 128 threads per 256 or 128 pixels × 128 channels, or 256 (FMA: 128) × 64 where
+// channels are few (gemm.h): a slice of the statistics is 128 rows of one block, which has them at hand. Where the sum is
+// split among blocks, a kernel of its own makes the statistics from y (conv2d_statistics.h). 2·n·p·q·k·r·s·c FLOPs; x is read
+// about r·s/stride² times for each 128 output channels, from the L1 and L2 caches but for the first, w once per block, y
+// written once. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic. A first layer (3
+// channels) gathers its windows element by element.
 // Variants not here: wgmma and TMA, Winograd for 3×3, windows kept in shared memory from one filter cell to the next.
 #include "kernels/cuda/conv2d.h"
 #include "kernels/cuda/conv2d_grouped.h"
+#include "kernels/cuda/conv2d_statistics.h"
+#include "kernels/cuda/conv2d_windows.h"
 #include "kernels/cuda/launchers.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
@@ -24,10 +27,6 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
              const Conv2dEpilogue& epilogue, const View& y, float* statistics) {
   using T = typename Arithmetic::Element;
   const int inner = d.r * d.s * d.c;
-  using Windows = Conv2dWindows<T, Major::depth>;
-  using Filters = GemmMatrix<T, Major::depth>;
-  const GemmPart<Windows, Filters> problem{windows_of<Major::depth>(x.as<T>(), d), Filters{w.as<T>(), d.k, inner}, d.outputs,
-                                           inner};
   GemmResult<T> result{.data = y.data,
                        .rows = d.outputs,
                        .columns = d.k,
@@ -39,10 +38,21 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
                        .activation = epilogue.activation,
                        .statistics = statistics};
   result.align();
-  with_tile<GemmTile<128, 128>, GemmTile<Arithmetic::narrow_rows, 64>, GemmTile<128, 64>>(
-      d.k, chunks<T>(x.data, w.data, d.c), [&](auto tile, auto chunked) {
-        launch_gemm<Arithmetic, decltype(tile), chunked>(stream, on, problem, 1, d.outputs, inner, result);
-      });
+  const auto run = [&](const auto& windows, auto tile, auto chunks) {
+    using Filters = GemmMatrix<T, Major::depth>;
+    const GemmPart<std::remove_cvref_t<decltype(windows)>, Filters> problem{windows, Filters{w.as<T>(), d.k, inner},
+                                                                            d.outputs, inner};
+    const bool split =
+        launch_gemm<Arithmetic, decltype(tile), decltype(chunks)>(stream, on, problem, 1, d.outputs, inner, result);
+    if (split && statistics) slice_statistics(on, static_cast<const T*>(result.data), d.outputs, d.k, statistics);
+  };
+  const auto run_patches = [&](auto tile) {
+    run(Conv2dPatches<T>(windows_of(d), x.as<T>()), tile, GemmChunks<true, true>{});
+  };
+  if (chunked<T>(x.data, d.c) && chunked<T>(w.data, d.c) && has_patches(d))
+    half_empty(d.k, 128) ? run_patches(typename Arithmetic::Narrow{}) : with_tile<Arithmetic>(d.outputs, run_patches);
+  else
+    run(Conv2dWindows<T, Major::depth>(windows_of(d), x.as<T>()), typename Arithmetic::Single{}, GemmChunks<false, false>{});
 }
 
 }  // namespace

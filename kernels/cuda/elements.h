@@ -1,8 +1,7 @@
-// What kernels that work element by element share: packs of neighbouring elements and a loop over all of them.
+// What kernels that work element by element share: a loop over all elements, in packs of neighbours.
 //
-// Kernels are templates over T, the type of activations: float or bf16. In memory a pack of pack_width<T> neighbours is 16
-// bytes, one load or store: four floats or eight bf16. In registers it is always floats: load widens, store rounds, once.
-// Operands of kind P stay float in memory, whatever T: a pack of eight is two loads there.
+// Kernels are templates over T, the type of activations: float or bf16, in packs of pack_width<T> (packs.h). Operands of
+// kind P stay float in memory, whatever T: a pack of eight is two loads there.
 //
 // Packs need aligned addresses: the engine's tensors have them, slices of a flat parameter buffer may not, so every loop
 // exists for packs of one as well.
@@ -10,9 +9,9 @@
 
 #include <cstdint>
 
-#include "kernels/bf16.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/launch_config.h"
+#include "kernels/cuda/packs.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
@@ -21,62 +20,6 @@ inline constexpr int block_threads = 256;
 // Blocks of a loop that strides over the grid: eight for each of the 132 multiprocessors of an H200, so that all its
 // threads are in flight at once and what a block does first (reading scalars) is done a bounded number of times.
 inline constexpr std::int64_t loop_blocks = 8 * 132;
-
-// Elements of T in 16 bytes.
-template <class T>
-inline constexpr int pack_width = 16 / static_cast<int>(sizeof(T));
-
-__device__ inline float widened(float x) { return x; }
-__device__ inline float widened(bf16 x) { return to_float(x); }
-
-template <class T>
-__device__ inline T rounded(float x) {
-  if constexpr (sizeof(T) == sizeof(float))
-    return x;
-  else
-    return to_bf16(x);
-}
-
-// A pack in registers, and in memory.
-template <int width>
-struct Pack {
-  float v[width];
-};
-template <class T, int width>
-struct alignas(width < pack_width<T> ? width * sizeof(T) : 16) StoredPack {
-  T v[width];
-};
-
-template <int width, class T>
-__device__ inline Pack<width> load(const T* from) {
-  const StoredPack<T, width> stored = *reinterpret_cast<const StoredPack<T, width>*>(from);
-  Pack<width> x;
-  for (int j = 0; j < width; ++j) x.v[j] = widened(stored.v[j]);
-  return x;
-}
-
-template <int width, class T>
-__device__ inline void store(T* to, const Pack<width>& x) {
-  StoredPack<T, width> stored;
-  for (int j = 0; j < width; ++j) stored.v[j] = rounded<T>(x.v[j]);
-  *reinterpret_cast<StoredPack<T, width>*>(to) = stored;
-}
-
-// to (+)= x: how a gradient is written.
-template <int width, class T>
-__device__ inline void store(T* to, Pack<width> x, bool accumulate) {
-  if (accumulate) {
-    const Pack<width> old = load<width>(static_cast<const T*>(to));
-    for (int j = 0; j < width; ++j) x.v[j] += old.v[j];
-  }
-  store(to, x);
-}
-
-// May these be read and written in packs of `width`? (Null pointers may.)
-template <int width, class... T>
-bool aligned_for_packs(const T*... pointers) {
-  return ((reinterpret_cast<std::uintptr_t>(pointers) % alignof(StoredPack<T, width>) == 0) && ...);
-}
 
 // Calls body(on, T()) with T the type of the activations: float or bf16. Throws MissingKernel, named after the calling
 // launcher, for any other.

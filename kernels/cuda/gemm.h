@@ -2,21 +2,20 @@
 //
 // Steps of the inner dimension go through a ring of stages in shared memory: while one is multiplied, the others are on
 // their way (cp.async). One barrier per step: it says that the step to be multiplied has landed for all threads, and that
-// all have done with the stage that is filled next. What a step holds: gemm_tile.h; how it comes there: gemm_operand.h; how
-// it is multiplied: gemm_arithmetic.h; what becomes of the sums: gemm_epilogue.h.
+// all have done with the stage that is filled next. What the operands are: gemm_operand.h; which thread copies what of them:
+// gemm_copy.h; how a step lies in shared memory: gemm_tile.h; how it is multiplied, and which tiles there are:
+// gemm_arithmetic.h; what becomes of the sums: gemm_result.h, gemm_store.h.
 //
 // Where C has few tiles and the inner dimension is long, its range is split among blocks; the shares are written to the
-// workspace and a second kernel adds them in their order. How many there are depends on the sizes alone: the same order of
-// sums on every GPU. No atomics.
+// workspace and a second kernel adds them in their order (gemm_join.h). How many there are depends on the sizes alone: the
+// same order of sums on every GPU. No atomics.
 //
-// Tiles (rows × columns of C): 128×128; where the columns would leave half of it empty, 256×64 (64×128 for gradients of
-// filters); 64×64 for matrices. Tensor cores: blocks of 128 threads, four stages, up to 80 KiB of shared memory and 255
-// registers, two or three blocks per multiprocessor. FMA: 128 or 256 threads, three stages, 50 KiB, 12 or 16 warps.
-// Bytes per step and block: 64·(rows + columns). For bf16 and 128×128, 16 KiB for 2²⁰ operations: 64 a byte, so that 100
-// TFLOP/s draw 1.6 TB/s from the L2 cache.
-// Variants tried, by what ptxas and arithmetic say, on no GPU: warps of 32×64 (gemm_arithmetic.h: bound by shared memory);
-// 256×64 for FMA (spills at two blocks). Left to a GPU: 128 bytes of depth per step, other numbers of stages, wgmma and TMA
-// (sm_90a), which want a main loop of their own.
+// The main loop neither divides nor branches: what it costs beside the multiplications is counted in the machine code by
+// scripts/count-sass, and scripts/check-cuda holds every kernel to its limit.
+// Bytes per step and block: 64·(rows + columns). For bf16 and 256×128, 24 KiB for 2²¹ operations: 85 a byte, so that 400
+// TFLOP/s draw 4.7 TB/s from the L2 cache, less what L1 keeps of windows that overlap.
+// Left to a GPU: 128 bytes of depth per step, other numbers of stages, wgmma and TMA (sm_90a), which want a main loop of
+// their own.
 #pragma once
 
 #include <algorithm>
@@ -24,8 +23,11 @@
 #include <type_traits>
 
 #include "kernels/cuda/gemm_arithmetic.h"
-#include "kernels/cuda/gemm_epilogue.h"
+#include "kernels/cuda/gemm_copy.h"
+#include "kernels/cuda/gemm_join.h"
 #include "kernels/cuda/gemm_operand.h"
+#include "kernels/cuda/gemm_result.h"
+#include "kernels/cuda/gemm_store.h"
 #include "kernels/cuda/gpu.h"
 #include "kernels/cuda/launch_config.h"
 
@@ -49,114 +51,122 @@ struct GemmPart {
 
 namespace {
 
+// Which operands are copied in whole chunks.
+template <bool a_, bool b_>
+struct GemmChunks {
+  static constexpr bool a = a_, b = b_;
+};
+
 // sums = Σ_{begin ≤ k < end} A(row, k)·B(k, column). All threads of the block call it.
-template <class Arithmetic, class Tile, bool chunked, class A, class B, class Sums>
+template <class Arithmetic, class Tile, class Chunks, class LayoutA, class LayoutB, class A, class B, class Sums>
 __device__ void gemm(const A& a, const B& b, int first_row, int first_column, int begin, int end,
                      typename Arithmetic::Element* shared, Sums& sums) {
   using T = typename Arithmetic::Element;
-  using LayoutA = typename Arithmetic::template Layout<A::major, Tile::rows>;
-  using LayoutB = typename Arithmetic::template Layout<B::major, Tile::columns>;
   constexpr int stages = Arithmetic::stages, stage_size = LayoutA::size + LayoutB::size;
-  constexpr int threads = Arithmetic::template Warps<Tile>::threads;
-  const GemmCopy<A, LayoutA, T, Tile::rows, threads, chunked> copy_a(a, first_row);
-  const GemmCopy<B, LayoutB, T, Tile::columns, threads, chunked> copy_b(b, first_column);
+  GemmCopy<A, LayoutA, T, Tile::rows, Tile::threads, Chunks::a> copy_a(a, first_row, begin);
+  GemmCopy<B, LayoutB, T, Tile::columns, Tile::threads, Chunks::b> copy_b(b, first_column, begin);
 
-  const int steps = end > begin ? ceil_div(end - begin, gemm_depth<T>) : 0;
-  const auto load = [&](int step, int stage) {
-    if (step < steps) {
-      T* const to = shared + stage * stage_size;
-      copy_a.load(to, begin + step * gemm_depth<T>, end);
-      copy_b.load(to + LayoutA::size, begin + step * gemm_depth<T>, end);
-    }
+  int left = end - begin;  // depths not yet copied; beyond the end zeros are, which nobody reads
+  const auto load = [&](int stage) {
+    copy_a.load(shared + stage, left);
+    copy_b.load(shared + stage + LayoutA::size, left);
     cp_async_commit();
+    left -= gemm_depth<T>;
   };
-  for (int step = 0; step < stages - 1; ++step) load(step, step);
-  int stage = 0, next = stages - 1;
-  for (int step = 0; step < steps; ++step) {
+  for (int s = 0; s < stages - 1; ++s) load(s * stage_size);
+  int from = 0, to = (stages - 1) * stage_size;
+  while (left > -(stages - 1) * gemm_depth<T>) {
     cp_async_wait<stages - 2>();
     __syncthreads();
-    load(step + stages - 1, next);
-    next = stage;
-    const T* const from = shared + stage * stage_size;
-    sums.template add<LayoutA, LayoutB>(from, from + LayoutA::size);
-    stage = stage == stages - 1 ? 0 : stage + 1;
+    load(to);
+    sums.add(shared + from, shared + from + LayoutA::size);
+    to = from;
+    from = from == (stages - 1) * stage_size ? 0 : from + stage_size;
   }
   cp_async_wait<0>();
 }
 
 // Registers a thread may have: its sums, and what it needs besides.
-template <class Arithmetic, class Tile>
-inline constexpr int gemm_threads = Arithmetic::template Warps<Tile>::threads;
-template <class Arithmetic, class Tile>
-inline constexpr int gemm_registers = Tile::elements / gemm_threads<Arithmetic, Tile> == 128 ? 255
-                                      : Tile::elements / 128 == 64                           ? 168
-                                                                                             : 128;
-template <class Arithmetic, class Tile>
-inline constexpr int gemm_blocks = 65536 / (gemm_threads<Arithmetic, Tile> * gemm_registers<Arithmetic, Tile>);
+template <class Tile>
+inline constexpr int gemm_registers = Tile::elements / Tile::threads > 64                            ? 255
+                                      : Tile::elements / Tile::threads == 64 && Tile::threads == 128 ? 168
+                                                                                                     : 128;
+template <class Tile>
+inline constexpr int gemm_blocks = 65536 / (Tile::threads * gemm_registers<Tile>);
 
 // Block x is a tile, columns fastest: neighbouring blocks share their part of A, the larger operand. z: part, then split.
-template <class Arithmetic, class Tile, bool chunked, class Problem>
-__global__ void __launch_bounds__(gemm_threads<Arithmetic, Tile>, gemm_blocks<Arithmetic, Tile>)
+template <class Arithmetic, class Tile, class Chunks, class Problem>
+__global__ void __launch_bounds__(Tile::threads, gemm_blocks<Tile>)
     gemm_kernel(Problem problem, int splits, int share, GemmResult<typename Arithmetic::Element> result) {
   DYNAMIC_SHARED(unsigned char, shared);
   const int tiles_across = ceil_div(result.columns, Tile::columns);
   const int first_row = static_cast<int>(blockIdx.x) / tiles_across * Tile::rows;
   const int first_column = static_cast<int>(blockIdx.x) % tiles_across * Tile::columns;
-  const int split = static_cast<int>(blockIdx.z) % splits;
-  const auto& part = problem.part(static_cast<int>(blockIdx.z) / splits);
+  const int split = static_cast<int>(blockIdx.z) % splits, which = static_cast<int>(blockIdx.z) / splits;
+  const auto& part = problem.part(which);
   const int begin = split * share, end = part.inner - begin < share ? part.inner : begin + share;
 
-  typename Arithmetic::template Sums<Tile> sums;
-  gemm<Arithmetic, Tile, chunked>(part.a, part.b, first_row, first_column, begin, end,
-                                  reinterpret_cast<typename Arithmetic::Element*>(shared), sums);
+  using LayoutA = typename Arithmetic::template Layout<Problem::Part::OperandA::major, Tile::rows>;
+  using LayoutB = typename Arithmetic::template Layout<Problem::Part::OperandB::major, Tile::columns>;
+  typename Arithmetic::template Sums<Tile, LayoutA, LayoutB> sums;
+  gemm<Arithmetic, Tile, Chunks, LayoutA, LayoutB>(part.a, part.b, first_row, first_column, begin, end,
+                                                   reinterpret_cast<typename Arithmetic::Element*>(shared), sums);
   if (splits > 1) result.data = static_cast<float*>(result.data) + split * result.elements;
-  result.rows = part.rows;
-  gemm_store<Tile, gemm_threads<Arithmetic, Tile>>(sums, reinterpret_cast<float*>(shared), part.row_of, result, first_row,
-                                                   first_column);
+  const auto& same = problem.part(pinned(which));                      // not kept in registers through the loop
+  result.rows = same.inner == 0 && result.accumulate ? 0 : same.rows;  // nothing to add: nothing is stored
+  GemmStore<Tile>::store(sums, reinterpret_cast<float*>(shared), same.row_of, result, first_row, first_column);
 }
 
-// How many shares a sum is split into: as many as fill 132 multiprocessors (an H100 or H200) with two blocks each, but at
-// least 16 steps for each share and at most 64 MiB of workspace.
-inline int split_count(std::int64_t blocks, std::int64_t steps, std::int64_t elements) {
-  constexpr std::int64_t wanted = 2 * 132, steps_each = 16, workspace = (64 << 20) / sizeof(float);
-  const std::int64_t splits = std::min(
-      {wanted / std::max<std::int64_t>(blocks, 1), steps / steps_each, workspace / std::max<std::int64_t>(elements, 1)});
-  return static_cast<int>(std::max<std::int64_t>(splits, 1));
+// How many shares a sum of `steps` steps is split into: as many as take the least time on 132 multiprocessors (an H100 or
+// H200), `blocks` blocks on each at once, counted in steps of one tile by one multiprocessor: a block's beginning and end are
+// worth 8 steps, the launch of the join 12 of a tile of 128×128, writing and reading a tile's sums an eighth.
+template <class Arithmetic, class Tile>
+int split_count(std::int64_t tiles, std::int64_t steps, std::int64_t elements) {
+  constexpr std::int64_t slots = 132 * gemm_blocks<Tile>, workspace = (64 << 20) / sizeof(float);
+  const std::int64_t most = std::min(steps, workspace / std::max<std::int64_t>(elements, 1));
+  const auto cost = [&](std::int64_t splits) {
+    const std::int64_t each = ceil_div(steps, splits) + 8;
+    const std::int64_t join = splits > 1 ? 12 * 128 * 128 / Tile::elements + splits * tiles / 8 : 0;
+    return ceil_div(tiles * splits, slots) * gemm_blocks<Tile> * each + join / Arithmetic::step_time;
+  };
+  std::int64_t best = 1;
+  for (int half_waves = 1; half_waves <= 12; ++half_waves) {
+    std::int64_t splits = std::clamp<std::int64_t>(half_waves * slots / (2 * std::max<std::int64_t>(tiles, 1)), 1,
+                                                   std::max<std::int64_t>(most, 1));
+    splits = ceil_div(steps, ceil_div(steps, splits));
+    if (cost(splits) < cost(best)) best = splits;
+  }
+  return static_cast<int>(best);
 }
 
 // Computes a problem of `parts` products, each of at most `rows` rows and an inner dimension of at most `inner`.
-// result.elements: all that is written, by all parts.
-template <class Arithmetic, class Tile, bool chunked, class Problem>
-void launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts, std::int64_t rows, int inner,
-                 GemmResult<typename Arithmetic::Element> result) {
+// result.elements: all that is written, by all parts. Was the sum split, so that nobody has made result.statistics?
+template <class Arithmetic, class Tile, class Chunks, class Problem>
+bool launch_gemm(Stream& stream, LaunchOn on, const Problem& problem, int parts, std::int64_t rows, int inner,
+                 const GemmResult<typename Arithmetic::Element>& result) {
   using T = typename Arithmetic::Element;
   using Part = typename Problem::Part;
   constexpr int step_elements = Arithmetic::template Layout<Part::OperandA::major, Tile::rows>::size +
                                 Arithmetic::template Layout<Part::OperandB::major, Tile::columns>::size;
-  constexpr int threads = gemm_threads<Arithmetic, Tile>;
   constexpr std::size_t shared =
-      std::max(Arithmetic::stages * step_elements * sizeof(T), gemm_store_floats<threads, Tile::rows> * sizeof(float));
+      std::max(Arithmetic::stages * step_elements * sizeof(T), GemmStore<Tile>::floats() * sizeof(float));
   const std::int64_t tiles =
       ceil_div<std::int64_t>(rows, Tile::rows) * ceil_div<std::int64_t>(result.columns, Tile::columns);
   const int steps = std::max(ceil_div(inner, gemm_depth<T>), 1);
-  const int share = ceil_div(steps, split_count(tiles * parts, steps, result.elements)) * gemm_depth<T>;
+  const int share = ceil_div(steps, split_count<Arithmetic, Tile>(tiles * parts, steps, result.elements)) * gemm_depth<T>;
   const int splits = std::max(ceil_div(inner, share), 1);
   const dim3 grid(block_count(tiles, 1), 1, static_cast<unsigned>(parts * splits));
+  constexpr auto kernel = gemm_kernel<Arithmetic, Tile, Chunks, Problem>;
   if (splits == 1) {
-    launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, threads, shared, on, problem, splits, share, result);
-    return;
+    launch(kernel, grid, Tile::threads, shared, on, problem, splits, share, result);
+    return false;
   }
   GemmResult<T> shares{.rows = result.rows, .columns = result.columns, .elements = result.elements};
   shares.data = stream.workspace.borrow(static_cast<std::size_t>(splits * result.elements) * sizeof(float));
   shares.align();
-  launch(gemm_kernel<Arithmetic, Tile, chunked, Problem>, grid, threads, shared, on, problem, splits, share, shares);
-  launch(join_kernel<T>, block_count(result.elements, join_threads * (result.columns % 4 == 0 ? 4 : 1)), join_threads, 0, on,
-         static_cast<const float*>(shares.data), splits, result.elements, result);
-  if (!result.statistics) return;
-  const int slices = ceil_div(result.rows, static_cast<int>(statistics_rows));
-  launch(slice_statistics_kernel<T>, block_count(std::int64_t{slices} * ceil_div(result.columns, slice_columns), 1),
-         slice_columns * slice_groups, slice_columns * slice_groups * sizeof(float), on, static_cast<const T*>(result.data),
-         result.rows, result.columns, result.statistics);
+  launch(kernel, grid, Tile::threads, shared, on, problem, splits, share, shares);
+  join(on, static_cast<const float*>(shares.data), splits, result);
+  return true;
 }
 
 // Calls body(arithmetic) with the arithmetic of the operands' type. Throws MissingKernel, named after the caller, where
@@ -173,24 +183,21 @@ void with_arithmetic(const Stream& stream, const ConstView& operand, Body&& body
     throw MissingKernel(op, backend_name(stream), name_of(operand.dtype));
 }
 
-// Calls body(tile, chunked) with the square tile where `lines` fill it, the last one to half at least, and else with the one
-// of 64. What is copied element by element has small tiles only.
-template <class Square, class Narrow, class Small, class Body>
-void with_tile(std::int64_t lines, bool chunked, Body&& body) {
-  if (!chunked)
-    body(Small{}, std::false_type{});
-  else if (ceil_div<std::int64_t>(lines, 64) % 2 == 0)
-    body(Square{}, std::true_type{});
-  else
-    body(Narrow{}, std::true_type{});
+// Would tiles of so many lines leave half of the last one empty?
+constexpr bool half_empty(std::int64_t lines, int tile) { return ceil_div<std::int64_t>(lines, tile / 2) % 2 == 1; }
+
+// Calls body(tile) with the taller of the tiles with 128 columns, unless it would be half empty where there are few.
+template <class Arithmetic, class Body>
+void with_tile(std::int64_t rows, Body&& body) {
+  if constexpr (requires { typename Arithmetic::Wide; })
+    if (!half_empty(rows, 256) || rows > 4096) return body(typename Arithmetic::Wide{});
+  body(typename Arithmetic::Square{});
 }
 
-// Are these addresses and numbers of elements multiples of what is copied at a time?
+// Is what is copied at a time aligned at this address, and are these numbers of elements multiples of it?
 template <class T, class... Counts>
-bool chunks(const void* a, const void* b, Counts... counts) {
-  const auto whole = [](std::int64_t count) { return count % gemm_chunk<T> == 0; };
-  const auto aligned = [](const void* p) { return reinterpret_cast<std::uintptr_t>(p) % gemm_chunk_bytes == 0; };
-  return aligned(a) && aligned(b) && (whole(counts) && ...);
+bool chunked(const void* data, Counts... counts) {
+  return reinterpret_cast<std::uintptr_t>(data) % gemm_chunk_bytes == 0 && ((counts % gemm_chunk<T> == 0) && ...);
 }
 
 }  // namespace

@@ -10,12 +10,49 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "kernels/cuda/gpu.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
 enum class Major { depth, line };
+
+// Makes a number one that compilers know nothing about: they else work it out anew in every round of a loop, or remember
+// through a loop what is easily worked out behind it.
+__device__ inline int pinned(int x) {
+#if defined(__CUDACC__)
+  asm volatile("" : "+r"(x));
+#endif
+  return x;
+}
+template <class T>
+__device__ const T* pinned(const T* x) {
+#if defined(__CUDACC__)
+  asm volatile("" : "+l"(x));
+#endif
+  return x;
+}
+
+// The address so many bytes further.
+template <class T>
+__device__ T* bytes_behind(T* from, int bytes) {
+  using Byte = std::conditional_t<std::is_const_v<T>, const unsigned char, unsigned char>;
+  return reinterpret_cast<T*>(reinterpret_cast<Byte*>(from) + bytes);
+}
+
+// The address `count` times `bytes` further: one multiply-add of 32 bits into 64, which compilers miss where a factor does
+// not change in a loop.
+template <class T>
+__device__ const T* behind(const T* from, int count, int bytes = static_cast<int>(sizeof(T))) {
+#if defined(__CUDACC__)
+  const T* to;
+  asm("mad.wide.s32 %0, %1, %2, %3;" : "=l"(to) : "r"(count), "r"(bytes), "l"(from));
+  return to;
+#else
+  return reinterpret_cast<const T*>(reinterpret_cast<const unsigned char*>(from) + static_cast<std::int64_t>(count) * bytes);
+#endif
+}
 
 inline constexpr int gemm_depth_bytes = 64;
 inline constexpr int gemm_chunk_bytes = 16;
@@ -24,24 +61,21 @@ inline constexpr int gemm_chunk = gemm_chunk_bytes / static_cast<int>(sizeof(T))
 template <class T>
 inline constexpr int gemm_depth = gemm_depth_bytes / static_cast<int>(sizeof(T));  // elements per step
 
-// rows × columns of C per block.
-template <int rows_, int columns_>
+// rows × columns of C per block, warp_rows × warp_columns of it per warp; warps count down the rows first.
+template <int rows_, int columns_, int warp_rows_, int warp_columns_>
 struct GemmTile {
   static constexpr int rows = rows_, columns = columns_, elements = rows * columns;
+  static constexpr int warp_rows = warp_rows_, warp_columns = warp_columns_;
+  static constexpr int down = rows / warp_rows, threads = down * (columns / warp_columns) * 32;
+  static_assert(down * warp_rows == rows && columns % warp_columns == 0);
+
+  // Where this thread's warp begins.
+  __device__ static int row() { return static_cast<int>(threadIdx.x) / 32 % down * warp_rows; }
+  __device__ static int column() { return static_cast<int>(threadIdx.x) / 32 / down * warp_columns; }
 };
 
-// How a tile is shared among warps: each owns warp_rows × warp_columns of it; warps count down the rows first.
-template <class Tile, int warp_rows_, int warp_columns_>
-struct GemmWarps {
-  static constexpr int rows = warp_rows_, columns = warp_columns_;
-  static constexpr int down = Tile::rows / rows, across = Tile::columns / columns, threads = down * across * 32;
-  static_assert(down * rows == Tile::rows && across * columns == Tile::columns);
-
-  __device__ static int row() { return static_cast<int>(threadIdx.x) / 32 % down * rows; }
-  __device__ static int column() { return static_cast<int>(threadIdx.x) / 32 / down * columns; }
-};
-
-// offset(line, depth): where an element lies, in elements. Chunks stay whole.
+// offset(line, depth): where an element lies, in elements. Chunks stay whole. apart<lines, depths>: how far two elements are
+// from each other that lie so many lines and depths apart, wherever the first one is; negative where that depends on it.
 // Chunk j of line i lies at place j ^ (i/2 % 4) of the line's four: chunk j of eight lines, which is what ldmatrix reads,
 // covers all banks. The pattern repeats every eight lines.
 template <class T, int lines>
@@ -51,16 +85,23 @@ struct DepthMajorTile {
   __device__ static int offset(int line, int depth) {
     return line * gemm_depth<T> + ((depth / gemm_chunk<T> ^ (line / 2 & 3)) * gemm_chunk<T>)+depth % gemm_chunk<T>;
   }
+  template <int line, int depth>
+  static constexpr int apart = line % 8 == 0 && depth == 0 ? line* gemm_depth<T> : -1;
 };
 
-// Depth after depth, chunk j at place j ^ (depth % 8): ldmatrix reads chunk j of eight depths.
+// Depth after depth, chunk j at place j ^ (depth % 8), or of four chunks at j ^ (depth/2 % 4): ldmatrix reads chunk j of eight
+// depths.
 template <class T, int lines>
 struct LineMajorTile {
   static constexpr Major major = Major::line;
-  static constexpr int size = lines * gemm_depth<T>;
+  static constexpr int size = lines * gemm_depth<T>, chunks = lines / gemm_chunk<T>;
+  static_assert(chunks == 4 || chunks % 8 == 0);
   __device__ static int offset(int line, int depth) {
-    return depth * lines + (line / gemm_chunk<T> ^ (depth & 7)) * gemm_chunk<T> + line % gemm_chunk<T>;
+    const int turn = chunks == 4 ? depth / 2 & 3 : depth & 7;
+    return depth * lines + (line / gemm_chunk<T> ^ turn) * gemm_chunk<T> + line % gemm_chunk<T>;
   }
+  template <int line, int depth>
+  static constexpr int apart = line % (8 * gemm_chunk<T>) == 0 && depth % 8 == 0 ? depth* lines + line : -1;
 };
 
 // Depth after depth of floats with a gap between them, which leaves a reader's addresses constant but for its first. Four
@@ -71,6 +112,8 @@ struct PaddedTile {
   static constexpr Major major = Major::line;
   static constexpr int stride = lines + gap, size = stride * gemm_depth<float>;
   __device__ static int offset(int line, int depth) { return depth * stride + line; }
+  template <int line, int depth>
+  static constexpr int apart = depth* stride + line;
 };
 
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

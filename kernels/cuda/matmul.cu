@@ -30,11 +30,11 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
     result.align();
     const auto run = [&](const auto& x, const auto& y) {
       const GemmPart<std::remove_cvref_t<decltype(x)>, std::remove_cvref_t<decltype(y)>> problem{x, y, m, k};
-      using Tile = GemmTile<64, 64>;
-      if (chunks<T>(a.data, b.data, ta ? m : k, tb ? k : n))
-        launch_gemm<decltype(arithmetic), Tile, true>(stream, on, problem, 1, m, k, result);
+      using Tile = typename decltype(arithmetic)::Small;
+      if (chunked<T>(a.data, ta ? m : k) && chunked<T>(b.data, tb ? k : n))
+        launch_gemm<decltype(arithmetic), Tile, GemmChunks<true, true>>(stream, on, problem, 1, m, k, result);
       else
-        launch_gemm<decltype(arithmetic), Tile, false>(stream, on, problem, 1, m, k, result);
+        launch_gemm<decltype(arithmetic), Tile, GemmChunks<false, false>>(stream, on, problem, 1, m, k, result);
     };
     const GemmMatrix<T, Major::depth> rows_of_a{a.as<T>(), m, k}, columns_of_b{b.as<T>(), n, k};
     const GemmMatrix<T, Major::line> columns_of_a{a.as<T>(), m, m}, rows_of_b{b.as<T>(), n, n};

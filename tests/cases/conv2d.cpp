@@ -174,6 +174,10 @@ std::vector<Listed> shapes() {
       {shape(1, 2, 2, 128, 128, 3, 1, 1, 1), quick},
       {shape(1, 33, 33, 8, 8, 1, 1, 0, 0), quick},
       {shape(1, 20, 13, 4, 4, 1, 1, 0, 0), quick},
+      {shape(1, 12, 11, 72, 16, 1, 1, 0, 0), quick},
+      // Sums that are split into a few shares.
+      {shape(1, 4, 4, 32, 32, 3, 1, 1, 1), quick},
+      {shape(1, 20, 20, 8, 8, 1, 1, 0, 0), quick},
       {shape(1, 9, 7, 256, 64, 3, 2, 1, 1), medium},
       {shape(1, 8, 7, 64, 264, 3, 2, 1, 1), medium},
       {shape(9, 16, 15, 64, 128, 3, 1, 1, 1), medium},

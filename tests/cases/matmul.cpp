@@ -62,6 +62,7 @@ void add_matmul_cases(std::vector<SlotCase>& all) {
   for (bool ta : {false, true})
     for (bool tb : {false, true})
       all.push_back(matmul_case({72, 80, 136}, {.transpose_a = ta, .transpose_b = tb}, false, Size::quick));
+  all.push_back(matmul_case({8, 16, 464}, {.transpose_b = true}, false, Size::quick));
   all.push_back(matmul_case({3, 7, 1101}, {.transpose_a = true}, false, Size::quick, true));
   all.push_back(matmul_case({8, 16, 1104}, {.transpose_b = true, .activation = Activation::relu}, true, Size::quick));
   // Few outputs and a long sum (weight gradients), and ordinary middle sizes.
