@@ -26,8 +26,8 @@ void conv2d_backward_weights(Stream& stream, const Conv2dShape& shape, ConstView
     using Gradients = GemmMatrix<T, Major::line>;
     using Windows = Conv2dWindows<T, Major::line>;
     const int cells = d.r * d.s * d.c;
-    const GemmPart<Gradients, Windows> problem{Gradients{dy.as<T>(), d.k, d.k}, Windows(windows_of(d), x.as<T>()), d.k,
-                                               d.outputs};
+    const GemmPart<Gradients, Windows> problem{Gradients{dy.as<T>(), d.k, gemm_bytes<T>(d.k)},
+                                               Windows(windows_of(d), x.as<T>()), d.k, d.outputs};
     GemmResult<T> result{.data = dw.view.data,
                          .rows = d.k,
                          .columns = cells,

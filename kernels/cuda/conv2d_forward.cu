@@ -40,8 +40,8 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
   result.align();
   const auto run = [&](const auto& windows, auto tile, auto chunks) {
     using Filters = GemmMatrix<T, Major::depth>;
-    const GemmPart<std::remove_cvref_t<decltype(windows)>, Filters> problem{windows, Filters{w.as<T>(), d.k, inner},
-                                                                            d.outputs, inner};
+    const GemmPart<std::remove_cvref_t<decltype(windows)>, Filters> problem{
+        windows, Filters{w.as<T>(), d.k, gemm_bytes<T>(inner)}, d.outputs, inner};
     const bool split =
         launch_gemm<Arithmetic, decltype(tile), decltype(chunks)>(stream, on, problem, 1, d.outputs, inner, result);
     if (split && statistics) slice_statistics(on, static_cast<const T*>(result.data), d.outputs, d.k, statistics);

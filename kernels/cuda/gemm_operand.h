@@ -37,17 +37,15 @@ struct GemmElement {
   bool inside;
 };
 
-// A matrix in memory: element (line i, depth k) is data[i·stride + k] (Major::depth) or data[k·stride + i].
+// A matrix in memory: element (line i, depth k) is data[i·stride + k] (Major::depth) or data[k·stride + i]; stride = pitch in
+// elements.
 template <class T, Major major_>
 struct GemmMatrix {
   static constexpr Major major = major_;
   static constexpr bool cached = false;
   const T* data;
   int lines;
-  int pitch;  // bytes from one line to the next, or from one depth
-
-  // Throws DeviceError where a stride has 2³¹ bytes or more.
-  GemmMatrix(const T* data_, int lines_, int stride) : data(data_), lines(lines_), pitch(gemm_bytes<T>(stride)) {}
+  int pitch;  // bytes from one line to the next, or from one depth (gemm_bytes)
 
   using Line = const T*;
   using Step = int;

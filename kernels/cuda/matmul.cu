@@ -36,8 +36,9 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
       else
         launch_gemm<decltype(arithmetic), Tile, GemmChunks<false, false>>(stream, on, problem, 1, m, k, result);
     };
-    const GemmMatrix<T, Major::depth> rows_of_a{a.as<T>(), m, k}, columns_of_b{b.as<T>(), n, k};
-    const GemmMatrix<T, Major::line> columns_of_a{a.as<T>(), m, m}, rows_of_b{b.as<T>(), n, n};
+    const GemmMatrix<T, Major::depth> rows_of_a{a.as<T>(), m, gemm_bytes<T>(k)},
+        columns_of_b{b.as<T>(), n, gemm_bytes<T>(k)};
+    const GemmMatrix<T, Major::line> columns_of_a{a.as<T>(), m, gemm_bytes<T>(m)}, rows_of_b{b.as<T>(), n, gemm_bytes<T>(n)};
     if (ta) {
       tb ? run(columns_of_a, columns_of_b) : run(columns_of_a, rows_of_b);
     } else {

@@ -22,7 +22,8 @@ namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
 
 constexpr int shares = warp_size;  // of a matrix: as many partial sums as a warp has lanes
-using Tile = GemmTile<64, 64>;
+using Tile = GemmTile<64, 64, 32, 32>;
+constexpr int stage_stride = Tile::columns + 8;  // as gemm_store.h has it
 
 struct Matrix {
   std::int64_t offset;     // of its first element in the flat vectors
@@ -88,7 +89,7 @@ __global__ void __launch_bounds__(block_threads)
       const std::int64_t from = m.offset + m.weight(i, j);
       u = (gradient[from] + momentum * velocity[from]) / length;
     }
-    set(workspace[m.x(0) + at], u);
+    workspace[m.x(0) + at] = rounded<T>(u);
   }
 }
 
@@ -98,16 +99,19 @@ enum class Form {
   apply,       // X' = a·X + B·X
 };
 
+// How the left and the right operand lie in shared memory.
 template <class Arithmetic>
-inline constexpr int tile_floats =
-    std::max(Arithmetic::stages* static_cast<int>((Arithmetic::template Layout<Major::depth, Tile::rows>::size +
-                                                   std::max(Arithmetic::template Layout<Major::depth, Tile::columns>::size,
-                                                            Arithmetic::template Layout<Major::line, Tile::columns>::size)) *
-                                                  sizeof(typename Arithmetic::Element) / sizeof(float)),
-             Tile::rows* stage_stride);
+using Left = typename Arithmetic::template Layout<Major::depth, Tile::rows>;
+template <class Arithmetic, Form form>
+using Right = typename Arithmetic::template Layout<form == Form::apply ? Major::line : Major::depth, Tile::columns>;
+template <class Arithmetic, Form form>
+inline constexpr std::size_t shared_bytes =
+    std::max(Arithmetic::stages* static_cast<std::size_t>(Left<Arithmetic>::size + Right<Arithmetic, form>::size) *
+                 sizeof(typename Arithmetic::Element),
+             Tile::rows* stage_stride * sizeof(float));
 
 template <class Arithmetic, Form form>
-__global__ void __launch_bounds__(gemm_threads<Arithmetic, Tile>, gemm_blocks<Arithmetic, Tile>)
+__global__ void __launch_bounds__(Tile::threads, gemm_blocks<Tile>)
     product_kernel(const __grid_constant__ Matrices matrices, const StepGuard* guard, int which,
                    typename Arithmetic::Element* workspace) {
   using T = typename Arithmetic::Element;
@@ -120,43 +124,45 @@ __global__ void __launch_bounds__(gemm_threads<Arithmetic, Tile>, gemm_blocks<Ar
   const T *const x = workspace + m.x(which), *const a = workspace + m.a();
 
   using Rows = GemmMatrix<T, Major::depth>;
-  typename Arithmetic::template Sums<Tile> sums;
+  using A = Left<Arithmetic>;
+  using B = Right<Arithmetic, form>;
+  constexpr int bytes = static_cast<int>(sizeof(T));
+  typename Arithmetic::template Sums<Tile, A, B> sums;
   T* const stages = reinterpret_cast<T*>(shared);
   const T* addend = nullptr;
   T* to;
   float times = 1.0f, share = 0.0f;
   if constexpr (form == Form::gram) {
-    const Rows rows{x, p, q};
-    gemm<Arithmetic, Tile, true>(rows, rows, first_row, first_column, 0, q, stages, sums);
+    const Rows rows{x, p, q * bytes};
+    gemm<Arithmetic, Tile, GemmChunks<true, true>, A, B>(rows, rows, first_row, first_column, 0, q, stages, sums);
     to = workspace + m.a();
   } else if constexpr (form == Form::polynomial) {
-    const Rows rows{a, p, p};
-    gemm<Arithmetic, Tile, true>(rows, rows, first_row, first_column, 0, p, stages, sums);
+    const Rows rows{a, p, p * bytes};
+    gemm<Arithmetic, Tile, GemmChunks<true, true>, A, B>(rows, rows, first_row, first_column, 0, p, stages, sums);
     to = workspace + m.b(), addend = a;
     times = static_cast<float>(MuonParams::c), share = static_cast<float>(MuonParams::b);
   } else {
-    const Rows rows{workspace + m.b(), p, p};
-    const GemmMatrix<T, Major::line> across_x{x, q, q};
-    gemm<Arithmetic, Tile, true>(rows, across_x, first_row, first_column, 0, p, stages, sums);
+    const Rows rows{workspace + m.b(), p, p * bytes};
+    const GemmMatrix<T, Major::line> across_x{x, q, q * bytes};
+    gemm<Arithmetic, Tile, GemmChunks<true, true>, A, B>(rows, across_x, first_row, first_column, 0, p, stages, sums);
     to = workspace + m.x(1 - which), addend = x;
     share = static_cast<float>(MuonParams::a);
   }
 
   // Four neighbouring columns a thread; there are eights of them.
   __syncthreads();
-  sums.stage(shared, 0, 0);
+  sums.stage(shared + Tile::row() * stage_stride + Tile::column(), stage_stride);
   __syncthreads();
   constexpr int fours = Tile::columns / 4;
-  for (int i = static_cast<int>(threadIdx.x); i < Tile::rows * fours; i += gemm_threads<Arithmetic, Tile>) {
+  for (int i = static_cast<int>(threadIdx.x); i < Tile::rows * fours; i += Tile::threads) {
     const int row = i / fours, column = i % fours * 4;
     if (first_row + row >= p || first_column + column >= columns) continue;
     const std::int64_t at = std::int64_t{first_row + row} * columns + first_column + column;
-    float v[4], more[4] = {};
-    load_four(v, shared + row * stage_stride + column);
-    if constexpr (form != Form::gram) load_four(more, addend + at);
+    Pack<4> v = load<4>(shared + row * stage_stride + column), more = {};
+    if constexpr (form != Form::gram) more = load<4>(addend + at);
 #pragma unroll
-    for (int j = 0; j < 4; ++j) v[j] = times * v[j] + share * more[j];
-    store_four(to + at, v);
+    for (int j = 0; j < 4; ++j) v.v[j] = times * v.v[j] + share * more.v[j];
+    store(to + at, v);
   }
 }
 
@@ -172,7 +178,7 @@ __global__ void __launch_bounds__(block_threads)
   for (std::int64_t i = std::int64_t{blockIdx.x} * block_threads + threadIdx.x; i < m.count(); i += shares * block_threads) {
     const int row = static_cast<int>(i / m.columns), column = static_cast<int>(i % m.columns);
     const std::int64_t x = m.rows > m.columns ? std::int64_t{column} * m.q + row : std::int64_t{row} * m.q + column;
-    const float w = weights[m.offset + i] * keep - rate * as_float(workspace[m.x(which) + x]);
+    const float w = weights[m.offset + i] * keep - rate * widened(workspace[m.x(which) + x]);
     weights[m.offset + i] = w;
     if (copy) copy[m.offset + i] = to_bf16(w);
   }
@@ -219,15 +225,15 @@ void muon_step(Stream& stream, const MuonParams& params, const StepState* state,
     const dim3 in_shares(shares, count);
     launch(momentum_kernel, in_shares, block_threads, 0, on, layout.matrices, guard, momentum, g, w, v, sums);
     launch(normalise_kernel<T>, in_shares, block_threads, 0, on, layout.matrices, guard, momentum, g, v, sums, elements);
-    const auto product = [&](auto kernel, int tiles, int which) {
-      launch(kernel, dim3(static_cast<unsigned>(tiles), count), gemm_threads<Arithmetic, Tile>,
-             tile_floats<Arithmetic> * sizeof(float), on, layout.matrices, guard, which, elements);
+    const auto product = [&]<Form form>(std::integral_constant<Form, form>, int tiles, int which) {
+      launch(product_kernel<Arithmetic, form>, dim3(static_cast<unsigned>(tiles), count), Tile::threads,
+             shared_bytes<Arithmetic, form>, on, layout.matrices, guard, which, elements);
     };
     int which = 0;
     for (int i = 0; i < params.iterations; ++i, which = 1 - which) {
-      product(product_kernel<Arithmetic, Form::gram>, layout.gram_tiles, which);
-      product(product_kernel<Arithmetic, Form::polynomial>, layout.gram_tiles, which);
-      product(product_kernel<Arithmetic, Form::apply>, layout.apply_tiles, which);
+      product(std::integral_constant<Form, Form::gram>{}, layout.gram_tiles, which);
+      product(std::integral_constant<Form, Form::polynomial>{}, layout.gram_tiles, which);
+      product(std::integral_constant<Form, Form::apply>{}, layout.apply_tiles, which);
     }
     launch(move_kernel<T>, in_shares, block_threads, 0, on, layout.matrices, state, guard, params.group, which, sums,
            elements, w, copy.as<bf16>());
