@@ -89,7 +89,7 @@ int tessera::evaluate_main(int argc, char** argv) {
                                                 confusion.add(values, labels.to_host<std::int32_t>());
                                                 if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                               },
-                                          .views = views ? views->views() : std::vector<View>()});
+                                          .views = views ? views->views() : std::vector<SampleView>()});
       if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));

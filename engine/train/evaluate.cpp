@@ -71,16 +71,16 @@ void for_each_batch(Network& network, const BatchSource& source, std::int64_t ba
 }
 
 // The weighted mean of the network's outputs over the views, `first` among them.
-Tensor mean_over(const std::vector<View>& views, const Tensor& first, Network& network, std::int64_t size,
+Tensor mean_over(const std::vector<SampleView>& views, const Tensor& first, Network& network, std::int64_t size,
                  const kernels::StepState* state) {
   Tensor mean = first.like();
   double rest = 1;
-  for (const View& view : views) rest -= view.weight;
+  for (const SampleView& view : views) rest -= view.weight;
   const auto add = [&](double weight, const Tensor& logits, bool accumulate) {
     mean.on().run(&Backend::scale, weight, {}, logits, {mean, accumulate});
   };
   add(rest, first, false);
-  for (const View& view : views)
+  for (const SampleView& view : views)
     add(view.weight, convert(network.forward({}, view.source->draw(size, state).x), DType::f32).value(), true);
   return mean;
 }

@@ -20,7 +20,7 @@ struct Evaluation {
 };
 
 // Another look at the samples of an evaluation: a source that draws the same ones, in the same order.
-struct View {
+struct SampleView {
   const BatchSource* source;
   double weight;
 };
@@ -31,7 +31,7 @@ struct EvaluateOptions {
   const std::atomic<bool>* stop = nullptr;                                        // polled every batch: Interrupted
   std::function<void(const Tensor& logits, const Tensor& labels)> on_batch = {};  // sees each batch; may be empty
   // The outputs are the weighted mean over the source and these; it has the weight that they leave of 1.
-  std::vector<View> views = {};
+  std::vector<SampleView> views = {};
 };
 
 // Samples in the order of the source.

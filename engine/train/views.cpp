@@ -14,8 +14,8 @@ SixViews::SixViews(const DeviceImages& images, const Normalization& normalizatio
     }
 }
 
-std::vector<View> SixViews::views() const {
-  std::vector<View> all{{&sources_[0], 1.0 / 4}};
+std::vector<SampleView> SixViews::views() const {
+  std::vector<SampleView> all{{&sources_[0], 1.0 / 4}};
   for (std::size_t i = 1; i < sources_.size(); ++i) all.push_back({&sources_[i], 1.0 / 8});
   return all;
 }

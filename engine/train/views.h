@@ -13,7 +13,7 @@ namespace tessera {
 class SixViews {
  public:
   SixViews(const DeviceImages& images, const Normalization& normalization);
-  std::vector<View> views() const;  // valid as long as this is
+  std::vector<SampleView> views() const;  // valid as long as this is
 
  private:
   std::vector<ImageBatches> sources_;

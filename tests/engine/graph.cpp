@@ -32,7 +32,7 @@ Variable tiny_loss(TinyNetwork& network, const std::shared_ptr<Device>& device, 
   return network.loss(context, network.forward(context, batch.x), batch.y);
 }
 
-constexpr Context training{.training = true, .gradients = true};
+const Context training{.training = true, .gradients = true};
 
 }  // namespace
 
