@@ -19,7 +19,12 @@ class WeightAverage {
   class InUse {
    public:
     explicit InUse(const WeightAverage& average) : average_(average) { average_.swap(); }
-    ~InUse() { average_.swap(); }
+    ~InUse() {
+      try {
+        average_.swap();
+      } catch (const kernels::DeviceError&) {  // a lost device: said where it was noticed
+      }
+    }
     InUse(const InUse&) = delete;
     InUse& operator=(const InUse&) = delete;
 
