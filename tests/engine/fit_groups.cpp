@@ -13,7 +13,7 @@ Plan limited_plan() {
   Plan p = plan(4);
   p.drop_last = true;
   p.schedule = LinearDecay{};
-  p.groups = {{.pattern = "conv.bias", .optimizer = Sgd::Options{.learning_rate = 0.02, .momentum = 0.8}, .epochs = 2},
+  p.groups = {{.pattern = "fc.bias", .optimizer = Sgd::Options{.learning_rate = 0.02, .momentum = 0.8}, .epochs = 2},
               {.pattern = "conv.weight", .optimizer = Muon::Options{.learning_rate = 0.05}}};
   return p;
 }
@@ -54,7 +54,7 @@ TEST_CASE("parameters that train for two epochs rest from then on: no gradient, 
   Trainee t(rest, {});
   std::vector<std::vector<double>> biases, weights;
   fit(t, limited_plan(), {}, [&](const Fit&) {
-    biases.push_back(download(t.network.conv.bias.value()));
+    biases.push_back(download(t.network.fc.bias.value()));
     weights.push_back(download(t.network.conv.weight.value()));
   });
   REQUIRE(biases.size() == 16);
