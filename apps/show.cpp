@@ -157,9 +157,9 @@ int tessera::show_main(int argc, char** argv) {
   app.add_option("--index", index, "Print the values and the label of this image instead")
       ->check(number<std::int64_t>({.least = 0}))
       ->default_str("none");
-  // Without a word CLI11 says "true".
+  // Without a word CLI11 says "true", or repeats the default.
   const CLI::Validator standard{[](std::string& text) {
-                                  if (text == "true") text = "standard";
+                                  if (text == "true" || text == "as they are") text = "standard";
                                   return std::string();
                                 },
                                 ""};

@@ -55,8 +55,8 @@ void scale_rows(Stream& stream, ConstView factors, ConstView x, Gradient y) {
   require_float32(stream, "scale_rows", {factors, x, y.view});
   const std::int64_t rows = factors.count(), columns = rows > 0 ? y.view.count() / rows : 0;
   for (std::int64_t i = 0; i < rows; ++i)
-    simd_loops(stream).scale(factors.as<float>()[i], x.as<float>() + i * columns, y.view.as<float>() + i * columns, y.accumulate,
-                       columns);
+    simd_loops(stream).scale(factors.as<float>()[i], x.as<float>() + i * columns, y.view.as<float>() + i * columns,
+                             y.accumulate, columns);
 }
 
 void activation_forward(Stream& stream, Activation activation, ConstView x, View y) {

@@ -164,9 +164,9 @@ TEST_CASE("a configuration of version 0.1 means what it meant") {
 
 TEST_CASE("a configuration of a newer version is refused, and says so") {
   CHECK_THAT(refusal(with("/version", 99)), Contains("version 99") && Contains("newer"));
-  CHECK_THAT(refusal(with("/recipe/ema", 0.99)), Contains("recipe.'ema'") && Contains("version"));
+  CHECK_THAT(refusal(with("/recipe/lookahead", 0.5)), Contains("recipe.'lookahead'") && Contains("version"));
   CHECK_THAT(refusal(with("/recipe/optimizer/beta3", 0.99)), Contains("recipe.optimizer.'beta3'"));
-  CHECK_THAT(refusal(with("/recipe/optimizer/kind", "lion")), Contains("recipe.optimizer.kind") && Contains("sgd"));
+  CHECK_THAT(refusal(with("/recipe/optimizer/kind", "shampoo")), Contains("recipe.optimizer.kind") && Contains("sgd"));
 }
 
 TEST_CASE("every field of a configuration is checked against what it means") {

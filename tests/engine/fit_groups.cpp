@@ -85,8 +85,10 @@ TEST_CASE("a run of such groups goes on in the same bits wherever it was stopped
 }
 
 TEST_CASE("Muon moves matrices alone, and says which parameter is none") {
-  Trainee t(Muon::Options{}, {});
-  CHECK_THROWS_WITH(fit(t, plan(1)), Catch::Contains("conv.bias") && Catch::Contains("group"));
+  Trainee t(rest, {});
+  Plan p = plan(1);
+  p.groups = {{.pattern = "conv.bias", .optimizer = Muon::Options{}}};
+  CHECK_THROWS_WITH(fit(t, p), Catch::Contains("conv.bias") && Catch::Contains("group"));
 }
 
 TEST_CASE("batch norm whose gamma is fixed uses the batch's statistics until its beta is frozen") {

@@ -162,7 +162,8 @@ TEST_CASE("damaged checkpoints are named and passed over", "[checkpoint][hostile
        [](const fs::path& p) { sign(p, manifest_with("2", "{\"manifest.json\":{\"size\":1,\"sha256\":\"\"}}")); },
        "no plain file name"},
       {"signed: negative size",
-       [](const fs::path& p) { sign(p, manifest_with("2", "{\"state.json\":{\"size\":-1,\"sha256\":\"\"}}")); }, "extra"},
+       [](const fs::path& p) { sign(p, manifest_with("2", "{\"state.json\":{\"size\":-1,\"sha256\":\"\"}}")); },
+       "size is -1"},
   };
   const UnsyncedCalls unsynced;
   for (const Case& c : cases) {
