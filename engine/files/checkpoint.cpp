@@ -72,11 +72,17 @@ void fill(const fs::path& folder, const Checkpoint& checkpoint, const std::strin
   sync_folder(folder, ExitCode::weights, calls);
 }
 
-// Puts `from` in the place of `to`, which may exist. (rename replaces no folder that has something in it.)
+// Puts `from` in the place of `to`, which may exist. rename replaces no folder that has something in it: the two change
+// places, or, where the file system cannot do that, the old one is put aside first.
 void replace_folder(const fs::path& from, const fs::path& to, const SystemCalls& calls) {
   const fs::path aside = to.parent_path() / temporary_name("old-" + to.filename().string());
   std::error_code ignored;
   const bool exists = fs::exists(to, ignored);
+  if (exists && exchange_paths(from, to, ExitCode::weights, calls)) {
+    sync_folder(to.parent_path(), ExitCode::weights, calls);
+    remove_quietly(from);
+    return;
+  }
   if (exists) {
     remove_quietly(aside);
     rename_path(to, aside, ExitCode::weights, calls);

@@ -26,6 +26,14 @@ ssize_t SystemCalls::write(int descriptor, const void* from, std::size_t count) 
 int SystemCalls::fsync(int descriptor) const { return ::fsync(descriptor); }
 int SystemCalls::close(int descriptor) const { return ::close(descriptor); }
 int SystemCalls::rename(const char* from, const char* to) const { return std::rename(from, to); }
+int SystemCalls::exchange(const char* one, const char* other) const {
+#if defined(RENAME_EXCHANGE)
+  return ::renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE);
+#else
+  (void)one, (void)other;
+  return errno = ENOSYS, -1;
+#endif
+}
 int SystemCalls::mkdir(const char* path, unsigned mode) const { return ::mkdir(path, mode); }
 int SystemCalls::flock(int descriptor, int operation) const { return ::flock(descriptor, operation); }
 
@@ -252,6 +260,13 @@ void sync_folder(const std::filesystem::path& path, ExitCode on_error, const Sys
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to, ExitCode on_error,
                  const SystemCalls& calls) {
   if (uninterrupted([&] { return calls.rename(from.c_str(), to.c_str()); }) != 0) fail_path("rename", to, errno, on_error);
+}
+
+bool exchange_paths(const std::filesystem::path& one, const std::filesystem::path& other, ExitCode on_error,
+                    const SystemCalls& calls) {
+  if (uninterrupted([&] { return calls.exchange(one.c_str(), other.c_str()); }) == 0) return true;
+  if (errno == ENOSYS || errno == EINVAL || errno == ENOTSUP) return false;
+  fail_path("rename", other, errno, on_error);
 }
 
 void make_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls) {

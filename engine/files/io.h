@@ -41,6 +41,7 @@ struct SystemCalls {
   virtual int fsync(int descriptor) const;
   virtual int close(int descriptor) const;
   virtual int rename(const char* from, const char* to) const;
+  virtual int exchange(const char* one, const char* other) const;  // of what both names stand for; ENOSYS: cannot be had
   virtual int mkdir(const char* path, unsigned mode) const;
   virtual int flock(int descriptor, int operation) const;
 };
@@ -128,6 +129,9 @@ void write_new_file(const std::filesystem::path& path, std::span<const ByteSpan>
 void sync_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls);
 void rename_path(const std::filesystem::path& from, const std::filesystem::path& to, ExitCode on_error,
                  const SystemCalls& calls);
+// In one step, both names exist at any moment; false where the file system cannot do it.
+bool exchange_paths(const std::filesystem::path& one, const std::filesystem::path& other, ExitCode on_error,
+                    const SystemCalls& calls);
 void make_folder(const std::filesystem::path& path, ExitCode on_error, const SystemCalls& calls);  // with its parents
 
 }  // namespace tessera

@@ -72,6 +72,12 @@ void Disk::apply(const Recorded& o) {
       change(node, {{to, node->entries.at(from)}, {from, nullptr}});
       break;
     }
+    case Operation::exchange: {
+      const std::size_t slash = o.name.find('/');
+      const std::string one = o.name.substr(0, slash), other = o.name.substr(slash + 1);
+      change(node, {{one, node->entries.at(other)}, {other, node->entries.at(one)}});
+      break;
+    }
     case Operation::remove: change(node, {{o.name, nullptr}}); break;
   }
 }

@@ -11,6 +11,7 @@ enum class Operation : std::uint64_t {
   write,        // to `first`, at `offset`, the data
   sync,         // of `first`, a file or a folder
   rename,       // in folder `first` to folder `second`: "old name/new name"
+  exchange,     // in folder `first`, what two names stand for: "one name/other name"
   remove,       // from folder `first` `name`
 };
 

@@ -124,6 +124,9 @@ struct FaultyCalls : SystemCalls {
   int rename(const char* from, const char* to) const override {
     return fails("rename") ? -1 : SystemCalls::rename(from, to);
   }
+  int exchange(const char* one, const char* other) const override {
+    return fails("rename") ? -1 : SystemCalls::exchange(one, other);
+  }
   int mkdir(const char* path, unsigned mode) const override { return fails("mkdir") ? -1 : SystemCalls::mkdir(path, mode); }
   int flock(int descriptor, int operation) const override {
     return fails("flock") ? -1 : SystemCalls::flock(descriptor, operation);

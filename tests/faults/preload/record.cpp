@@ -148,6 +148,15 @@ int rename(const char* from, const char* to) {
   if (result == 0) record(Operation::rename, a.folder, b.folder, 0, a.name + "/" + b.name);
   return result;
 }
+int renameat2(int from_folder, const char* from, int to_folder, const char* to, unsigned flags) {
+  const std::lock_guard lock(state().mutex);
+  const Place a = place_of(from_folder, from), b = place_of(to_folder, to);
+  const int result = static_cast<int>(syscall(SYS_renameat2, from_folder, from, to_folder, to, flags));
+  if (result == 0)
+    record((flags & RENAME_EXCHANGE) != 0 ? Operation::exchange : Operation::rename, a.folder, b.folder, 0,
+           a.name + "/" + b.name);
+  return result;
+}
 int mkdir(const char* path, mode_t mode) {
   const std::lock_guard lock(state().mutex);
   const int result = static_cast<int>(syscall(SYS_mkdirat, AT_FDCWD, path, mode));
