@@ -6,8 +6,8 @@
 //
 // Rows of the product are output pixels (n,p,q), columns output channels k, the inner dimension runs over (r,s,c): w is the
 // second matrix as it lies in memory, and a row of the first one is a window of x, gathered while it is loaded
-// (conv2d_windows.h). One block of 256 or 128 threads per 256 or 128 pixels × 128 channels, or 256 (FMA: 128) × 64 where
-// channels are few (gemm.h): a slice of the statistics is 128 rows of one block, which has them at hand. Where the sum is
+// (conv2d_windows.h). One block of 256 or 128 threads per 256 or 128 pixels × 128 channels, or 256 × 64 where channels are
+// few; FMA: 128 × 64 (gemm.h): a slice of the statistics is 128 rows of one block, which has them at hand. Where the sum is
 // split among blocks, a kernel of its own makes the statistics from y (conv2d_statistics.h). 2·n·p·q·k·r·s·c FLOPs; x is read
 // about r·s/stride² times for each 128 output channels, from the L1 and L2 caches but for the first, w once per block, y
 // written once. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic. A first layer (3
@@ -49,10 +49,14 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
   const auto run_patches = [&](auto tile) {
     run(Conv2dPatches<T>(windows_of(d), x.as<T>()), tile, GemmChunks<true, true>{});
   };
-  if (chunked<T>(x.data, d.c) && chunked<T>(w.data, d.c) && has_patches(d))
-    half_empty(d.k, 128) ? run_patches(typename Arithmetic::Narrow{}) : with_tile<Arithmetic>(d.outputs, run_patches);
-  else
+  if (chunked<T>(x.data, d.c) && chunked<T>(w.data, d.c) && has_patches(d)) {
+    if constexpr (std::is_same_v<Arithmetic, Fma>)
+      run_patches(typename Arithmetic::Narrow{});  // 128×128 costs the same per multiplication, and spilled on sm_120
+    else
+      half_empty(d.k, 128) ? run_patches(typename Arithmetic::Narrow{}) : with_tile<Arithmetic>(d.outputs, run_patches);
+  } else {
     run(Conv2dWindows<T, Major::depth>(windows_of(d), x.as<T>()), typename Arithmetic::Single{}, GemmChunks<false, false>{});
+  }
 }
 
 }  // namespace
