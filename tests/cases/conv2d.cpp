@@ -173,6 +173,7 @@ std::vector<Listed> shapes() {
       {shape(1, 5, 3, 24, 16, 3, 2, 1, 1), quick},
       {shape(1, 2, 2, 128, 128, 3, 1, 1, 1), quick},
       {shape(1, 33, 33, 8, 8, 1, 1, 0, 0), quick},
+      {shape(1, 3, 3, 8, 256, 1, 1, 0, 0), quick},
       {shape(1, 20, 13, 4, 4, 1, 1, 0, 0), quick},
       {shape(1, 12, 11, 72, 16, 1, 1, 0, 0), quick},
       // Sums that are split into a few shares.

@@ -25,6 +25,10 @@ TEST_CASE("logic and shifts") {
         vector<u32>{0x77665544});
   CHECK(lanes<u32>("prmt.b32 %d, %a0, %a1, 0x9410;", vector<u32>{0x00008011}, vector<u32>{0x99}) == vector<u32>{0xff998011});
   CHECK(lanes<u32>("bfe.u32 %d, %a0, 4, 8;", vector<u32>{0x12345678}) == vector<u32>{0x67});
+  CHECK(lanes<u32>("bfi.b32 %d, %a0, %a1, 8, 12;", vector<u32>{0xffffffff}, vector<u32>{0x12345678}) ==
+        vector<u32>{0x123fff78});
+  CHECK(lanes<u32>("bfi.b32 %d, %a0, %a1, 6, 26;", vector<u32>{0x3}, vector<u32>{0xff}) == vector<u32>{0xff});
+  CHECK(lanes<u32>("bfi.b32 %d, %a0, %a1, 6, 26;", vector<u32>{0x5}, vector<u32>{0x3f}) == vector<u32>{0x17f});
   CHECK(lanes<u32>("popc.b32 %d, %a0;", vector<u32>{0xf0f1}) == vector<u32>{9});
   CHECK(lanes<u32>("clz.b32 %d, %a0;", vector<u32>{0x00010000, 0}) == vector<u32>{15, 32});
   CHECK(lanes<u32>("brev.b32 %d, %a0;", vector<u32>{0x80000002}) == vector<u32>{0x40000001});

@@ -112,6 +112,27 @@ u32 extract_bits(u32 a, u32 position, u32 length) {
   return a >> position & (length >= 32 ? ~0u : (1u << length) - 1);
 }
 
+// The low bits of a in the place of some of b's. where: position and length in a byte each.
+u32 insert_bits(u32 a, u32 b, u32 where) {
+  const u32 position = where & 255, length = where >> 8;
+  if (position >= 32 || length == 0) return b;
+  const u32 mask = (length >= 32 ? ~0u : (1u << length) - 1) << position;
+  return (b & ~mask) | (a << position & mask);
+}
+
+// bfi.b32 d, a, b, position, length: compilers write the last two as numbers.
+Handler insertion(Statement& s) {
+  if (s.width != 4 || s.x.size() != 5) return nullptr;
+  const auto number = [](const std::string& text) { return static_cast<u32>(std::stoul(text, nullptr, 0)) & 255; };
+  for (const std::string& text : {s.x[3], s.x[4]})
+    if (text.empty() || text[0] < '0' || text[0] > '9') return nullptr;
+  const std::string where = std::to_string(number(s.x[3]) | number(s.x[4]) << 8);
+  s.x.pop_back();
+  s.x.back() = where;
+  s.operands(3, Type::B32);
+  return ternary<u32, u32, u32, u32, insert_bits>;
+}
+
 u32 reverse_bits(u32 a) {
   u32 r = 0;
   for (u32 n = 0; n < 32; ++n) r |= (a >> n & 1) << (31 - n);
@@ -140,6 +161,8 @@ bool decode_logic(Statement& s) {
   } else if (s.op == "bfe") {
     s.operands(3, Type::B32);
     if (s.type == Type::U32) h = ternary<u32, u32, u32, u32, extract_bits>;
+  } else if (s.op == "bfi") {
+    h = insertion(s);
   } else if (s.op == "popc" || s.op == "clz" || s.op == "brev") {
     s.operands(1, Type::B32);
     if (s.width == 4)

@@ -111,7 +111,7 @@ class Statement {
 // The families: false where the instruction is none of theirs.
 bool decode_integer(Statement& s);  // add sub mul mad div rem min max neg abs
 bool decode_float(Statement& s);    // the same, fma sqrt rcp rsqrt ex2 lg2, of f32 and f64
-bool decode_logic(Statement& s);    // and or xor not shl shr shf bfe prmt popc clz brev
+bool decode_logic(Statement& s);    // and or xor not shl shr shf bfe bfi prmt popc clz brev
 bool decode_compare(Statement& s);  // setp selp
 bool decode_convert(Statement& s);  // cvt cvta
 bool decode_move(Statement& s);     // mov
