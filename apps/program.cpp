@@ -20,6 +20,7 @@
 #include "engine/core/error.h"
 #include "engine/core/memory.h"
 #include "engine/data/open.h"
+#include "kernels/backends.h"
 #include "kernels/errors.h"
 
 namespace tessera {
@@ -63,7 +64,8 @@ int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept 
   open_standard_streams();
   let_allocations_fail();
   try {
-    limit_memory();
+    // A GPU's driver maps its memory into the process, which the limit would count.
+    if (!kernels::find_backend("cuda")) limit_memory();
     return finish(body(argc, argv));
   } catch (const Error& error) {
     return report(error.what(), error.code);

@@ -14,7 +14,8 @@ std::uint64_t usable_memory();
 std::uint64_t usable_memory(std::uint64_t machine, const std::string& control_group_root, const std::string& own_groups);
 
 // Lets every allocation fail that would take this process beyond usable_memory() (RLIMIT_DATA), so that it ends with a
-// message, and is not killed by the system together with what else runs there. A lower limit of the user's stays.
+// message, and is not killed by the system together with what else runs there. A lower limit of the user's stays. Not for a
+// process that uses a GPU: what its driver maps is counted too.
 void limit_memory();
 
 }  // namespace tessera

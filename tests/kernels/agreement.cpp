@@ -151,8 +151,10 @@ TEST_CASE("backends agree with the reference in bf16") {
 TEST_CASE("products in TF32 agree with the reference") {
   for (const Backend* backend : backends_under_test())
     for_each_case(*backend, [&](SlotCase c) {
-      if (!is_convolution(c) && c.slot != "matmul") return;
-      c.tolerance = c.variant.find("sigmoid") == std::string::npos ? 2e-3 : 8e-3;
+      // Newton–Schulz's iteration makes of an error about five times as much in each of three rounds.
+      const bool muon = c.slot == "muon_step";
+      if (!is_convolution(c) && c.slot != "matmul" && !muon) return;
+      c.tolerance = muon ? 5e-2 : c.variant.find("sigmoid") == std::string::npos ? 2e-3 : 8e-3;
       for (bool accumulate : {false, true}) {
         if (accumulate && !c.has_gradient()) continue;
         INFO((accumulate ? "accumulating" : "overwriting"));
