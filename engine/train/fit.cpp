@@ -138,7 +138,7 @@ FitEnd Fit::run() {
   bool complete = true;
   try {
     // Where an epoch's steps are done, its row may still be missing.
-    const auto is_over = [&] { return state_.position < train_.count() && state_.step >= total_steps(); };
+    const auto is_over = [&] { return state_.position < epoch_samples() && state_.step >= total_steps(); };
     while (complete && state_.epoch < last_epoch() && !is_over() && !out_of_patience()) complete = train_epoch();
   } catch (const Interrupted&) {  // while evaluating: the epoch's steps are done, its row is not
     interrupted_ = true;

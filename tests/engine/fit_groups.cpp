@@ -37,6 +37,27 @@ TEST_CASE("an epoch of whole batches drops the images that are left, others in e
   CHECK(steps_of(fit(one, p).seen.rows) == std::vector<std::int64_t>{1, 2, 3});
 }
 
+TEST_CASE("a stop seen while the row of an epoch of whole batches is evaluated leaves the row to the run that takes up") {
+  Plan p = plan(2);
+  p.drop_last = true;
+  Trainee whole(rest, {});
+  const Outcome expected = fit(whole, p);
+  for (const std::int64_t at : {4, 8}) {  // the last step of an epoch, and of the run
+    INFO("evaluated behind step " << at);
+    std::atomic<bool> stop = false;
+    Plan stoppable = p;
+    stoppable.limits.stop = &stop;
+    Trainee first(rest, {}), second(rest, {});
+    const Outcome half = fit(first, stoppable, {}, [&](const Fit& f) { stop = f.host_state().step == at; });
+    CHECK(half.end == FitEnd::stopped);
+    second.restored = first.snapshot();
+    const Outcome end = fit(second, p, half.state);
+    check_same(end.state, expected.state);
+    CHECK(end.seen.events.ends_with("resumable finished "));
+    CHECK(second.snapshot() == whole.snapshot());
+  }
+}
+
 TEST_CASE("a summed loss is shown as its mean and trains by its sum") {
   Plan mean = plan(1), sum = plan(1);
   mean.drop_last = sum.drop_last = sum.summed_loss = true;

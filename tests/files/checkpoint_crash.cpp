@@ -106,6 +106,25 @@ TEST_CASE("whatever call fails, earlier checkpoints stay and the next start find
   CHECK(cases > 150);
 }
 
+TEST_CASE("a checkpoint is replaced on a file system where names cannot change places, too", "[checkpoint]") {
+  struct NoExchange : UnsyncedCalls {
+    int exchange(const char*, const char*) const override { return errno = EINVAL, -1; }
+  };
+  const NoExchange calls;
+  const TemporaryFolder folder;
+  CheckpointStore store(folder.path(), 2, calls);
+  store.write(checkpoint_of(2));
+  Checkpoint next = checkpoint_of(2);
+  next.files["added.bin"] = to_bytes("added");
+  store.write(next);
+  std::vector<std::string> notes;
+  const std::optional<Checkpoint> loaded = store.load_newest(notes);
+  REQUIRE(loaded.has_value());
+  CHECK(same(*loaded, next));
+  CHECK(notes.empty());
+  CHECK_FALSE(has_temporaries(folder.path()));
+}
+
 TEST_CASE("everything is synced before it is renamed, and its folder after", "[checkpoint][order]") {
   const TemporaryFolder folder;
   {

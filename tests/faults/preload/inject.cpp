@@ -14,7 +14,6 @@
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,8 @@
 #include <unistd.h>
 
 #include <atomic>
+
+#include "tests/faults/preload/open.h"
 
 extern "C" {
 void* __libc_malloc(size_t);
@@ -117,6 +118,11 @@ F* next(const char* name) {
 
 bool allocation_fails(const void* caller) { return !is_excluded(caller) && fails("allocate"); }
 
+int open_at(int folder, const char* path, int flags, mode_t mode) {
+  if (fails("open")) return -1;
+  return static_cast<int>(syscall(SYS_openat, folder, path, flags, mode));
+}
+
 }  // namespace
 
 extern "C" {
@@ -141,35 +147,6 @@ int posix_memalign(void** memory, size_t alignment, size_t bytes) {
 void* aligned_alloc(size_t alignment, size_t bytes) {
   if (allocation_fails(__builtin_return_address(0))) return nullptr;
   return __libc_memalign(alignment, bytes);
-}
-
-static int open_at(int folder, const char* path, int flags, mode_t mode) {
-  if (fails("open")) return -1;
-  return static_cast<int>(syscall(SYS_openat, folder, path, flags, mode));
-}
-static mode_t mode_of(int flags, va_list arguments) {
-  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
-}
-int open(const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = mode_of(flags, arguments);
-  va_end(arguments);
-  return open_at(AT_FDCWD, path, flags, mode);
-}
-int open64(const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = mode_of(flags, arguments);
-  va_end(arguments);
-  return open_at(AT_FDCWD, path, flags, mode);
-}
-int openat(int folder, const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = mode_of(flags, arguments);
-  va_end(arguments);
-  return open_at(folder, path, flags, mode);
 }
 
 ssize_t read(int descriptor, void* to, size_t count) {

@@ -5,7 +5,6 @@
 //   TESSERA_NO_SYNC=1      fsync is not recorded: as if the program had none
 #include <dlfcn.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include <string>
 
 #include "tests/faults/operations.h"
+#include "tests/faults/preload/open.h"
 
 using tessera::tests::Operation;
 
@@ -83,9 +83,6 @@ int open_at(int folder, const char* path, int flags, mode_t mode) {
   }
   return descriptor;
 }
-mode_t mode_of(int flags, va_list arguments) {
-  return (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(arguments, mode_t) : 0;
-}
 
 template <class Call>
 int removed(int folder, const char* path, const Call& call) {
@@ -102,28 +99,6 @@ int remove_at(int folder, const char* path, int flags) {
 }  // namespace
 
 extern "C" {
-
-int open(const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = mode_of(flags, arguments);
-  va_end(arguments);
-  return open_at(AT_FDCWD, path, flags, mode);
-}
-int open64(const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = mode_of(flags, arguments);
-  va_end(arguments);
-  return open_at(AT_FDCWD, path, flags, mode);
-}
-int openat(int folder, const char* path, int flags, ...) {
-  va_list arguments;
-  va_start(arguments, flags);
-  const mode_t mode = mode_of(flags, arguments);
-  va_end(arguments);
-  return open_at(folder, path, flags, mode);
-}
 
 ssize_t write(int descriptor, const void* from, size_t count) {
   const std::lock_guard lock(state().mutex);
