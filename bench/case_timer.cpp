@@ -81,4 +81,10 @@ double CaseTimer::timed(int times) {
 
 double CaseTimer::sample() { return timed(times_) / (static_cast<double>(times_) * calls_); }
 
+cases::Outputs CaseTimer::outputs() {
+  sets_.front()->reset();
+  sets_.front()->call();
+  return sets_.front()->outputs();
+}
+
 }  // namespace tessera::bench

@@ -22,7 +22,8 @@ class CaseTimer {
   CaseTimer(const CaseTimer&) = delete;
   CaseTimer& operator=(const CaseTimer&) = delete;
 
-  double sample();  // seconds of one call, over a group that takes some milliseconds
+  double sample();           // seconds of one call, over a group that takes some milliseconds
+  cases::Outputs outputs();  // of one call from the case's contents
   const char* backend_name() const { return stream_.backend.name; }
 
  private:

@@ -13,6 +13,7 @@
 
 #include "bench/case_timer.h"
 #include "bench/device_peak.h"
+#include "bench/disagreement.h"
 #include "bench/peak.h"
 #include "bench/recorded_step.h"
 #include "bench/timing.h"
@@ -29,7 +30,7 @@ struct Request {
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   double seconds = 0.3, working_set = -1;
   std::int64_t batch = 32, peak_size = 0;
-  bool all = false, direct = false, json = false, peaks_only = false;
+  bool all = false, direct = false, json = false, peaks_only = false, compare = false;
 
   kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
   kernels::Options options(const kernels::Backend& backend) const {
@@ -67,7 +68,7 @@ class Peak {
     const bool gpu = backend.gpu;
     const std::int64_t size = request.peak_size > 0 ? request.peak_size : gpu ? 8192 : 64;
     flops_ = bench::measure_product_flops(backend, request.options(backend), request.real(), size);
-    bandwidth_ = bench::measure_copy_bandwidth(backend, gpu ? 1e9 : 1e6);
+    bandwidth_ = bench::measure_copy_bandwidth(backend, gpu && size >= 1024 ? 1e9 : 1e6);
   }
 
   double flops() const { return flops_; }
@@ -119,9 +120,15 @@ std::vector<std::string> replaced_slots(const kernels::Backend& first, const ker
   return names;
 }
 
-// Groups of calls, in turn; one list of seconds per call for each backend that has a kernel of its own.
-std::map<std::string, std::vector<double>> measure(const Request& request, const bench::StepKernel& kernel,
-                                                   const std::vector<const kernels::Backend*>& backends) {
+// By the names of the backends that have a kernel of their own.
+struct Measured {
+  std::map<std::string, std::vector<double>> seconds;  // of one call each
+  std::map<std::string, double> errors;                // with --compare
+};
+
+// Groups of calls, in turn.
+Measured measure(const Request& request, const bench::StepKernel& kernel,
+                 const std::vector<const kernels::Backend*>& backends) {
   const cases::SlotCase& slot_case = kernel.slot_case;
   const auto contents = std::make_shared<const cases::Contents>(cases::contents(slot_case, request.real(), false));
   std::vector<std::unique_ptr<bench::CaseTimer>> timers;
@@ -135,21 +142,26 @@ std::map<std::string, std::vector<double>> measure(const Request& request, const
     timers.push_back(std::make_unique<bench::CaseTimer>(slot_case, *backend, request.options(*backend), request.real(),
                                                         contents, working_set));
   }
-  std::map<std::string, std::vector<double>> samples;
+  Measured measured;
   const double begin = bench::now();
   for (int round = 0; !timers.empty() && (round < 5 || bench::now() - begin < request.seconds); ++round)
-    for (const auto& timer : timers) samples[timer->backend_name()].push_back(timer->sample());
-  return samples;
+    for (const auto& timer : timers) measured.seconds[timer->backend_name()].push_back(timer->sample());
+  if (request.compare && !timers.empty()) {
+    const cases::Outputs expected = bench::float32_outputs(slot_case, *backends.front(), request.threads, request.real());
+    for (const auto& timer : timers)
+      measured.errors[timer->backend_name()] = bench::disagreement(timer->outputs(), expected);
+  }
+  return measured;
 }
 
-void print_json(const bench::StepKernel& kernel, const Request& request,
-                const std::map<std::string, std::vector<double>>& samples) {
+void print_json(const bench::StepKernel& kernel, const Request& request, const Measured& measured) {
   std::printf("%s\n", Json{{"slot", kernel.slot_case.slot},
                            {"variant", kernel.slot_case.variant},
                            {"calls", kernel.calls},
                            {"flops", kernel.slot_case.flops},
                            {"bytes", bench::bytes_of(kernel.slot_case, request.real())},
-                           {"seconds", samples}}
+                           {"seconds", measured.seconds},
+                           {"errors", measured.errors}}
                           .dump()
                           .c_str());
 }
@@ -186,12 +198,14 @@ void run(const Request& request) {
                 last.name, info.name.c_str(), request.threads, peak.flops() / 1e9, peak.bandwidth(256e6) / 1e9, "case",
                 "backend", "µs", "±%", "GFLOP/s", "GB/s", "share");
   for (const bench::StepKernel& kernel : chosen) {
-    const auto samples = measure(request, kernel, backends);
+    const Measured measured = measure(request, kernel, backends);
     if (request.json) {
-      print_json(kernel, request, samples);
+      print_json(kernel, request, measured);
     } else {
-      if (samples.empty()) std::printf("%-72s no such kernel\n", kernel.slot_case.name().c_str());
-      for (const auto& [backend, seconds] : samples) print_line(kernel, request, peak, backend, seconds);
+      if (measured.seconds.empty()) std::printf("%-72s no such kernel\n", kernel.slot_case.name().c_str());
+      for (const auto& [backend, seconds] : measured.seconds) print_line(kernel, request, peak, backend, seconds);
+      for (const auto& [backend, error] : measured.errors)
+        std::printf("%72s %-9s %.1e of the largest value from float32\n", "", backend.c_str(), error);
     }
     std::fflush(stdout);
   }
@@ -214,10 +228,13 @@ int main(int argc, char** argv) {
   app.add_option("--seconds", request.seconds, "Time for each case, and at least five groups")->capture_default_str();
   app.add_option("--working-set", request.working_set,
                  "Bytes of operands gone round, so that caches do not help; default: 256 MB on a GPU, 0 elsewhere");
-  app.add_option("--peak-size", request.peak_size, "Size of the product that measures a device's peak; default: 8192");
+  app.add_option("--peak-size", request.peak_size,
+                 "Size of the product that measures a device's peak; default: 8192; below 1024 also a small copy");
   app.add_flag("--peaks-only", request.peaks_only, "No kernel: only the device, its peaks, and what the backends differ in");
   app.add_flag("--all", request.all, "Small shapes too, not only those made for benchmarks");
   app.add_flag("--direct", request.direct, "No Winograd or other algorithm that gives up accuracy for speed");
+  app.add_flag("--compare", request.compare,
+               "Also how far each result is from the first backend's in float32 without tensor cores");
   app.add_flag("--json", request.json, "One JSON object a line: first the device, then each case with all its samples");
   CLI11_PARSE(app, argc, argv);
   try {

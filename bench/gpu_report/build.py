@@ -1,42 +1,20 @@
-"""Builds what the report runs, for this machine's GPU alone, and packs the headers that a bare machine lacks."""
+"""Makes what the report runs: from a pack (pack.py), or by building it for this machine's GPU alone."""
 import glob
 import os
 import shutil
-import subprocess
 
-from . import machine, steps
+from . import machine, pack
 from .session import Incomplete, LeftOut
 
 # In this order, so that a build which is cut off leaves the first: without them there is nothing to report.
 NEEDED = ["tests_kernels", "bench_ops", "bench_steps"]
-PACKAGES = ["libeigen3-dev", "nlohmann-json3-dev", "libcli11-dev", "catch2", "zlib1g-dev"]
-
-
-def pack_dependencies(folder):
-    """Copies the headers and CMake files of Debian's packages into `folder`, a prefix for CMAKE_PREFIX_PATH."""
-    count = 0
-    for package in PACKAGES:
-        listed = subprocess.run(["dpkg", "-L", package], stdout=subprocess.PIPE, text=True)
-        if listed.returncode != 0:
-            raise SystemExit(f"gpu-report: package {package} is not installed here: run scripts/install-dependencies --tests")
-        for path in listed.stdout.split("\n"):
-            wanted = path.startswith("/usr/include/") or "/cmake/" in path or path.endswith(".a")
-            if not wanted or not os.path.isfile(path):
-                continue
-            # A library's folder of this architecture becomes lib, where every CMake looks.
-            parts = os.path.relpath(path, "/usr").split("/")
-            kept = [part for part in parts if "-linux-gnu" not in part]
-            to = os.path.join(folder, *kept)
-            os.makedirs(os.path.dirname(to), exist_ok=True)
-            shutil.copyfile(path, to)
-            count += 1
-    print(f"{count} files in {folder}: give it to gpu-report as --dependencies")
 
 
 def python_package_folders(python):
-    """Where PyTorch's own cuDNN and cuBLAS lie, so that both sides run the same library."""
-    code = "import sysconfig; print(sysconfig.get_paths()['purelib']); import torch, os; print(os.path.dirname(os.path.dirname(torch.__file__)))"
-    return list(dict.fromkeys(machine.output_of([python, "-c", code]).split()))
+    """Where PyTorch's own cuDNN and cuBLAS lie, so that both sides run the same library. (Without importing it: that takes long.)"""
+    code = ("import importlib.util as u, os, sysconfig; print(sysconfig.get_paths()['purelib']); s = u.find_spec('torch');"
+            "s and print(os.path.dirname(os.path.dirname(s.origin)))")
+    return list(dict.fromkeys(machine.output_of([python, "-c", code]).splitlines()))
 
 
 def first(patterns):
@@ -59,6 +37,8 @@ def vendor_libraries(python):
                                  for part in ("/nvidia/cu*/lib/libcublas.so.1?", "/nvidia/cublas/lib/libcublas.so.1?")]),
         "TESSERA_CUPTI": first([f + part for f in cupti
                                 for part in ("/nvidia/cu*/lib/libcupti.so.1?", "/nvidia/cuda_cupti/lib/libcupti.so.1?")]),
+        "TESSERA_CUBLAS_INCLUDE_DIR": "" if os.path.exists(toolkit + "/include/cublas_v2.h") else os.path.dirname(
+            first([f + part + "/include/cublas_v2.h" for f in folders for part in ("/nvidia/cu*", "/nvidia/cublas")])),
         "TESSERA_CUDNN_INCLUDE_DIR": os.path.dirname(first([f + "/nvidia/cudnn/include/cudnn_graph.h" for f in folders])),
         "TESSERA_CUPTI_INCLUDE_DIR": os.path.dirname(first([f + part + "/include/cupti_activity.h" for f in cupti
                                                             for part in ("/nvidia/cu*", "/nvidia/cuda_cupti")])),
@@ -72,13 +52,33 @@ def configure_arguments(options, libraries):
             arguments += ["-G", "Ninja"]
         if shutil.which("ccache"):
             arguments += ["-DCMAKE_CXX_COMPILER_LAUNCHER=ccache", "-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache"]
-    if options.dependencies:
-        arguments.append("-DCMAKE_PREFIX_PATH=" + os.path.abspath(options.dependencies))
+    headers = os.path.join(options.build, pack.DEPENDENCIES)
+    if os.path.isdir(headers):
+        arguments.append("-DCMAKE_PREFIX_PATH=" + headers)
     if options.dry_run:
         return arguments + ["-DTESSERA_CUDA=OFF"]
     arguments += ["-DTESSERA_CUDA=ON", "-DCMAKE_CUDA_COMPILER=" + machine.find_nvcc(),
                   f"-DCMAKE_CUDA_ARCHITECTURES={options.architecture}-real"]
     return arguments + [f"-D{name}={folder}" for name, folder in libraries.items() if folder and name.endswith("_INCLUDE_DIR")]
+
+
+def programs_run(session):
+    """Does a program that lies in the build folder find its libraries and the device here? None, or why not."""
+    command = [os.path.join(session.options.build, "bin", "bench_ops"), "--peaks-only", "--peak-size", "64", "--json", "--backend",
+               session.options.backends[0]]
+    try:
+        result = session.run(command, limit=60)
+    except OSError as error:  # made for another machine
+        return str(error)
+    if result.code != 0 and "driver" in result.output:
+        # The dynamic linker knows the driver's folder on most machines, not on all.
+        folder = os.path.dirname(first(["/usr/local/nvidia/lib64/libcuda.so.1", "/usr/lib/x86_64-linux-gnu/libcuda.so.1",
+                                        "/usr/local/cuda*/compat/libcuda.so.1"]))
+        if folder:
+            known = session.environment.get("LD_LIBRARY_PATH")
+            session.environment["LD_LIBRARY_PATH"] = folder + (":" + known if known else "")
+            result = session.run(command, limit=60)
+    return None if result.code == 0 else "no answer in time" if result.timed_out else result.last_line()
 
 
 def build(session):
@@ -90,6 +90,12 @@ def build(session):
             if libraries[name]:
                 session.environment.setdefault(name, libraries[name])
             facts[name] = session.environment.get(name, "where the dynamic linker looks")
+    if options.pack:
+        why = pack.unpack(options.pack, options.build) or programs_run(session)
+        facts["Programs"] = "those of the pack" if why is None else f"built here, since the pack's do not run here: {why}"
+        session.save()
+        if why is None:
+            return
     if options.no_build:
         raise LeftOut("--no-build: the programs that lie in the build folder")
     if not options.dry_run and not (machine.find_nvcc() and options.architecture):
@@ -97,13 +103,8 @@ def build(session):
     configured = session.run(["cmake", "-S", options.root, "-B", options.build, *configure_arguments(options, libraries)])
     if configured.code != 0:
         raise RuntimeError("cmake failed: " + configured.last_line())
-    compiling = steps.warm_caches(session)
-    try:
-        for number, targets in enumerate((NEEDED, options.extra_targets)):
-            built = session.run(["cmake", "--build", options.build, "--parallel", options.jobs, "--target", *targets])
-            if built.code != 0 or built.timed_out:
-                what = "the build" if number == 0 else "the build of " + " and ".join(targets)
-                raise (RuntimeError if number == 0 else Incomplete)(what + " failed or was cut off; the log has the compiler's words")
-    finally:
-        for peer in compiling:
-            peer.close()
+    for number, targets in enumerate((NEEDED, options.extra_targets)):
+        built = session.run(["cmake", "--build", options.build, "--parallel", options.jobs, "--target", *targets])
+        if built.code != 0 or built.timed_out:
+            what = "the build" if number == 0 else "the build of " + " and ".join(targets)
+            raise (RuntimeError if number == 0 else Incomplete)(what + " failed or was cut off; the log has the compiler's words")

@@ -2,10 +2,12 @@
 import glob
 import os
 import shutil
+import time
 
 from .session import LeftOut, json_lines
 
-AGREEMENT = "backends agree with the reference*"
+AGREEMENT = "backends agree with the reference*,products in TF32 agree*,the same call*"
+RECORDED = "recorded steps give the bits*,a replayed step*,work between replays*"
 
 
 def find_vendor(session):
@@ -24,34 +26,59 @@ def find_vendor(session):
         options.backends.remove("vendor")
 
 
-def add(session, section, name, backend, result, passed):
-    state = "cut off" if result.timed_out else "passed" if passed else "FAILED"
-    session.document[section].append({"name": name, "backend": backend, "result": state, "detail": result.last_line()[:200],
+def state_of(result):
+    return "cut off" if result.timed_out else "passed" if result.code == 0 else "FAILED"
+
+
+def by_slots(session, section, name, backend, command, slots, environment):
+    """The slots' cases, a process for each, since a kernel that writes where it must not spoils all that comes after it in its
+    process. One row for all, and one for each that did not pass."""
+    options, start, count = session.options, time.monotonic(), {"passed": 0, "cut off": 0, "FAILED": 0}
+    row = {"name": f"{name}, {len(slots)} groups of cases", "backend": backend, "result": "cut off", "detail": "", "seconds": 0}
+    session.document[section].append(row)
+
+    def done(slot, result):
+        state = state_of(result)
+        count[state] += 1
+        row["result"] = "FAILED" if count["FAILED"] else "passed" if count["passed"] == len(slots) else "cut off"
+        row["detail"] = ", ".join(f"{number} {state}" for state, number in count.items())
+        row["seconds"] = round(time.monotonic() - start, 1)
+        if state != "passed":
+            add(session, section, f"{name}: {slot}", backend, result)
+        session.save()
+
+    commands = [(slot, command, {"TESSERA_BACKEND": backend, "TESSERA_CASES": slot, **environment}) for slot in slots]
+    session.run_all(commands, options.jobs, options.test_seconds, done)
+
+
+def add(session, section, name, backend, result):
+    session.document[section].append({"name": name, "backend": backend, "result": state_of(result), "detail": result.last_line()[:200],
                                       "seconds": round(result.seconds, 1)})
     session.save()
 
 
-def agreement(session, backend, cases=""):
-    options = session.options
-    environment = {"TESSERA_BACKEND": backend, "TESSERA_SIZE": options.test_size}
-    if cases:
-        environment["TESSERA_CASES"] = cases
-    result = session.run([os.path.join(options.build, "bin", "tests_kernels"), AGREEMENT], environment)
-    add(session, "tests", "agreement with the reference", backend, result, result.code == 0)
+def agreement(session, backend, size, slots):
+    command = [os.path.join(session.options.build, "bin", "tests_kernels"), AGREEMENT]
+    by_slots(session, "tests", f"agreement with the reference, {size}", backend, command, slots, {"TESSERA_SIZE": size})
 
 
 def tests(session):
     options = session.options
-    agreement(session, options.backends[0], "matmul/NN*,arithmetic/a plus b*" if options.dry_run else "")
-    wrappers = os.path.join(options.build, "bin", "tests_cuda")
-    if not options.dry_run and os.path.exists(wrappers):
-        result = session.run([wrappers])
-        add(session, "tests", "instruction wrappers, GPU against emulator", "cuda", result, result.code == 0)
-    if "vendor" in options.backends:  # last, since the library may compile a kernel for every case; the other slots are those of `cuda`
-        agreement(session, "vendor", ",".join(options.replaced_slots))
-    failed = [row["name"] for row in session.document["tests"] if row["result"] == "FAILED"]
-    if failed:
-        raise RuntimeError("failed: " + ", ".join(failed) + "; figures of wrong kernels say nothing")
+    try:
+        agreement(session, options.backends[0], "quick", options.test_slots)
+        for program, words, pattern in (("tests_cuda", "instruction wrappers, GPU against emulator", []),
+                                        ("tests_engine", "recorded steps against steps that are not", [RECORDED])):
+            program = os.path.join(options.build, "bin", program)
+            if options.backends[0] == "cuda" and os.path.exists(program) and not (options.dry_run and pattern):
+                add(session, "tests", words, "cuda", session.run([program, *pattern], {"TESSERA_DEVICE": "cuda"}, limit=options.test_seconds))
+        if options.medium_slots:
+            agreement(session, options.backends[0], "medium", options.medium_slots)
+        if options.long and "vendor" in options.backends:  # last, since the library may compile a kernel for every case
+            agreement(session, "vendor", "medium", options.replaced_slots)
+    finally:
+        failed = [row["name"] for row in session.document["tests"] if row["result"] == "FAILED"]
+        if failed:
+            raise RuntimeError("failed: " + ", ".join(failed) + "; figures of wrong kernels say nothing")
 
 
 def find_sanitizer():
@@ -70,11 +97,7 @@ def sanitizers(session):
     tool = find_sanitizer()
     if not tool:
         raise LeftOut("no compute-sanitizer here")
-    # Kernels with shared memory and barriers first; what only maps elements is the least likely to be wrong.
-    groups = ["conv2d*,matmul*", "batch_norm*,sum*,column_sums*,*cross_entropy*,classification_metrics*,check_finite*",
-              "*pool*,sgd*,adam*,gather*,dropout*,permute*,copy_columns*,convert*,arithmetic*,scale*,activation*"]
-    for cases in groups:
-        for check in ("memcheck", "racecheck", "initcheck"):
-            result = session.run([tool, "--tool", check, "--error-exitcode", "9", os.path.join(options.build, "bin", "tests_kernels"),
-                                  AGREEMENT], {"TESSERA_BACKEND": "cuda", "TESSERA_SIZE": "quick", "TESSERA_CASES": cases})
-            add(session, "sanitizers", f"{check}: {cases}", "cuda", result, result.code == 0)
+    for check, slots in options.sanitizers:
+        command = [tool, "--tool", check, "--error-exitcode", "9", os.path.join(options.build, "bin", "tests_kernels"),
+                   "backends agree with the reference*"]
+        by_slots(session, "sanitizers", check, "cuda", command, slots, {"TESSERA_SIZE": "quick"})

@@ -5,6 +5,9 @@ import statistics
 from .peaks import peak
 from .session import LeftOut, TimeUp, json_lines
 
+# How far a result may be from float32's, as a share of the largest value: some roundings of what is stored, and of operands.
+LARGEST_ERROR = {"bf16": 0.02, "tf32": 0.01, "fp32": 1e-4}
+
 
 def floor_of(row, flops_peak, bandwidth):
     """The least time this machine could take, and what sets it."""
@@ -25,7 +28,7 @@ def kernel_row(line, flops_peak, bandwidth, own, vendor):
     ratios = [t / o for o, t in zip(ours, theirs)]  # of neighbours in time; above 1: ours is faster
     row = {"slot": line["slot"], "shape": line["variant"], "calls": line["calls"], "flops": line["flops"],
            "bytes": line["bytes"], "floor": floor, "bound": bound, "own": spread(ours), "vendor": spread(theirs),
-           "ratio": spread(ratios), "share": None}
+           "ratio": spread(ratios), "share": None, "error": line["errors"].get(own), "vendor_error": line["errors"].get(vendor)}
     if floor and ours:
         row["share"] = floor / row["own"]["median"]
     return row
@@ -68,9 +71,10 @@ def measure(session, precision, batch):
         session.save()
 
     for backends, pattern in passes(options, slots):
-        result = session.run([os.path.join(options.build, "bin", "bench_ops"), *pattern, "--step", "resnet18", "--batch-size", batch, "--json",
+        result = session.run([os.path.join(options.build, "bin", "bench_ops"), *pattern, "--step", "resnet18", "--batch-size", batch, "--json", "--compare",
                               "--precision", precision, "--backend", ",".join(backends),
-                              "--peak-size", "64" if options.dry_run else "1024", "--seconds", options.kernel_seconds], watch=take)
+                              "--peak-size", "64" if options.dry_run else "1024", *(["--working-set", "0"] if options.dry_run else []),
+                              "--seconds", options.kernel_seconds], watch=take)
         take(result.output)
         if result.timed_out:
             raise TimeUp()
@@ -85,3 +89,7 @@ def kernels(session):
         measure(session, precision, batch)
     if not session.document["kernels"]:
         raise LeftOut("no time was left")
+    wrong = [f"{row['slot']} {row['shape']}" for table in session.document["kernels"] for row in table["rows"]
+             if (row["error"] or 0) > LARGEST_ERROR[table["precision"]]]
+    if wrong:
+        raise RuntimeError("far from float32's results: " + ", ".join(wrong))

@@ -1,13 +1,17 @@
 """What the figures were measured on: GPU, driver, toolkit, libraries, clocks."""
+import contextlib
+import json
 import os
 import platform
 import shutil
+import signal
 import subprocess
+import time
 
 
 def output_of(command):
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=120)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=20)
         return done.stdout.strip() if done.returncode == 0 else ""
     except (OSError, subprocess.TimeoutExpired):
         return ""
@@ -15,9 +19,10 @@ def output_of(command):
 
 def gpu_query(fields):
     """The first GPU's values of these fields of nvidia-smi; empty where there is no GPU."""
-    if not shutil.which("nvidia-smi"):
+    program = shutil.which("nvidia-smi") or shutil.which("nvidia-smi", path="/usr/local/nvidia/bin:/usr/bin")
+    if not program:
         return []
-    lines = output_of(["nvidia-smi", "--query-gpu=" + ",".join(fields), "--format=csv,noheader"]).splitlines()
+    lines = output_of([program, "--query-gpu=" + ",".join(fields), "--format=csv,noheader"]).splitlines()
     return [value.strip() for value in lines[0].split(",")] if lines else []
 
 
@@ -42,11 +47,31 @@ print(json.dumps({"version": torch.__version__, "cuda": torch.version.cuda, "cud
 """
 
 
-def torch_facts(python):
-    """What this Python's PyTorch is and can; None where it has none."""
-    import json
-    text = output_of([python, "-c", TORCH_FACTS])
-    return json.loads(text.splitlines()[-1]) if text else None
+class TorchProbe:
+    """Asks each of these Pythons what its PyTorch is and can, all at once and while others do something else: the first import
+    takes tens of seconds."""
+
+    def __init__(self, pythons):
+        self.asked = []
+        for python in pythons:
+            with contextlib.suppress(OSError):
+                self.asked.append((python, subprocess.Popen([python, "-c", TORCH_FACTS], stdout=subprocess.PIPE,
+                                                            stderr=subprocess.DEVNULL, text=True, start_new_session=True)))
+
+    def answer(self, seconds):
+        """(Python, facts) of the first that has a PyTorch; (None, None) where none has, or none has answered in time."""
+        until, found = time.monotonic() + seconds, (None, None)
+        for python, process in self.asked:
+            try:
+                text = process.communicate(timeout=max(0.0, until - time.monotonic()))[0].strip()
+                if process.returncode == 0 and text and not found[0]:
+                    found = python, json.loads(text.splitlines()[-1])
+            except (subprocess.TimeoutExpired, json.JSONDecodeError):
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
+            if found[0]:
+                break
+        return found
 
 
 def processor():
@@ -65,8 +90,12 @@ def clocks():
     return f"SM {found[0]}, memory {found[1]}, {found[2]} °C, {found[3]}" if len(found) == 4 else "no GPU"
 
 
-def facts(root, torch):
-    """Name and value of everything that a reader needs to know, in the order of the report."""
+def words_of_torch(torch):
+    return f"{torch['version']}, CUDA {torch['cuda'] or 'none'}, cuDNN {torch['cudnn'] or 'none'}" if torch else "none"
+
+
+def facts(root, packed):
+    """Name and value of everything that a reader needs to know, in the order of the report; `packed`: the commit of a pack."""
     gpu = gpu_query(["name", "memory.total", "driver_version", "clocks.max.sm", "clocks.max.mem", "power.limit"])
     nvcc = find_nvcc()
     release = [line for line in output_of([nvcc, "--version"]).splitlines() if "release" in line] if nvcc else []
@@ -75,10 +104,10 @@ def facts(root, torch):
         "GPU": f"{gpu[0]}, {gpu[1]}, at most {gpu[3]} (SM) and {gpu[4]} (memory), {gpu[5]}" if gpu else "none",
         "Driver": gpu[2] if gpu else "none",
         "CUDA toolkit": release[0].split("release")[1].strip() if release else "none",
-        "PyTorch": f"{torch['version']}, CUDA {torch['cuda'] or 'none'}, cuDNN {torch['cudnn'] or 'none'}" if torch else "none",
+        "PyTorch": "not asked for",
         "CPU": f"{processor()}, {os.cpu_count()} cores",
         "System": platform.platform(),
-        "Tessera": commit or "not a clone",
+        "Tessera": packed or commit or "not a clone",
         "Clocks at the start": clocks(),
     }
     return rows

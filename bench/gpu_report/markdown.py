@@ -36,6 +36,10 @@ def percent(value):
     return f"{100 * value:.0f} %" if value is not None else NOTHING
 
 
+def share_of_largest(value):
+    return f"{value:.1e}" if value is not None else NOTHING
+
+
 def parts(document):
     rows = [[part["title"], part["status"], f"{part['seconds']:.0f}", part["why"]] for part in document["parts"]]
     return table(["<part", "<how it ended", "seconds", "<why"], rows)
@@ -96,9 +100,10 @@ def kernels(document):
         pieces.append(f"**{t['precision']}, batch {t['batch']}**" + ("" if t["complete"] else " (cut off)"))
         rows = [[f"`{k['slot']}`", k["shape"], k["calls"], microseconds(k["floor"]), k["bound"],
                  microseconds(k["own"]["median"]) if k["own"] else NOTHING, percent(k["share"]),
-                 microseconds(k["vendor"]["median"]) if k["vendor"] else NOTHING, ranged(k["ratio"])] for k in t["rows"]]
+                 microseconds(k["vendor"]["median"]) if k["vendor"] else NOTHING, ranged(k["ratio"]), share_of_largest(k["error"]),
+                 share_of_largest(k["vendor_error"])] for k in t["rows"]]
         pieces.append(table(["<slot", "<shape", "calls a step", "floor µs", "<bound by", "own µs", "share of floor", "vendor µs",
-                             "vendor ÷ own"], rows))
+                             "vendor ÷ own", "own error", "vendor's error"], rows))
         total = t["totals"]
         if total["own"]:
             pieces.append(f"All {total['kernels']} calls of one step, one by one: {number(total['own'] * 1e3)} ms, "
@@ -121,7 +126,8 @@ HOW = """The floor of a kernel is the larger of its operations over the largest 
 move over the copy's bandwidth; its share is floor ÷ time. Kernels are timed in recordings of many calls, going round operands
 that together are larger than the caches. A vendor's figure stands where its table holds another function than ours; for a shape
 that its library does not take, that function calls our kernel. Batch norm "from x alone" makes its statistics itself, as
-libraries do; in our step the convolution hands them over. Whole steps are timed on images in the GPU's memory, warmed up, in
+libraries do; in our step the convolution hands them over. The errors are the largest distance from what our kernels give in
+float32 without tensor cores from the same numbers, as a share of the largest value. Whole steps are timed on images in the GPU's memory, warmed up, in
 groups with one wait at the end. Who is compared takes turns, group by group; the figures are medians, ratios are made round by
 round. PyTorch runs channels_last with a fused Adam and cuDNN's search; its images are ready as floats, while ours are gathered
 from bytes and its metrics are counted in every step. "Host µs" is what the host needs to issue one step to an idle GPU. Kernels
@@ -137,7 +143,7 @@ def render(document):
         return f"## {title}\n\n" + (text(document) if there else f"Nothing measured ({why}).")
 
     d = document
-    dry = ("> **Dry run.** On the emulated device, with shapes made small: it shows that the report is whole. "
+    dry = ("> **Dry run.** On no GPU, with shapes made small: it shows that the report is whole. "
            "No figure here says anything about a GPU.\n\n") if d["dry_run"] else ""
     pieces = [
         f"# {d['title']}\n\n{dry}{d['date']}, by `{d['command']}`.",

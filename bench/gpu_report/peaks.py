@@ -1,7 +1,7 @@
 """What this GPU can do at most, measured in the same run: the yardstick of every floor."""
 import os
 
-from .session import json_lines
+from .session import LeftOut, json_lines
 
 
 def add(session, what, by, value):
@@ -9,19 +9,17 @@ def add(session, what, by, value):
     session.save()
 
 
+def size_of(options):
+    return "64" if options.dry_run else "8192"
+
+
 def peaks(session):
+    """Our own product first: it shows that the device works at all, and nothing else does what it does."""
     options = session.options
-    size = "64" if options.dry_run else "8192"
-    if options.torch:
-        script = os.path.join(options.root, "bench", "gpu_report", "torch_peaks.py")
-        small = ["--bytes", "1000000"] if options.dry_run else []
-        result = session.run([options.python, script, "--device", options.torch_device, "--size", size, *small], limit=120)
-        for line in json_lines(result.output):
-            add(session, line["what"], "PyTorch", line["value"])
-    for backend in options.backends[::-1]:
+    for backend in options.backends:
         for number, precision in enumerate(options.precisions):
-            result = session.run([os.path.join(options.build, "bin", "bench_ops"), "--peaks-only", "--json", "--peak-size", size,
-                                  "--backend", backend, "--precision", precision], limit=120)
+            result = session.run([os.path.join(options.build, "bin", "bench_ops"), "--peaks-only", "--json", "--peak-size", size_of(options),
+                                  "--backend", backend, "--precision", precision], limit=60)
             for line in json_lines(result.output):
                 name = {"cuda": "own kernels", "vendor": "cuBLAS", "emulated": "emulated device"}[line["peak_by"]]
                 add(session, precision, name, line["peak_flops"])
@@ -29,6 +27,17 @@ def peaks(session):
                     add(session, "copy", "the driver", line["peak_bandwidth"])
     if not session.document["peaks"]:
         raise RuntimeError("nothing could be measured; the log says why")
+
+
+def torch_peaks(session):
+    options = session.options
+    if not options.torch:
+        raise LeftOut("no PyTorch here")
+    script = os.path.join(options.root, "bench", "gpu_report", "torch_peaks.py")
+    small = ["--bytes", "1000000"] if options.dry_run else []
+    result = session.run([options.python, script, "--device", options.torch_device, "--size", size_of(options), *small], limit=120)
+    for line in json_lines(result.output):
+        add(session, line["what"], "PyTorch", line["value"])
 
 
 def peak(document, what):

@@ -18,7 +18,7 @@ BUSY = {"seconds": Maybe(NUMBER), "share": Maybe(NUMBER), "filled": Maybe(NUMBER
 STEPS = {"network": TEXT, "mode": TEXT, "batch": NUMBER, "precision": TEXT, "contestants": [CONTESTANT],
          "ratios": [{"of": TEXT, **SPREAD}], "busy": BUSY}
 KERNEL = {"slot": TEXT, "shape": TEXT, "calls": NUMBER, "flops": NUMBER, "bytes": NUMBER, "floor": Maybe(NUMBER), "bound": TEXT,
-          "own": Maybe(SPREAD), "vendor": Maybe(SPREAD), "ratio": Maybe(SPREAD), "share": Maybe(NUMBER)}
+          "own": Maybe(SPREAD), "vendor": Maybe(SPREAD), "ratio": Maybe(SPREAD), "share": Maybe(NUMBER), "error": Maybe(NUMBER), "vendor_error": Maybe(NUMBER)}
 DOCUMENT = {
     "schema": NUMBER, "title": TEXT, "dry_run": FLAG, "date": TEXT, "command": TEXT, "machine": dict,
     "parts": [{"id": TEXT, "title": TEXT, "status": TEXT, "why": TEXT, "seconds": NUMBER}],

@@ -2,6 +2,7 @@
 
 The document is written after every part and every row, so that a run that is cut off leaves what it has measured.
 """
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import tempfile
 import time
+
+STOP_SECONDS = 10  # a process that a GPU holds may outlive being killed: it is waited for no longer
 
 
 class TimeUp(Exception):
@@ -39,6 +42,9 @@ class Session:
         self.part_deadline = self.deadline
         self.environment = dict(os.environ)
         self.children = []
+        self.torch = None  # the question what PyTorch there is, until it is answered (machine.TorchProbe)
+        self.unpacking = None  # the process that writes out a pack's data set
+        self.over = False
 
     def save(self):
         self.write(self.document)
@@ -50,7 +56,7 @@ class Session:
         return min(self.deadline, self.part_deadline) - time.monotonic()
 
     def check_time(self, needed=0.2):
-        if self.left() < needed:
+        if self.over or self.left() < needed:
             raise TimeUp()
 
     def log(self, text):
@@ -72,9 +78,23 @@ class Session:
             output.seek(0)
             text = output.read()
         result = Result(process.returncode, text, time.monotonic() - start, timed_out)
-        self.log(text)
-        self.log(f"[{'stopped: time was up' if timed_out else f'exit {result.code}'}, {result.seconds:.1f} s]\n")
+        ended = "stopped: time was up" if timed_out else f"exit {result.code}"
+        self.log(f"{text}[{' '.join(command[:2])} …: {ended}, {result.seconds:.1f} s]\n")
         return result
+
+    def run_all(self, commands, workers, limit, done):
+        """Runs (key, command, environment) of a list, so many at a time, each for at most `limit` seconds; done(key, result) is
+        called as each ends. TimeUp where there was no time for all of them."""
+        with concurrent.futures.ThreadPoolExecutor(max_workers=workers) as pool:
+            running = {pool.submit(self.run, command, environment, limit): key for key, command, environment in commands}
+            missed = False
+            for one in concurrent.futures.as_completed(running):
+                try:
+                    done(running[one], one.result())
+                except TimeUp:
+                    missed = True
+        if missed:
+            raise TimeUp()
 
     def wait(self, process, until, output, watch):
         """Until the process has ended or it is `until`; which of them."""
@@ -103,13 +123,19 @@ class Session:
         # The group may outlive its first process (a compiler's workers).
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.log(f"[process {process.pid} was killed and does not end]")
         if process in self.children:
             self.children.remove(process)
 
     def stop_all(self):
+        """Kills whatever still runs, and waits for none of it; nothing is started from here on."""
+        self.over = True
         for process in list(self.children):
-            self.stop(process)
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 def json_lines(text):

@@ -9,6 +9,7 @@ import time
 
 from peer import Peer
 
+from . import machine
 from .kernels import spread
 from .session import TimeUp, json_lines
 
@@ -16,6 +17,8 @@ from .session import TimeUp, json_lines
 READY_SHARE = 0.5  # of the time left, at most, until all contestants of a row have warmed up
 BUSY_SECONDS = 30  # to start, warm up and trace
 COMPILED = "PyTorch, compiled"
+# Ours are ready in two seconds; then the vendor's library, which compiles and searches, so that it has the most time.
+READY_ORDER = {"own": 0, "vendor": 1, COMPILED: 3}
 NOT_TRACED = {"seconds": None, "share": None, "filled": None, "launches": None, "traced_seconds": None, "why": "no time was left"}
 
 
@@ -51,7 +54,13 @@ def ours_of(options, row, kernels):
     command = [os.path.join(options.build, "bin", "bench_steps"), row["network"], "--mode", row["mode"], "--batch-size",
                str(row["batch"]), "--device", options.device, "--precision", row["precision"]]
     # Without the kernels' name both compute the same: --kernels is for cuda.
-    return command + ([] if options.dry_run else ["--kernels", kernels])
+    return command + (["--kernels", kernels] if options.device == "cuda" else [])
+
+
+def torch_of(options, row):
+    return [options.python, os.path.join(options.root, "bench", "torch_peer.py"), row["network"], "--mode", row["mode"],
+            "--batch-size", str(row["batch"]), "--device", options.torch_device, "--precision", row["precision"],
+            "--format", "channels_last", "--threads", "1" if options.dry_run else str(options.jobs)]
 
 
 def contestants(options, row):
@@ -60,12 +69,10 @@ def contestants(options, row):
     found = {"own": own, "own, not recorded": own + ["--no-recording"]}
     if options.long:
         found["own, deterministic"] = own + ["--deterministic"]
-    torch = [options.python, os.path.join(options.root, "bench", "torch_peer.py"), row["network"], "--mode", row["mode"],
-             "--batch-size", str(row["batch"]), "--device", options.torch_device, "--precision", row["precision"],
-             "--format", "channels_last", "--threads", "1" if options.dry_run else str(options.jobs)]
+    torch = torch_of(options, row)
     if options.torch:
         found["PyTorch"] = torch
-    if "vendor" in options.backends:
+    if "vendor" in options.backends and row["vendor"]:
         found["vendor"] = ours_of(options, row, "vendor") + ["--serve"]
     if options.torch and row["compile"] and options.torch["compile"]:
         found[COMPILED] = torch + ["--compile", row["compile"]]
@@ -73,14 +80,29 @@ def contestants(options, row):
 
 
 def warm_caches(session):
-    """Lets PyTorch compile what the steps will ask for while the build goes on, since its compiler keeps what it has made on disk.
+    """Lets PyTorch compile what the steps will ask for while the tests run, since its compiler keeps what it has made on disk.
     Returns the processes; nobody times anything before they are stopped."""
     options, peers = session.options, []
+    if options.long or options.dry_run:
+        return peers
     for row in options.step_rows + options.small_rows:
-        command = contestants(options, row).get(COMPILED)
-        if command and not options.long and not options.dry_run:
-            peers.append(SessionPeer(session, COMPILED, command))
+        if row["compile"]:
+            # Whether this Python has a PyTorch that compiles is being asked meanwhile: else it ends at once.
+            peers.append(SessionPeer(session, COMPILED, torch_of(options, row) + ["--compile", row["compile"]]))
     return peers
+
+
+def settle_torch(session):
+    """Waits for the answer what PyTorch there is. One for CPUs is none, beside a GPU."""
+    options = session.options
+    if not session.torch:
+        return
+    python, facts = session.torch.answer(max(1.0, min(90.0, session.left() / 2)))
+    session.torch = None
+    if facts and (facts["gpu"] or options.torch_device == "cpu"):
+        options.python, options.torch = python, facts
+    session.document["machine"]["PyTorch"] = machine.words_of_torch(facts) + (
+        "" if options.torch or not facts else ", which sees no GPU: left out")
 
 
 def measure(session, row, measured):
@@ -92,20 +114,28 @@ def measure(session, row, measured):
                         "error": "", "samples": []})
     # Who is late is left out: time must be left to measure those who are ready.
     ready_by = time.monotonic() + min(options.ready_seconds, READY_SHARE * session.left())
+    order = sorted(entries, key=lambda entry: READY_ORDER.get(entry["name"], 2))
     try:
-        # One after the other, since each looks for its fastest kernels as it warms up. Only compiling takes nothing from the GPU
-        # for long, and in a short run it must begin at once.
-        if COMPILED in commands and not options.long:
-            peers[COMPILED] = SessionPeer(session, COMPILED, commands[COMPILED])
-        for entry in entries:
+        for entry in order:
             name = entry["name"]
             # Whoever is not the last leaves half of the time to those who follow.
-            seconds = (ready_by - time.monotonic()) * (1 if entry is entries[-1] else 0.5)
+            seconds = (ready_by - time.monotonic()) * (1 if entry is order[-1] else 0.5)
             with failing(entry):
                 peers[name] = peers.get(name) or SessionPeer(session, name, commands[name])
                 peers[name].ready(seconds)
                 # Long enough a group to be timed, and never one step alone on a GPU.
-                entry["group"] = max(1, min(2000, int(options.group_seconds / float(peers[name].ask(options.first_group)))))
+                first = float(peers[name].ask(options.first_group))
+                entry["group"] = max(1, min(2000, int(options.group_seconds / first)))
+                if name == "own":  # kept, whatever becomes of the others
+                    entry["samples"].append(float(peers[name].ask(entry["group"])))
+                    evaluate(row, measured)
+                    session.save()
+                    entry["samples"].clear()
+            if name == "own" and not options.long:
+                # One after the other, since each looks for its fastest kernels as it warms up. Only compiling takes nothing from
+                # the GPU for long, and in a short run it must begin at once.
+                if COMPILED in commands:
+                    peers[COMPILED] = SessionPeer(session, COMPILED, commands[COMPILED])
         for _ in range(options.rounds):
             for entry in entries:
                 if not entry["error"]:
@@ -176,9 +206,10 @@ def ratios(entries):
 
 
 def rows_of(session, rows, section):
+    settle_torch(session)
     for row in rows:
         session.check_time(session.options.row_seconds)
-        measured = {**row, "contestants": [], "ratios": [], "busy": NOT_TRACED}
+        measured = {**{key: value for key, value in row.items() if key != "vendor"}, "contestants": [], "ratios": [], "busy": NOT_TRACED}
         session.document[section].append(measured)
         measure(session, row, measured)
         session.save()

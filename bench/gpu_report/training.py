@@ -3,6 +3,7 @@ import os
 import tempfile
 import time
 
+from . import pack
 from .session import LeftOut, TimeUp, json_lines
 
 TARGET = 0.94
@@ -23,7 +24,8 @@ def facts(network, seed, text, seconds):
 
 def training(session):
     options, document = session.options, session.document
-    if not options.data:
+    data = options.data or (pack.data_of(session) if options.pack else None)
+    if not data:
         raise LeftOut("no --data given")
     for seed in range(1, options.runs + 1):
         start, row = time.monotonic(), {}
@@ -35,7 +37,7 @@ def training(session):
             session.save()
 
         with tempfile.TemporaryDirectory() as folder:
-            common = [options.data, "--device", options.device, "--seed", str(seed), "--json", "--out", os.path.join(folder, "run")]
+            common = [data, "--device", options.device, "--seed", str(seed), "--json", "--out", os.path.join(folder, "run")]
             program = os.path.join(options.build, "bin", "train_" + options.train_network)
             result = session.run([program, *common, *options.train_arguments], watch=take)
         take(result.output, result.seconds)
