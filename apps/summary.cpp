@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 
+#include "apps/memory.h"
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/verbs.h"
@@ -11,28 +12,33 @@
 int tessera::summary_main(int argc, char** argv) {
   CLI::App app("Shows the layers of a network: path, kind, output shape, parameters.");
   ComputeOptions options;
+  MemoryOptions memory;
   OutputOptions output;
   std::string what, network_id;
   app.add_option("NETWORK|WEIGHTS", what, "A network's name, or a .safetensors file")->required();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   add_network_options(app, options);
+  add_memory_options(app, memory, options);
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
     const Console console(output.verbosity());
     const std::shared_ptr<Device> device = Device::open({.device = "cpu", .options = {.threads = 0}});
     RunConfig config;
+    config.device = "cpu";
     SavedNetwork shown;
     std::error_code ignored;
     if (!find_network(what) && std::filesystem::exists(what, ignored)) {
       const Safetensors file = Safetensors::read(what);
       config = config_of(file, network_id);
+      config.device = "cpu";
       options.apply(config);
       shown = load_network(file, config, device);
       for (const std::string& note : shown.notes) console.note(note);
     } else {
       config.network = what;
+      config.recipe = require_network(what).recipe;
       options.apply(config);
       shown.network = require_network(what).make(config.network_options);
       shown.parameters = std::make_unique<ParameterStore>(*shown.network, device, config.recipe.seed);
@@ -40,6 +46,7 @@ int tessera::summary_main(int argc, char** argv) {
     const ModelTable table = model_table(*shown.network, *shown.parameters);
     console.result(table.text());
     console.object(table.json());
+    if (memory.wanted) print_memory(config, memory, console);
     return 0;
   });
 }

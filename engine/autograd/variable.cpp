@@ -52,6 +52,10 @@ GradNode::~GradNode() {
   }
 }
 
+void Variable::retain_grad() const {
+  if (node_) node_->retain();
+}
+
 kernels::Gradient GradNode::sink() {
   if (filled_) {
     if (borrowed_) {  // somebody else's: continue in a copy
@@ -139,7 +143,7 @@ void backward(const Variable& loss, Tensor seed) {
     node->backward_ = nullptr;  // frees what it captured
     node->consumed_ = true;
     node->inputs_.clear();
-    node->clear();
+    if (!node->retained_) node->clear();
   }
 }
 

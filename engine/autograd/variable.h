@@ -47,6 +47,8 @@ class Variable {
   bool requires_grad() const { return node_ != nullptr; }
   explicit operator bool() const { return static_cast<bool>(value_); }
   Tensor grad() const;  // no tensor where no gradient has arrived
+  // Has the gradient of what an op made stay after backward(), for grad(). A leaf's stays in any case.
+  void retain_grad() const;
 
  private:
   Tensor value_;
@@ -71,6 +73,7 @@ class GradNode {
   bool filled() const { return filled_; }  // has any share arrived since the last clear?
   const Tensor& grad() const { return grad_; }
   void clear();
+  void retain() { retained_ = true; }
 
  private:
   friend void backward(const Variable& loss, Tensor seed);
@@ -83,6 +86,7 @@ class GradNode {
   bool filled_ = false;
   bool consumed_ = false;  // its op's backward has run: the graph behind it is gone
   bool borrowed_ = false;  // grad_ is somebody else's tensor: do not write to it
+  bool retained_ = false;  // grad_ stays behind the op's backward
   std::vector<GradNodePtr> inputs_;
   BackwardFunction backward_;
   GradNodePtr next_dead_;  // while a graph is being destroyed

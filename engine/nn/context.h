@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <string>
 
-#include "engine/core/tensor.h"
+#include "engine/autograd/variable.h"
 
 namespace tessera {
 
@@ -15,7 +15,7 @@ class LayerObserver {
  public:
   virtual ~LayerObserver() = default;
   // flops: of the forward pass, a multiply-add counted as two.
-  virtual void on_layer(const Module& layer, const char* kind, const Tensor& output, double flops) = 0;
+  virtual void on_layer(const Module& layer, const char* kind, const Variable& output, double flops) = 0;
 };
 
 struct Context {
@@ -28,7 +28,7 @@ struct Context {
   const kernels::StepState* state = nullptr;   // device memory; needed by dropout in training
   LayerObserver* observer = nullptr;
 
-  void done(const Module& layer, const char* kind, const Tensor& output, double flops = 0) const {
+  void done(const Module& layer, const char* kind, const Variable& output, double flops = 0) const {
     if (observer) observer->on_layer(layer, kind, output, flops);
   }
 };

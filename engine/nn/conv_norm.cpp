@@ -8,7 +8,7 @@ Variable conv_norm(const Context& context, const Conv2d& conv, const BatchNorm& 
                  beta = norm.bias.in(context);
   if (norm.uses_batch_statistics(context)) {
     const auto [y, statistics] = at(conv, [&] { return conv2d_with_statistics(x, w, bias, conv.op_options()); });
-    context.done(conv, "conv", y.value(), conv.flops(y.value()));
+    context.done(conv, "conv", y, conv.flops(y.value()));
     return norm.with_statistics(context, y, statistics, activation, residual);
   }
   for (const Variable& operand : {x, w, bias, gamma, beta, residual})

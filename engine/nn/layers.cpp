@@ -20,7 +20,7 @@ Conv2d::Conv2d(std::int64_t in_channels, std::int64_t out_channels, std::int64_t
 
 Variable Conv2d::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return conv2d(x, weight.in(context), bias.in(context), op_options()); });
-  context.done(*this, "conv", y.value(), flops(y.value()));
+  context.done(*this, "conv", y, flops(y.value()));
   return y;
 }
 
@@ -35,7 +35,7 @@ Linear::Linear(std::int64_t in, std::int64_t out, const Options& o)
 
 Variable Linear::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return linear(x, weight.in(context), bias.in(context), options.activation); });
-  context.done(*this, "linear", y.value(), 2.0 * elements(y) * static_cast<double>(weight.shape()[1]));
+  context.done(*this, "linear", y, 2.0 * elements(y) * static_cast<double>(weight.shape()[1]));
   return y;
 }
 
@@ -54,43 +54,43 @@ Variable BatchNorm::with_statistics(const Context& context, const Variable& x, c
     return batch_norm(x, residual, weight.in(context), bias.in(context), running_mean.value(), running_var.value(),
                       params(activation), uses_batch_statistics(context), statistics);
   });
-  context.done(*this, residual ? "batch norm + add" : "batch norm", y.value(), 2.0 * elements(y));
+  context.done(*this, residual ? "batch norm + add" : "batch norm", y, 2.0 * elements(y));
   return y;
 }
 
 Variable MaxPool::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return max_pool(x, options); });
-  context.done(*this, "max pool", y.value());
+  context.done(*this, "max pool", y);
   return y;
 }
 
 Variable AveragePool::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return average_pool(x, options); });
-  context.done(*this, "average pool", y.value(), elements(x));
+  context.done(*this, "average pool", y, elements(x));
   return y;
 }
 
 Variable GlobalAveragePool::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return global_average_pool(x); });
-  context.done(*this, "global average pool", y.value(), elements(x));
+  context.done(*this, "global average pool", y, elements(x));
   return y;
 }
 
 Variable Flatten::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] { return flatten(x); });
-  context.done(*this, "flatten", y.value());
+  context.done(*this, "flatten", y);
   return y;
 }
 
 Variable Concat::operator()(const Context& context, std::initializer_list<Variable> parts) const {
   Variable y = at(*this, [&] { return concat(parts); });
-  context.done(*this, "concat", y.value());
+  context.done(*this, "concat", y);
   return y;
 }
 
 Variable Dropout::operator()(const Context& context, const Variable& x) const {
   if (!context.training || probability == 0) {
-    context.done(*this, "dropout", x.value());
+    context.done(*this, "dropout", x);
     return x;
   }
   if (!number)
@@ -100,7 +100,7 @@ Variable Dropout::operator()(const Context& context, const Variable& x) const {
   Variable y = at(*this, [&] {
     return dropout(x, {.probability = probability, .seed = context.seed, .layer = *number}, context.state);
   });
-  context.done(*this, "dropout", y.value());
+  context.done(*this, "dropout", y);
   return y;
 }
 

@@ -121,7 +121,7 @@ struct LayerNorm : Module {
   void visit(Visitor& v) override { v("weight", weight), v("bias", bias); }
   Variable operator()(const Context& context, const Variable& x) const {
     const Variable y = at(*this, [&] { return layer_norm(x, weight.in(context), bias.in(context), epsilon); });
-    context.done(*this, "layer norm", y.value(), 8.0 * static_cast<double>(y.value().count()));
+    context.done(*this, "layer norm", y, 8.0 * static_cast<double>(y.value().count()));
     return y;
   }
 

@@ -22,7 +22,6 @@ struct NetworkOptions {
     f("dropout", dropout, {.least = 0, .most = 0.999});
     f("image_size", image_size, {.least = 1, .most = 4096});
     f("residual", residual);
-    f("image_size", image_size, {.least = 1, .most = 4096});
   }
 };
 

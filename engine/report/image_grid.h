@@ -3,16 +3,11 @@
 
 #include <span>
 #include <string>
-#include <vector>
 
 #include "engine/data/dataset.h"
+#include "engine/report/canvas.h"
 
 namespace tessera {
-
-struct Picture {
-  std::int64_t width = 0, height = 0;
-  std::vector<std::uint8_t> rgb = {};  // [height, width, 3]
-};
 
 // Images [first, first + count) of the set, row by row, about as many columns as rows. Every image pixel becomes a square,
 // so that what the network is given can be seen as it is; the class name stands below, the title above.

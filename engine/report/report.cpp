@@ -51,12 +51,18 @@ std::string curves(const ReportData& data) {
 std::string mistakes(const ReportData& data) {
   std::string html;
   for (const ReportMistake& m : data.mistakes)
-    html += "<figure title=\"image " + std::to_string(m.index) + "\"><img src=\"" + m.image + "\" alt=\"" +
-            escape_html(m.label) + "\" width=\"32\" height=\"32\"><figcaption><b>" + name_html(m.predicted) + "</b> <i>" +
-            format_fixed(100 * m.probability, 1) + "&#8239;%</i><br>is " + name_html(m.label) + "</figcaption></figure>\n";
+    html += "<figure title=\"image " + std::to_string(m.index) + "\"><div><img src=\"" + m.image + "\" alt=\"" +
+            escape_html(m.label) + "\" width=\"32\" height=\"32\">" +
+            (m.heat.empty() ? "" : "<img src=\"" + m.heat + "\" alt=\"\" width=\"32\" height=\"32\">") +
+            "</div><figcaption><b>" + name_html(m.predicted) + "</b> <i>" + format_fixed(100 * m.probability, 1) +
+            "&#8239;%</i><br>is " + name_html(m.label) + "</figcaption></figure>\n";
+  const bool explained =
+      std::any_of(data.mistakes.begin(), data.mistakes.end(), [](const ReportMistake& m) { return !m.heat.empty(); });
   const std::string note = with_thousands(data.mistake_count) + " of " + data.evaluated +
-                           " are taken for something else; these are the ones it is surest of.";
-  return section("Surest mistakes", note, "<div class=\"mistakes\">\n" + html + "</div>");
+                           " are taken for something else; these are the ones it is surest of." +
+                           (explained ? " Beside each, what speaks for the wrong class glows (Grad-CAM)." : "");
+  return section("Surest mistakes", note,
+                 "<div class=\"mistakes" + std::string(explained ? " explained" : "") + "\">\n" + html + "</div>");
 }
 
 std::string filters(const ReportData& data) {

@@ -35,6 +35,7 @@ struct ReportMistake {
   std::string label, predicted;
   double probability = 0;  // of the predicted class
   std::string image;       // a data URI
+  std::string heat = {};   // of what heated() makes of it; may be none
   std::int64_t index = 0;  // in the evaluated set
 };
 

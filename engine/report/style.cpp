@@ -84,7 +84,9 @@ svg .train { --c: var(--blue); } svg .validation { --c: var(--orange); }
 .bar span { display: block; height: .6rem; border-radius: 3px; background: var(--blue); }
 
 .mistakes { display: grid; grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)); gap: 1.25rem 1rem; }
-.mistakes img { display: block; width: 100%; height: auto; border-radius: 6px; margin-bottom: .4rem; }
+.mistakes.explained { grid-template-columns: repeat(auto-fill, minmax(12.5rem, 1fr)); }
+.mistakes div { display: flex; gap: 4px; margin-bottom: .4rem; }
+.mistakes img { display: block; flex: 1; min-width: 0; height: auto; border-radius: 6px; }
 .mistakes figcaption { font-size: .82rem; line-height: 1.4; color: var(--soft); overflow-wrap: anywhere; }
 .mistakes b { color: var(--orange); font-weight: 600; } .mistakes i { font-style: normal; }
 .mistakes img, .filters img { image-rendering: pixelated; }
@@ -111,6 +113,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: 1rem;
   .matrix td { min-width: 1.66rem; height: 1.66rem; border-radius: 3px; }
   .matrix .corner { font-size: 0; }
   .mistakes { grid-template-columns: repeat(3, 1fr); gap: 1rem .75rem; }
+  .mistakes.explained { grid-template-columns: repeat(2, 1fr); }
   .sheet th { white-space: normal; }
 }
 @media print {
@@ -120,7 +123,7 @@ footer { margin-top: 3rem; border-top: 1px solid var(--rule); padding-top: 1rem;
   section { margin-top: 2.25rem; } h2, h3, .note, section > header { break-after: avoid; }
   .figures, .chart, .mistakes figure, .matrix, .sheet { break-inside: avoid; }
   .charts { grid-template-columns: repeat(2, 1fr); } .classes { grid-template-columns: max-content 1fr; }
-  .mistakes { grid-template-columns: repeat(8, 1fr); } .sheets { columns: 2; }
+  .mistakes { grid-template-columns: repeat(8, 1fr); } .mistakes.explained { grid-template-columns: repeat(4, 1fr); } .sheets { columns: 2; }
   details { display: none; }
 }
 )css";

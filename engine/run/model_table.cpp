@@ -17,7 +17,7 @@ struct Counter : Visitor {
 
 struct Recorder : LayerObserver {
   explicit Recorder(ModelTable& t) : table(t) {}
-  void on_layer(const Module& layer, const char* kind, const Tensor& output, double flops) override {
+  void on_layer(const Module& layer, const char* kind, const Variable& output, double flops) override {
     Counter counter;
     const_cast<Module&>(layer).visit(counter);  // visiting changes nothing of a leaf layer
     Shape one;

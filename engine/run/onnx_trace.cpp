@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <map>
 
 #include "engine/core/error.h"
@@ -116,7 +115,7 @@ class Trace final : public LayerObserver {
   }
 
   // Nodes since the last layer are this one's.
-  void on_layer(const Module& layer, const char* kind, const Tensor&, double) override {
+  void on_layer(const Module& layer, const char* kind, const Variable&, double) override {
     for (; named_ < model.nodes.size(); ++named_)
       model.nodes[named_].name =
           (layer.path().empty() ? kind : layer.path()) + "/" + model.nodes[named_].op + "_" + std::to_string(named_);

@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "engine/files/io.h"
+#include "engine/report/heat_map.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
 #include "engine/run/json_fields.h"
@@ -85,6 +86,18 @@ std::function<void(const Tensor&, const Tensor&)> RunReport::watch(const ImageSe
     confusion_->add(values, truth);
     mistakes_.add(values, truth);
   };
+}
+
+void RunReport::explain_mistakes(Network& network, const Normalization& normalization) {
+  explanations_.reset();
+  std::vector<std::int64_t> places;
+  std::vector<std::int32_t> classes;
+  for (const Mistake& mistake : mistakes_.surest()) places.push_back(mistake.image), classes.push_back(mistake.predicted);
+  if (places.empty() || images_->channels != 3) return;
+  try {
+    explanations_ = explain(network, pick(*images_, places), normalization, parameters_.device(), classes);
+  } catch (const UsageError&) {  // a network without maps has no places to show
+  }
 }
 
 void RunReport::add_evaluation(const Evaluation& result, double seconds) {
@@ -182,12 +195,21 @@ void RunReport::write() const {
       return static_cast<std::size_t>(label) < classes.size() ? classes[static_cast<std::size_t>(label)]
                                                               : "output " + std::to_string(label);
     };
-    for (const Mistake& m : mistakes_.surest())
-      data.mistakes.push_back({.label = name(m.label),
-                               .predicted = name(m.predicted),
-                               .probability = m.probability(),
-                               .image = png_data_uri(images_->width, images_->height, images_->image(m.image)),
-                               .index = m.image});
+    for (const Mistake& m : mistakes_.surest()) {
+      const std::span<const std::uint8_t> pixels = images_->image(m.image);
+      ReportMistake& shown = data.mistakes.emplace_back();
+      shown = {.label = name(m.label),
+               .predicted = name(m.predicted),
+               .probability = m.probability(),
+               .image = png_data_uri(images_->width, images_->height, pixels),
+               .index = m.image};
+      if (!explanations_) continue;
+      const Picture heat = heated({images_->width, images_->height, {pixels.begin(), pixels.end()}},
+                                  std::max<std::int64_t>(1, 64 / images_->width),
+                                  {explanations_->rows, explanations_->columns,
+                                   explanations_->of(static_cast<std::int64_t>(data.mistakes.size()) - 1)});
+      shown.heat = png_data_uri(heat.width, heat.height, heat.rgb);
+    }
   }
 
   if (!parameters_.parameters().empty()) {

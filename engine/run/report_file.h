@@ -6,6 +6,7 @@
 #include "engine/report/mistakes.h"
 #include "engine/report/report.h"
 #include "engine/run/config.h"
+#include "engine/train/explanations.h"
 #include "engine/train/fit.h"
 
 namespace tessera {
@@ -21,6 +22,9 @@ class RunReport {
   // The images that the closing evaluation runs over; what it returns is that evaluation's on_batch. `kind`: "test".
   std::function<void(const Tensor& logits, const Tensor& labels)> watch(const ImageSet& images, std::string kind,
                                                                         const std::vector<std::string>& classes);
+  // What of those images speaks for the class that the surest mistakes are taken for, by the network with its weights of that
+  // evaluation.
+  void explain_mistakes(Network& network, const Normalization& normalization);
   // Its result, and how long it took.
   void add_evaluation(const Evaluation& result, double seconds);
 
@@ -49,6 +53,7 @@ class RunReport {
   std::string kind_;
   std::optional<Confusion> confusion_;
   Mistakes mistakes_{24};
+  std::optional<ClassMaps> explanations_;  // of mistakes_.surest()
   std::optional<Evaluation> evaluation_, average_;
   double evaluation_seconds_ = 0;
 };

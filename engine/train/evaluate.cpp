@@ -111,10 +111,13 @@ Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateO
 }
 
 std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size,
-                           const std::atomic<bool>* stop) {
+                           const std::atomic<bool>* stop, const std::vector<SampleView>& views) {
   std::vector<float> outputs;
   for_each_batch(
-      network, source, batch_size, stop, [](const Variable&, const Tensor&, std::int64_t, const kernels::StepState*) {},
+      network, source, batch_size, stop,
+      [&](Variable& logits, const Tensor&, std::int64_t size, const kernels::StepState* state) {
+        if (!views.empty()) logits = Variable(mean_over(views, logits.value(), network, size, state));
+      },
       [&](const Tensor& logits, const Tensor&) {
         const std::vector<float> values = logits.to_host<float>();
         outputs.insert(outputs.end(), values.begin(), values.end());

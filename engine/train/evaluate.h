@@ -37,10 +37,10 @@ struct EvaluateOptions {
 // Samples in the order of the source.
 Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options);
 
-// The network's outputs for each sample, one sample after another; what the source says of labels or targets is not looked
-// at. `stop` is polled every batch: Interrupted.
+// The network's outputs for each sample, one sample after another (with `views`, as in EvaluateOptions, their means); what
+// the source says of labels or targets is not looked at. `stop` is polled every batch: Interrupted.
 std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size = 32,
-                           const std::atomic<bool>* stop = nullptr);
+                           const std::atomic<bool>* stop = nullptr, const std::vector<SampleView>& views = {});
 
 // Losses and right answers of many batches, summed up in device memory.
 class MetricSums {

@@ -157,7 +157,9 @@ TEST_CASE("a steady training step asks for no memory and finds its tensors where
   TrainStep step(network, store, *optimizer, source, {.seed = 1});
 
   struct Places : LayerObserver {
-    void on_layer(const Module&, const char*, const Tensor& output, double) override { found.push_back(output.data()); }
+    void on_layer(const Module&, const char*, const Variable& output, double) override {
+      found.push_back(output.value().data());
+    }
     std::vector<const void*> found;
   };
   const auto places = [&] {

@@ -122,6 +122,84 @@ TEST_CASE("predict names what photos of any size show") {
   }
 }
 
+TEST_CASE("predict takes a photo from standard input, averages views, and writes tables and explanations") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string weights = make_weights(folder);
+  write_png(folder / "wide.png", 300, 70);
+  write_png(folder / "small.png", 1, 1);
+  const std::string wide = (folder / "wide.png").string(), small = (folder / "small.png").string();
+
+  // The same photo by a pipe: the same answer under another name.
+  std::string expected = run("predict", {weights, wide, "--json"}).out;
+  expected.replace(expected.find(wide), wide.size(), "-");
+  const Outcome piped = shell("cat '" + wide + "' | $BIN/predict '" + weights + "' - --json");
+  INFO(piped.err);
+  CHECK(piped.code == 0);
+  CHECK(piped.out == expected);
+  require_failure(shell("$BIN/predict '" + weights + "' - < /dev/null"), 3, "standard input is empty");
+  require_failure(shell("head -c 99 '" + wide + "' | $BIN/predict '" + weights + "' -"), 3, "standard input");
+  require_failure(run("predict", {weights, "-", "-"}), 2, "twice");
+
+  // A table: the probabilities are those of the answers.
+  const std::string csv = (folder / "answers.csv").string();
+  const Outcome table = run("predict", {weights, wide, (folder / "none.png").string(), small, "--csv", csv, "--json"});
+  CHECK(table.code == 3);  // of the missing one
+  std::istringstream lines(read_text(csv));
+  std::string header, row, rest;
+  std::getline(lines, header), std::getline(lines, row);
+  CHECK_THAT(header, StartsWith("image,label,class,probability,"));
+  CHECK(std::count(header.begin(), header.end(), ',') == 3 + 10);
+  CHECK(std::count(row.begin(), row.end(), ',') == 3 + 10);
+  CHECK_THAT(row, StartsWith(wide + ","));
+  const auto value_behind = [](const std::string& text, const std::string& key) {
+    return std::stod(text.substr(text.find(key) + key.size()));
+  };
+  const std::string probability = row.substr(0, row.find(',', row.find(',', row.find(',', wide.size() + 1) + 1) + 1));
+  CHECK(std::stod(probability.substr(probability.rfind(',') + 1)) == Approx(value_behind(table.out, "\"probability\":")));
+  REQUIRE(std::getline(lines, row));
+  CHECK_THAT(row, StartsWith(small + ","));
+  CHECK_FALSE(std::getline(lines, rest));
+  CHECK_THAT(run("predict", {weights, small, "--csv", "-"}).out, StartsWith("image,label,class,") && Contains(small + ","));
+
+  // Six views: what evaluate averages.
+  const std::string logits = (folder / "logits.npy").string();
+  REQUIRE(run("evaluate", {weights, "synthetic", "--tta", "--logits", logits, "--quiet"}).code == 0);
+  const std::string npy = read_text(logits);
+  std::vector<float> own(10);
+  std::memcpy(own.data(), npy.data() + npy.size() - 500 * 40 + 3 * 40, 40);
+  double sum = 0;
+  for (const float z : own) sum += std::exp(double{z});
+  const double first = std::exp(double{own[0]}) / sum;
+  const std::string one = run("predict", {weights, "synthetic", "--index", "3", "--tta", "--csv", "-"}).out;
+  const std::string last = one.substr(one.find('\n') + 1);
+  std::size_t at = 0;
+  for (int i = 0; i < 5; ++i) at = last.find(',', at) + 1;
+  CHECK_THAT(one, StartsWith("image,true_class,label,class,probability,"));
+  CHECK(std::stod(last.substr(at)) == Approx(first).epsilon(1e-5));
+  CHECK(one != run("predict", {weights, "synthetic", "--index", "3", "--csv", "-"}).out);
+
+  // Explanations: a picture as large as two pairs, and the maps in the JSON.
+  const fs::path png = folder / "explained.png";
+  const Outcome explained =
+      run("predict", {weights, wide, small, "--explain", png.string(), "--explain-class", "3", "--json"});
+  INFO(explained.err);
+  REQUIRE(explained.code == 0);
+  CHECK_THAT(explained.out, Contains("\"layer\":\"conv_unit.2\",\"map\":[["));
+  CHECK_THAT(explained.err, Contains("maps of conv_unit.2, 10x10 cells"));
+  const tessera::Image picture = tessera::read_image(png);
+  CHECK((picture.width == 500 && picture.height == 2 * 268 + 20 + 48));
+  CHECK_THAT(run("predict", {weights, wide, "--explain", "-"}).out, StartsWith("\x89PNG"));
+  CHECK_THAT(run("predict", {weights, wide, "--explain", png.string(), "--explain-layer", "conv_unit.0"}).err,
+             Contains("maps of conv_unit.0, 28x28"));
+  require_failure(run("predict", {weights, wide, "--explain", png.string(), "--explain-layer", "fc_unit.0"}), 2,
+                  "conv_unit.0, conv_unit.2");
+  require_failure(run("predict", {weights, wide, "--explain", png.string(), "--explain-class", "zebra"}), 2, "zebra");
+  require_failure(run("predict", {weights, wide, "--explain-class", "3"}), 2, "--explain FILE.png");
+  require_failure(run("predict", {weights, wide, "--explain", "-", "--csv", "-"}), 2, "standard output");
+  require_failure(run("predict", {weights, wide, "--explain", wide}), 2, "wide.png");
+}
+
 TEST_CASE("predict --index looks at an image of the test set") {
   Folder folder;
   const std::string weights = make_weights(folder);

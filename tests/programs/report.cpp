@@ -31,7 +31,8 @@ TEST_CASE("a finished run has a report that agrees with its test line, and a res
   CHECK_THAT(html, Contains("<dt>epochs</dt><dd>2") && Contains("class=\"matrix\"") && Contains("Surest mistakes"));
   CHECK(count_of(html, "class=\"chart\"") == 2);
   CHECK(count_of(html, "class=\"target\"") == 2 * 2);
-  CHECK(count_of(html, "<img src=\"data:image/png;base64,") == 24 + 6);  // mistakes, and the filters of the first layer
+  CHECK(count_of(html, "<img src=\"data:image/png;base64,") ==
+        2 * 24 + 6);  // mistakes, what spoke for them, the first layer's filters
   CHECK(html.find("http:") == std::string::npos);
   CHECK(html.find("https:") == std::string::npos);
 

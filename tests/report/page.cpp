@@ -64,8 +64,12 @@ ReportData example(int rows) {
   data.confusion.emplace(std::vector<std::string>{"horse", "ship"});
   data.confusion->add(std::vector<float>{-1, 2, 3, -4}, std::vector<std::int32_t>{0, 0, 1, 1});
   data.mistake_count = 2;
-  data.mistakes = {
-      {.label = "horse", .predicted = "ship", .probability = 0.881, .image = "data:image/png;base64,AA==", .index = 1}};
+  data.mistakes = {{.label = "horse",
+                    .predicted = "ship",
+                    .probability = 0.881,
+                    .image = "data:image/png;base64,AA==",
+                    .heat = "data:image/png;base64,BB==",
+                    .index = 1}};
   data.filters = filter_images({1, -1, 0, 0.5f, 0, 0, 0, 0, 0, 0, 0, 0}, 1, 2, 2);
   data.tables = {{"Run", {{"seed", "1"}}}};
   return data;
