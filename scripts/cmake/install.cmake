@@ -38,6 +38,22 @@ if(TESSERA_APPS AND CLI11_FOUND)
   get_target_property(trainings tessera TESSERA_TRAININGS)
   list(TRANSFORM trainings PREPEND $<TARGET_FILE_DIR:tessera>/)
   install(FILES ${trainings} DESTINATION ${CMAKE_INSTALL_BINDIR})  # links
+
+  # Man pages and completion are made from what the programs say of themselves, when they are installed.
+  find_program(TESSERA_PYTHON python3)
+  if(TESSERA_PYTHON AND NOT CMAKE_CROSSCOMPILING)
+    set(manual ${PROJECT_BINARY_DIR}/manual)
+    install(CODE "
+      file(REMOVE_RECURSE \"${manual}\")
+      execute_process(COMMAND \"${TESSERA_PYTHON}\" \"${PROJECT_SOURCE_DIR}/scripts/make-manual\"
+                              \"$<TARGET_FILE_DIR:tessera>\" \"${manual}\" RESULT_VARIABLE result)
+      if(result)
+        message(FATAL_ERROR \"scripts/make-manual failed\")
+      endif()")
+    install(DIRECTORY ${manual}/man1 DESTINATION ${CMAKE_INSTALL_MANDIR})
+    install(DIRECTORY ${manual}/bash/ DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+    install(DIRECTORY ${manual}/zsh/ DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/vendor-completions)
+  endif()
 endif()
 
 install(EXPORT TesseraTargets NAMESPACE Tessera:: DESTINATION ${package_dir})
@@ -47,3 +63,7 @@ write_basic_package_version_file(${PROJECT_BINARY_DIR}/TesseraConfigVersion.cmak
 install(FILES ${PROJECT_BINARY_DIR}/TesseraConfig.cmake ${PROJECT_BINARY_DIR}/TesseraConfigVersion.cmake
         DESTINATION ${package_dir})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+if(PROJECT_IS_TOP_LEVEL)
+  include(scripts/cmake/package.cmake)
+endif()
