@@ -30,6 +30,14 @@ void require_values(const CLI::App& app, int argc, char** argv) {
   }
 }
 
+// An empty word is a shell variable that is not set; taken for "not given", it would train from scratch where weights were
+// meant, or write to the default folder.
+void refuse_empty_values(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& value : option->results())
+      if (value.empty()) throw UsageError(option->get_name() + " is empty; is a variable of the shell not set?");
+}
+
 // What is wrong with the command line, in one line. CLI11 names what is missing before what is not known; but where a name
 // is mistyped, that is the mistake.
 std::string explain(const CLI::App& app, const CLI::ParseError& error) {
@@ -66,6 +74,7 @@ void parse_command_line(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw UsageError(explain(app, error));
   }
+  refuse_empty_values(app);
 }
 
 }  // namespace tessera

@@ -280,7 +280,8 @@ void make_folder(const std::filesystem::path& path, ExitCode on_error, const Sys
   }
   const int error = errno;  // is_directory below changes it
   if (error == EEXIST && std::filesystem::is_directory(path, ignored)) return;
-  fail_path("mkdir", path, error, on_error);
+  fail_path(error == EEXIST || error == ENOTDIR ? "there is a file where a folder is needed; mkdir" : "mkdir", path, error,
+            on_error);
 }
 
 void write_file_atomically(const std::filesystem::path& path, std::span<const ByteSpan> parts, ExitCode on_error,

@@ -40,6 +40,11 @@ std::string nearest_word(std::string_view word, const std::vector<std::string>& 
     const std::size_t d = distance(word, candidate);
     if (d < least && 3 * d <= std::max<std::size_t>(candidate.size(), 3)) least = d, nearest = candidate;
   }
+  if (!nearest.empty() || word.size() < 4) return nearest;
+  for (const std::string& candidate : known)  // the beginning of a longer one
+    if (candidate.size() > word.size() && std::equal(word.begin(), word.end(), candidate.begin(), same_letter) &&
+        (nearest.empty() || candidate.size() < nearest.size()))
+      nearest = candidate;
   return nearest;
 }
 

@@ -74,11 +74,14 @@ std::vector<Phase> phases_to_run(const RunConfig& config) {
 RunConfig read_run_config(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "config.json";
   std::error_code ignored;
-  if (!std::filesystem::exists(file, ignored))  // a checkpoint of it, perhaps, or weights
+  if (!std::filesystem::exists(file, ignored)) {  // a checkpoint of it, perhaps, or weights
     for (std::filesystem::path above = std::filesystem::absolute(folder, ignored).lexically_normal();
          above.has_relative_path(); above = above.parent_path())
       if (std::filesystem::exists(above / "config.json", ignored))
         throw WeightsError(folder.string() + ": is in the run folder " + above.string() + "; give that one");
+    if (std::filesystem::is_directory(folder, ignored))
+      throw WeightsError(folder.string() + ": no run folder: it has no config.json");
+  }
   return parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
 }
 

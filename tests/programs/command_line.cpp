@@ -51,11 +51,25 @@ TEST_CASE("numbers out of range, not finite, too large or not numbers") {
   refused("summary", {"resnet18", "--outputs", "1e9"}, "--outputs 1e9: " + whole + "1 to 1048576");
 }
 
+TEST_CASE("an empty word is not taken for an option that was not given") {
+  const std::string hint = " is empty; is a variable of the shell not set?";
+  for (const char* option : {"--out", "--weights", "--resume", "--labels"}) train_refused({option, ""}, option + hint);
+  train_refused({"--out="}, "--out needs a value");
+  refused("train_lenet5_relu", {""}, "DATA" + hint);
+  refused("evaluate", {"", "synthetic"}, "WEIGHTS" + hint);
+  refused("evaluate", {"w", ""}, "DATA" + hint);
+  refused("predict", {"w", "a.png", ""}, "IMAGE" + hint);
+  refused("show", {"synthetic", "--out", ""}, "--out" + hint);
+  refused("export", {"w", "--onnx", ""}, "--onnx" + hint);
+}
+
 TEST_CASE("words and options that are mistyped, missing or given twice") {
   train_refused({"--epoch", "3"}, "there is no option '--epoch'; did you mean '--epochs'?");
   train_refused({"--epoch=3"}, "there is no option '--epoch'; did you mean '--epochs'?");
   train_refused({"--no-shufle"}, "there is no option '--no-shufle'; did you mean '--no-shuffle'?");
   train_refused({"--xyzzy"}, "there is no option '--xyzzy'");
+  train_refused({"--batch", "3"}, "there is no option '--batch'; did you mean '--batch-size'?");
+  refused("tessera", {"train", "lenet5", "synthetic"}, "no network is called 'lenet5'; did you mean 'lenet5_relu'?");
   train_refused({"one", "two", "three"}, "not expected: 'one' 'two' 'three'");
   train_refused({"--conv", "direkt"}, "--conv direkt: expected auto, direct; did you mean 'direct'?");
   train_refused({"--precision", "FP32"}, "--precision FP32: expected fp32, tf32, bf16; did you mean 'fp32'?");
