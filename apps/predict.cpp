@@ -20,13 +20,13 @@ namespace {
 
 using namespace tessera;
 
-std::vector<float> logits_of(SavedNetwork& saved, const RunConfig& config, const ImageSet& images, bool six_views,
+std::vector<float> logits_of(Inference& network, const RunConfig& config, const ImageSet& images, bool six_views,
                              const std::shared_ptr<Device>& device, const std::atomic<bool>* stop) {
   const DeviceImages uploaded = DeviceImages::upload(images, device);
   const ImageBatches source(uploaded, gather_params(config.recipe.normalization, Augmentation::none, 0));
   std::optional<SixViews> views;
   if (six_views) views.emplace(uploaded, config.recipe.normalization);
-  const std::vector<float> logits = predict(*saved.network, source, std::min(config.recipe.batch_size, images.count), stop,
+  const std::vector<float> logits = predict(network, source, std::min(config.recipe.batch_size, images.count), stop,
                                             views ? views->views() : std::vector<SampleView>());
   for (const float z : logits)
     if (!std::isfinite(z)) throw NonFiniteError("the network's outputs are not finite: these weights are of no use");
@@ -107,9 +107,10 @@ int tessera::predict_main(int argc, char** argv) {
       CsvTable rows{.columns = Answer::columns(names, index >= 0), .rows = {}};
 
       std::size_t answered = 0;
+      Inference network(*saved.network);
       const auto answer = [&](const Subjects& subjects) {
         if (subjects.images.count == 0) return;
-        const std::vector<float> logits = logits_of(saved, config, subjects.images, six_views, device, signals.stop());
+        const std::vector<float> logits = logits_of(network, config, subjects.images, six_views, device, signals.stop());
         std::vector<Answer> answers;
         for (std::size_t n = 0; n < subjects.names.size(); ++n) {
           answers.emplace_back(subjects.names[n], std::span(logits).subspan(n * outputs, outputs));

@@ -4,18 +4,22 @@
 // machine (bench/compare): `describe` by a JSON object of what it runs on and what the host and the memory bear, a number N
 // by the seconds of one step, measured over N steps, and any other line by the same over --group steps.
 //
+// With --write-onnx it writes the network, with its initial weights, for a peer that reads ONNX (bench/onnx_peer.py).
+//
 // With --busy it traces a few steps on a GPU (bench/kernel_trace.h) and prints one JSON object: in how many seconds of a
 // step anything ran on the device. Divided by the seconds of a step of a run that is not traced, that is the device's busy
 // share; tracing makes steps longer, which is why the two are taken from different runs.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "bench/kernel_trace.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
+#include "engine/run/onnx_trace.h"
 #include "engine/run/run.h"
 
 namespace {
@@ -66,11 +70,20 @@ nlohmann::ordered_json busy(const NetworkEntry& network, const RunConfig& config
           {"traced_seconds", traced}};
 }
 
+void write_onnx(const NetworkEntry& entry, const std::string& path) {
+  const std::unique_ptr<Network> network = entry.make({});
+  const ParameterStore parameters(*network, open_onnx_device(), 1);
+  std::ofstream file(path, std::ios::binary);
+  file << onnx_model(*network, parameters).bytes();
+  file.close();
+  if (!file) throw std::runtime_error("cannot write " + path);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   CLI::App app("Times whole steps.", "bench_steps");
-  std::string network, mode = "train", conv = "auto", precision = "fp32";
+  std::string network, mode = "train", conv = "auto", precision = "fp32", onnx;
   RunConfig config;
   config.device = "cpu";
   config.kernels = "own";
@@ -95,6 +108,7 @@ int main(int argc, char** argv) {
   app.add_option("--warm-up", warm_up, "Steps before any is timed")->capture_default_str();
   app.add_flag("--serve", serving, "Time one group for each line on standard input");
   app.add_flag("--busy", traced, "Trace some steps on a GPU: how long anything ran on it; one JSON object");
+  app.add_option("--write-onnx", onnx, "Write the network as ONNX instead");
   CLI11_PARSE(app, argc, argv);
 
   try {
@@ -102,6 +116,10 @@ int main(int argc, char** argv) {
     config.recipe.precision = from_word<Precision>(precision).value();
     options.train = mode == "train";
     options.record = !no_recording;
+    if (!onnx.empty()) {
+      write_onnx(require_network(network), onnx);
+      return 0;
+    }
     if (traced) {
       std::printf("%s\n", busy(require_network(network), config, options, warm_up).dump().c_str());
       return 0;

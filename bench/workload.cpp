@@ -28,6 +28,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
               gather_params(entry.recipe.normalization, Augmentation::none, 1)),
       step_(*network_, parameters_, *optimizer_, images_, {.seed = 1}),
       inference_(device, device->new_pool()),
+      prepared_(*network_),
       state_(device),
       learning_rate_(learning_rate_of(entry.recipe.optimizer)) {
   if (!options.record) step_.never_record();
@@ -41,7 +42,7 @@ void Workload::issue() {
   const auto infer = [&] {
     batch_ = {}, logits_ = {};  // before anything is allocated: a step finds its tensors where they were
     batch_ = images_.draw(options_.batch, state_.device_pointer());
-    logits_ = network_->forward({}, batch_.x);
+    logits_ = options_.record ? prepared_(batch_.x) : network_->forward({}, batch_.x).value();
   };
   state_.write({});
   if (options_.record)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "engine/core/recorded_work.h"
+#include "engine/nn/inference.h"
 #include "engine/train/train_step.h"
 #include "models/catalogue.h"
 
@@ -10,7 +11,7 @@ namespace tessera::bench {
 struct WorkloadOptions {
   std::int64_t batch = 32;
   bool train = true;   // else inference
-  bool record = true;  // on devices that can: steps are replayed from the third on
+  bool record = true;  // on devices that can, steps are replayed from the third on, and inference is prepared
 };
 
 class Workload {
@@ -33,9 +34,10 @@ class Workload {
   ImageBatches images_;
   TrainStep step_;
   RecordedWork inference_;
+  Inference prepared_;
   StepStateBuffer state_;
   Batch batch_;
-  Variable logits_;
+  Tensor logits_;
   double learning_rate_;
   std::int64_t steps_ = 0;
 };

@@ -1,5 +1,6 @@
 #include "kernels/host_runtime.h"
 
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -13,6 +14,7 @@ namespace tessera::kernels {
 namespace {
 
 constexpr std::size_t alignment = 256;
+constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 int device_count(std::string*) { return 1; }
 
@@ -33,11 +35,16 @@ DeviceInfo device_info(int) {
           .memory_bytes = pages > 0 && page > 0 ? static_cast<std::size_t>(pages) * static_cast<std::size_t>(page) : 0};
 }
 
-// Exactly `bytes`, not rounded up: what lies behind belongs to nobody, and a sanitizer says so.
+// Exactly `bytes`, not rounded up: what lies behind belongs to nobody, and a sanitizer says so. Large blocks ask for huge
+// pages: the processor fetches ahead no further than to the end of a page, and looks fewer of them up.
 void* allocate(int, std::size_t bytes) {
   void* memory = nullptr;
-  if (posix_memalign(&memory, alignment, bytes > 0 ? bytes : 1) != 0)
+  const bool large = bytes >= huge_page;
+  if (posix_memalign(&memory, large ? huge_page : alignment, bytes > 0 ? bytes : 1) != 0)
     throw OutOfMemory("host memory: cannot allocate " + std::to_string(bytes) + " bytes");
+#if defined(MADV_HUGEPAGE)
+  if (large) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // a wish: without, it is slower
+#endif
   return memory;
 }
 

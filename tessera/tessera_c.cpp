@@ -17,6 +17,7 @@ struct tessera_network {
   std::mutex mutex;  // one call at a time
   std::shared_ptr<Device> device;
   SavedNetwork saved;
+  std::optional<Inference> inference;  // of saved: goes first
   Normalization normalization;
   std::vector<std::string> names;  // of the classes
 };
@@ -82,7 +83,7 @@ ImageSet resized(const std::uint8_t* pixels, std::int64_t count, std::int64_t he
 void predict_batch(tessera_network& net, const ImageSet& images, float* to) {
   const ImageBatches source(DeviceImages::upload(images, net.device),
                             gather_params(net.normalization, Augmentation::none, 0));
-  const std::vector<float> logits = predict(*net.saved.network, source, images.count);
+  const std::vector<float> logits = predict(*net.inference, source, images.count);
   const std::size_t outputs = logits.size() / static_cast<std::size_t>(images.count);
   for (std::size_t begin = 0; begin < logits.size(); begin += outputs) {
     const auto row = std::span(logits).subspan(begin, outputs);
@@ -105,6 +106,7 @@ tessera_network* tessera_load(const char* weights, const tessera_options* option
     const RunConfig config = config_of(file, o.network ? o.network : "");
     net->device = Device::open({.device = o.device ? o.device : "cpu", .options = {.threads = o.threads}});
     net->saved = load_network(file, config, net->device);
+    net->inference.emplace(*net->saved.network);
     net->normalization = config.recipe.normalization;
     net->names = output_names(class_names_of(file), classes_of(net->saved.network->outputs()));
   });

@@ -122,6 +122,7 @@ std::shared_ptr<Device> Device::open(const DeviceRequest& request, const Backend
 Device::Device(const Backend& backend, int index, const kernels::Options& options, const DeviceRequest& request,
                std::string choice)
     : stream_(backend, index, options),
+      table_(&stream_.backend),
       precision_(request.precision),
       pool_memory_(request.pool_memory),
       choice_(std::move(choice)),
@@ -219,13 +220,20 @@ void MemoryPool::release() {
   }
 }
 
+void Device::zero(void* memory, std::size_t bytes) {
+  ++copies_;
+  backend().runtime.zero(stream_.native, memory, bytes);
+}
+
 void Device::upload(void* to, const void* from, std::size_t bytes) {
+  ++copies_;
   if (bytes == 0) return;
   backend().runtime.copy(stream_.native, to, from, bytes, kernels::Copy::host_to_device);
   synchronize();
 }
 
 void Device::download(void* to, const void* from, std::size_t bytes) {
+  ++copies_;
   if (bytes == 0) return;
   backend().runtime.copy(stream_.native, to, from, bytes, kernels::Copy::device_to_host);
   synchronize();

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "engine/core/fields.h"
@@ -83,7 +84,7 @@ class Device : public std::enable_shared_from_this<Device> {
   template <kernels::SlotName name, class... Operands>
   void run(kernels::Slot<name, void(kernels::Stream&, Operands...)> Backend::*slot,
            std::type_identity_t<Operands>... operands) {
-    (backend().*slot)(stream_, operands...);
+    (table_->*slot)(stream_, operands...);
   }
   const kernels::Options& options() const { return stream_.options; }
   Precision precision() const { return precision_; }
@@ -113,12 +114,32 @@ class Device : public std::enable_shared_from_this<Device> {
   };
   std::shared_ptr<MemoryPool> new_pool(bool reuse = true) { return std::make_shared<MemoryPool>(*this, reuse); }
 
+  // A table in front of backend()'s until the end of its scope, which may note what is run and calls the slots behind it. What
+  // it keeps meanwhile is the stream's `library`.
+  class TableScope {
+   public:
+    TableScope(Device& device, const Backend& table, std::shared_ptr<void> library)
+        : device_(device),
+          table_(std::exchange(device.table_, &table)),
+          library_(std::exchange(device.stream_.library, std::move(library))) {}
+    ~TableScope() { device_.table_ = table_, device_.stream_.library = std::move(library_); }
+    TableScope(const TableScope&) = delete;
+    TableScope& operator=(const TableScope&) = delete;
+
+   private:
+    Device& device_;
+    const Backend* table_;
+    std::shared_ptr<void> library_;
+  };
+
+  void zero(void* memory, std::size_t bytes);
   void upload(void* to, const void* from, std::size_t bytes);    // host → device, returns when `from` may change
   void download(void* to, const void* from, std::size_t bytes);  // device → host, returns when `to` is filled
   void synchronize();
 
   std::size_t bytes_in_use() const { return in_use_; }
   std::size_t bytes_reserved() const { return reserved_; }  // in use or pooled
+  std::size_t copies() const { return copies_; }            // how often anything but a slot wrote or read device memory
   std::size_t fresh_allocations() const { return fresh_; }  // how often the runtime was asked: constant in a steady step
 
  private:
@@ -131,12 +152,13 @@ class Device : public std::enable_shared_from_this<Device> {
   void recycle(MemoryPool& pool, void* memory, std::size_t bytes) noexcept;
 
   kernels::Stream stream_;
+  const Backend* table_;  // what run() calls: the stream's, or that of a TableScope
   Precision precision_;
   bool pool_memory_;
   std::string choice_;
   std::shared_ptr<MemoryPool> common_;  // everybody's: its free blocks may be given back at any time
   std::shared_ptr<MemoryPool> pool_;    // in force: the common one, or that of a PoolScope, which keeps what it has
-  std::size_t in_use_ = 0, reserved_ = 0, fresh_ = 0;
+  std::size_t in_use_ = 0, reserved_ = 0, fresh_ = 0, copies_ = 0;
 };
 
 // A block of device memory with an owner.

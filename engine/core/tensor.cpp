@@ -37,10 +37,7 @@ Tensor Tensor::slice(std::int64_t first, Shape shape) const {
   return t;
 }
 
-void Tensor::zero() const {
-  Device& device = on();
-  device.backend().runtime.zero(device.stream().native, data(), bytes());
-}
+void Tensor::zero() const { on().zero(data(), bytes()); }
 
 void Tensor::check_host_copy(DType dtype, std::int64_t host_count, const char* what) const {
   if (dtype != dtype_ || host_count != count())

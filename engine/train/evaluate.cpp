@@ -4,7 +4,6 @@
 #include <map>
 
 #include "engine/core/recorded_work.h"
-#include "engine/ops/elementwise.h"
 
 namespace tessera {
 
@@ -47,7 +46,7 @@ namespace {
 // Runs the network over the source, a batch at a time: then(logits, labels, size, state) is recorded with it and may put
 // other logits in their place, seen(logits, labels) is not.
 template <class Then, class Seen>
-void for_each_batch(Network& network, const BatchSource& source, std::int64_t batch_size, const std::atomic<bool>* stop,
+void for_each_batch(Inference& network, const BatchSource& source, std::int64_t batch_size, const std::atomic<bool>* stop,
                     const Then& then, const Seen& seen) {
   const std::shared_ptr<Device> device = source.device();
   StepStateBuffer state(device);
@@ -63,7 +62,7 @@ void for_each_batch(Network& network, const BatchSource& source, std::int64_t ba
     batches.try_emplace(size, device, pool).first->second.run([&] {
       batch = {}, logits = {};  // before anything is allocated: a batch finds its tensors where they were
       batch = source.draw(size, state.device_pointer());
-      logits = convert(network.forward({}, batch.x), DType::f32);
+      logits = network(batch.x);
       then(logits, batch.y, size, state.device_pointer());
     });
     seen(logits.value(), batch.y);
@@ -71,7 +70,7 @@ void for_each_batch(Network& network, const BatchSource& source, std::int64_t ba
 }
 
 // The weighted mean of the network's outputs over the views, `first` among them.
-Tensor mean_over(const std::vector<SampleView>& views, const Tensor& first, Network& network, std::int64_t size,
+Tensor mean_over(const std::vector<SampleView>& views, const Tensor& first, Inference& network, std::int64_t size,
                  const kernels::StepState* state) {
   Tensor mean = first.like();
   double rest = 1;
@@ -80,8 +79,7 @@ Tensor mean_over(const std::vector<SampleView>& views, const Tensor& first, Netw
     mean.on().run(&Backend::scale, weight, {}, logits, {mean, accumulate});
   };
   add(rest, first, false);
-  for (const SampleView& view : views)
-    add(view.weight, convert(network.forward({}, view.source->draw(size, state).x), DType::f32).value(), true);
+  for (const SampleView& view : views) add(view.weight, network(view.source->draw(size, state).x), true);
   return mean;
 }
 
@@ -93,12 +91,13 @@ Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateO
     each->prepare(std::min(options.batch_size, source.count()));
     if (const std::int64_t rest = source.count() % options.batch_size; rest > 0) each->prepare(rest);
   }
+  Inference inference(network);
   for_each_batch(
-      network, source, options.batch_size, options.stop,
+      inference, source, options.batch_size, options.stop,
       [&](Variable& logits, const Tensor& y, std::int64_t size, const kernels::StepState* state) {
         if (!options.views.empty()) {
           one_view.add(logits.value(), y, network.loss({}, logits, y).value());
-          logits = Variable(mean_over(options.views, logits.value(), network, size, state));
+          logits = Variable(mean_over(options.views, logits.value(), inference, size, state));
         }
         sums.add(logits.value(), y, network.loss({}, logits, y).value());
       },
@@ -110,7 +109,7 @@ Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateO
   return evaluation;
 }
 
-std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size,
+std::vector<float> predict(Inference& network, const BatchSource& source, std::int64_t batch_size,
                            const std::atomic<bool>* stop, const std::vector<SampleView>& views) {
   std::vector<float> outputs;
   for_each_batch(

@@ -6,7 +6,7 @@
 #include <map>
 #include <optional>
 
-#include "engine/nn/network.h"
+#include "engine/nn/inference.h"
 #include "engine/train/batches.h"
 
 namespace tessera {
@@ -38,9 +38,15 @@ struct EvaluateOptions {
 Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options);
 
 // The network's outputs for each sample, one sample after another (with `views`, as in EvaluateOptions, their means); what
-// the source says of labels or targets is not looked at. `stop` is polled every batch: Interrupted.
-std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size = 32,
+// the source says of labels or targets is not looked at. `stop` is polled every batch: Interrupted. Whoever asks again keeps
+// the Inference: what it has prepared serves again.
+std::vector<float> predict(Inference& network, const BatchSource& source, std::int64_t batch_size = 32,
                            const std::atomic<bool>* stop = nullptr, const std::vector<SampleView>& views = {});
+inline std::vector<float> predict(Network& network, const BatchSource& source, std::int64_t batch_size = 32,
+                                  const std::atomic<bool>* stop = nullptr, const std::vector<SampleView>& views = {}) {
+  Inference once(network);
+  return predict(once, source, batch_size, stop, views);
+}
 
 // Losses and right answers of many batches, summed up in device memory.
 class MetricSums {

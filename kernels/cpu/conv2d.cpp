@@ -23,12 +23,7 @@ void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, Const
     using E = decltype(zero);
     if (shape.groups > 1) return grouped_forward(stream, shape, x, w, epilogue, y);
     const auto run = use_winograd(stream, shape, Pass::forward) ? winograd_forward<E> : direct_forward<E>;
-    run(stream, shape, x.as<E>(), w.as<E>(),
-        {.scale = epilogue.scale.as<float>(),
-         .shift = epilogue.shift.as<float>(),
-         .residual = epilogue.residual.as<E>(),
-         .activation = epilogue.activation},
-        y.as<E>());
+    run(stream, shape, x.as<E>(), w.as<E>(), typed<E>(epilogue), y.as<E>());
   });
 }
 

@@ -6,6 +6,14 @@
 
 namespace tessera::kernels::cpu {
 
+template <class E>
+isa::Epilogue<E> typed(const Conv2dEpilogue& e) {
+  return {.scale = e.scale.as<float>(),
+          .shift = e.shift.as<float>(),
+          .residual = e.residual.as<E>(),
+          .activation = e.activation};
+}
+
 // Every shape.  conv2d_direct.cpp, conv2d_direct_weights.cpp
 template <class E>
 void direct_forward(Stream&, const Conv2dShape&, const E* x, const E* w, const isa::Epilogue<E>&, E* y);
@@ -14,12 +22,20 @@ void direct_backward_data(Stream&, const Conv2dShape&, const E* dy, const E* w, 
 template <class E>
 void direct_backward_weights(Stream&, const Conv2dShape&, const E* x, const E* dy, float* dw, bool accumulate);
 
+// The same with filters that are packed once, panels: direct_panel_floats of them.
+std::int64_t direct_panel_floats(const Stream&, const Conv2dShape&);
+template <class E>
+void direct_pack(const Stream&, const Conv2dShape&, const E* w, float* panels);
+template <class E>
+void direct_forward_packed(Stream&, const Conv2dShape&, const E* x, const float* panels, const isa::Epilogue<E>&, E* y);
+
 // Backward-data at stride 1 where c is too small to fill a vector.  conv2d_few_channels.cpp
 bool few_channels_win(const Stream&, const Conv2dShape&);  // possible for this shape, and faster than direct_backward_data
 void few_channels_backward_data(Stream&, const Conv2dShape&, const float* dy, const float* w, float* dx, bool accumulate);
 
 // Stride 1, 3×3 filters, c and k multiples of 16, any padding up to 2.  conv2d_winograd.cpp, conv2d_winograd_weights.cpp
 enum class Pass { forward, backward_data, backward_weights };
+bool winograd_possible(const Conv2dShape&);
 bool winograd_wins(const Conv2dShape&, Pass);  // possible for this shape, and faster than direct
 template <class E>
 void winograd_forward(Stream&, const Conv2dShape&, const E* x, const E* w, const isa::Epilogue<E>&, E* y);
@@ -27,6 +43,13 @@ template <class E>
 void winograd_backward_data(Stream&, const Conv2dShape&, const E* dy, const E* w, E* dx, bool accumulate);
 template <class E>
 void winograd_backward_weights(Stream&, const Conv2dShape&, const E* x, const E* dy, float* dw, bool accumulate);
+// The same, forward by F(m×m), with filters that are transformed once, u: winograd_kept_floats of them.
+template <class E>
+std::int64_t winograd_kept_floats(const Stream&, const Conv2dShape&, int m);
+template <class E>
+void winograd_keep(Stream&, const Conv2dShape&, int m, const E* w, float* u);
+template <class E>
+void winograd_forward_kept(Stream&, const Conv2dShape&, int m, const E* x, const float* u, const isa::Epilogue<E>&, E* y);
 
 // Groups of any size, float or bf16.  conv2d_grouped.cpp
 void grouped_forward(Stream&, const Conv2dShape&, ConstView x, ConstView w, const Conv2dEpilogue&, View y);

@@ -19,6 +19,8 @@
 // Few channels leave lanes empty (6 of 8), and where the filter is large against the map, backward-data multiplies many
 // padded zeros (196 cells for 100 outputs in the 5×5 case); conv2d_few_channels.cpp takes such shapes at stride 1.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "kernels/cpu/conv2d.h"
 #include "kernels/cpu/conv2d_window.h"
@@ -97,6 +99,10 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
   const std::int64_t flops = 2 * job.images * job.rows * job.columns * job.channels * job.reduction();
   const std::int64_t grain = std::max<std::int64_t>(1, flops_per_thread / std::max<std::int64_t>(1, flops / cut.items));
   const std::int64_t scratch = window_floats(job, cut);
+  struct alignas(64) Held {
+    std::int64_t block = -1;  // whose window a thread's scratch holds
+  };
+  std::vector<Held> held(static_cast<std::size_t>(stream.options.threads));
   parallel_workers_for(stream, 0, cut.items, grain, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t item = first; item < last; ++item) {
       const std::int64_t group = item % cut.panel_groups, block = item / cut.panel_groups;
@@ -114,7 +120,8 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
         if (window.inside()) in = from + (window.row * job.width + window.column) * job.depth;
       if (!in) {
         float* copy = windows + worker * scratch;
-        window.copy(kernels.loops, from, copy);
+        if (std::exchange(held[static_cast<std::size_t>(worker)].block, block) != block)
+          window.copy(kernels.loops, from, copy);
         in = copy;
         line = window.columns * job.depth, in_image = window.rows * line;
       }
@@ -165,38 +172,72 @@ Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, st
 
 }  // namespace
 
+std::int64_t direct_panel_floats(const Stream& stream, const Conv2dShape& s) {
+  const std::int64_t width = isa::kernels(stream).panel_width;
+  return (s.k + width - 1) / width * width * s.r * s.s * s.c;
+}
+
+template <class E>
+void direct_pack(const Stream& stream, const Conv2dShape& s, const E* w, float* panels) {
+  const isa::Kernels& kernels = isa::kernels(stream);
+  const std::int64_t width = kernels.panel_width, reduction = s.r * s.s * s.c;
+  parallel_for(stream, 0, (s.k + width - 1) / width, 1 + 20'000 / (width * reduction),
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t i = first; i < last; ++i)
+                   kernels.of<E>().pack_transposed(w + i * width * reduction, reduction, reduction,
+                                                   std::min(width, s.k - i * width), panels + i * width * reduction);
+               });
+}
+
+namespace {
+
+template <class E>
+Correlation<E> forward_job(const Conv2dShape& s, const E* x, const isa::Epilogue<E>& epilogue, E* y) {
+  return {.images = s.n,
+          .height = s.h,
+          .width = s.w,
+          .depth = s.c,
+          .taps_r = s.r,
+          .taps_s = s.s,
+          .rows = s.p,
+          .columns = s.q,
+          .channels = s.k,
+          .stride = s.stride,
+          .origin_row = -s.pad_top,
+          .origin_column = -s.pad_left,
+          .in = x,
+          .out = y,
+          .out_image = s.p * s.q * s.k,
+          .out_row = s.q * s.k,
+          .out_column = s.k,
+          .panels = nullptr,
+          .epilogue = epilogue};
+}
+
+}  // namespace
+
+template <class E>
+void direct_forward_packed(Stream& stream, const Conv2dShape& s, const E* x, const float* panels,
+                           const isa::Epilogue<E>& epilogue, E* y) {
+  if (s.n * s.p * s.q * s.k == 0) return;
+  const isa::Kernels& kernels = isa::kernels(stream);
+  Correlation<E> job = forward_job(s, x, epilogue, y);
+  job.panels = panels;
+  const Cut cut = cut_of(job, kernels.panel_width);
+  Scratch scratch(stream, stream.options.threads * window_floats(job, cut));
+  correlate(stream, kernels, job, cut, scratch.take(0));
+}
+
 template <class E>
 void direct_forward(Stream& stream, const Conv2dShape& s, const E* x, const E* w, const isa::Epilogue<E>& epilogue, E* y) {
   if (s.n * s.p * s.q * s.k == 0) return;
   const isa::Kernels& kernels = isa::kernels(stream);
-  const std::int64_t width = kernels.panel_width, panels = (s.k + width - 1) / width, reduction = s.r * s.s * s.c;
-  Correlation<E> job{.images = s.n,
-                     .height = s.h,
-                     .width = s.w,
-                     .depth = s.c,
-                     .taps_r = s.r,
-                     .taps_s = s.s,
-                     .rows = s.p,
-                     .columns = s.q,
-                     .channels = s.k,
-                     .stride = s.stride,
-                     .origin_row = -s.pad_top,
-                     .origin_column = -s.pad_left,
-                     .in = x,
-                     .out = y,
-                     .out_image = s.p * s.q * s.k,
-                     .out_row = s.q * s.k,
-                     .out_column = s.k,
-                     .panels = nullptr,
-                     .epilogue = epilogue};
+  Correlation<E> job = forward_job(s, x, epilogue, y);
   const Cut cut = cut_of(job, kernels.panel_width);
-  Scratch scratch(stream, whole_lines(panels * width * reduction) + stream.options.threads * window_floats(job, cut));
-  float* packed = scratch.take(panels * width * reduction);
-  parallel_for(stream, 0, panels, 1 + 20'000 / (width * reduction), [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i)
-      kernels.of<E>().pack_transposed(w + i * width * reduction, reduction, reduction, std::min(width, s.k - i * width),
-                                      packed + i * width * reduction);
-  });
+  const std::int64_t panels = direct_panel_floats(stream, s);
+  Scratch scratch(stream, whole_lines(panels) + stream.options.threads * window_floats(job, cut));
+  float* packed = scratch.take(panels);
+  direct_pack(stream, s, w, packed);
   job.panels = packed;
   correlate(stream, kernels, job, cut, scratch.take(0));
 }
@@ -274,6 +315,12 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
   });
 }
 
+template void direct_pack(const Stream&, const Conv2dShape&, const float*, float*);
+template void direct_pack(const Stream&, const Conv2dShape&, const bf16*, float*);
+template void direct_forward_packed(Stream&, const Conv2dShape&, const float*, const float*, const isa::Epilogue<float>&,
+                                    float*);
+template void direct_forward_packed(Stream&, const Conv2dShape&, const bf16*, const float*, const isa::Epilogue<bf16>&,
+                                    bf16*);
 template void direct_forward(Stream&, const Conv2dShape&, const float*, const float*, const isa::Epilogue<float>&, float*);
 template void direct_forward(Stream&, const Conv2dShape&, const bf16*, const bf16*, const isa::Epilogue<bf16>&, bf16*);
 template void direct_backward_data(Stream&, const Conv2dShape&, const float*, const float*, float*, bool);

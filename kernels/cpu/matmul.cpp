@@ -59,16 +59,25 @@ std::int64_t panel_floats(const isa::Kernels& kernels, const Product& job) {
   return whole_lines(panel_length(job) * kernels.panel_width);
 }
 
-// buffers: one panel per thread. B, C: types of b and c.
+// The columns [column, column + columns) of op(b), rows [k, k + length), as a panel. B: type of b.
+template <class B>
+void pack_panel(const isa::Kernels& kernels, const Product& job, std::int64_t k, std::int64_t length, std::int64_t column,
+                std::int64_t columns, float* panel) {
+  const B* b = job.b.as<B>();
+  if (job.transpose_b)
+    kernels.of<B>().pack_transposed(b + column * job.b_step + k, job.b_step, length, columns, panel);
+  else
+    kernels.of<B>().pack(b + k * job.b_step + column, job.b_step, length, columns, panel);
+}
+
+// buffers: one panel per thread; or null, where all of b is in `packed`, panel after panel. B, C: types of b and c.
 template <class B, class C>
-void multiply(const Stream& stream, const Product& job, float* buffers) {
+void multiply(const Stream& stream, const Product& job, float* buffers, const float* packed) {
   const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t width = kernels.panel_width, panels = (job.n + width - 1) / width, buffer = panel_floats(kernels, job);
   const std::int64_t step = std::max<std::int64_t>(panel_length(job), 1);
-  const B* b = job.b.as<B>();
   const Cut cut = cut_of(job.m, panels, 2 * job.m * job.n * job.k);
   parallel_workers_for(stream, 0, cut.items, cut.grain, [&](int worker, std::int64_t first, std::int64_t last) {
-    float* panel = buffers + worker * buffer;
     for (std::int64_t item = first; item < last; ++item) {
       const std::int64_t column = item / cut.row_blocks * width, columns = std::min(width, job.n - column);
       const std::int64_t row = job.m * (item % cut.row_blocks) / cut.row_blocks;
@@ -76,10 +85,8 @@ void multiply(const Stream& stream, const Product& job, float* buffers) {
       for (std::int64_t k = 0; k == 0 || k < job.k; k += step) {
         const std::int64_t length = std::min(step, job.k - k);
         const bool final = k + length == job.k;
-        if (job.transpose_b)
-          kernels.of<B>().pack_transposed(b + column * job.b_step + k, job.b_step, length, columns, panel);
-        else
-          kernels.of<B>().pack(b + k * job.b_step + column, job.b_step, length, columns, panel);
+        float* const own = buffers + worker * buffer;
+        if (!packed) pack_panel<B>(kernels, job, k, length, column, columns, own);
         kernels.of<C>().rows({.in = job.a + row * job.a_step + k,
                               .in_image = 0,
                               .in_row = 0,
@@ -94,7 +101,7 @@ void multiply(const Stream& stream, const Product& job, float* buffers) {
                               .taps = 1,
                               .tap_step = 0,
                               .length = length,
-                              .panels = panel,
+                              .panels = packed ? packed + column * job.k + k * width : own,
                               .panel_floats = 0,
                               .channels = columns,
                               .epilogue = {.shift = final && job.bias ? job.bias + column : nullptr,
@@ -212,7 +219,7 @@ std::int64_t matmul_floats(const Stream& stream, const MatmulParams& params, con
 }
 
 void matmul_within(const Stream& stream, Scratch scratch, const MatmulParams& params, const ConstView& a, const ConstView& b,
-                   const ConstView& bias, const Gradient& c) {
+                   const ConstView& bias, const Gradient& c, const float* packed) {
   const Plan plan = plan_of(stream, params, a, b, bias, c);
   Product job = plan.job;
   if (job.m * job.n == 0) return;
@@ -235,7 +242,26 @@ void matmul_within(const Stream& stream, Scratch scratch, const MatmulParams& pa
   if (plan.outer) return multiply_outer(stream, job);
   float* panels = scratch.take(0);
   with_type_of(job.b, [&](auto b_zero) {
-    with_type_of(job.c, [&](auto c_zero) { multiply<decltype(b_zero), decltype(c_zero)>(stream, job, panels); });
+    with_type_of(job.c, [&](auto c_zero) { multiply<decltype(b_zero), decltype(c_zero)>(stream, job, panels, packed); });
+  });
+}
+
+std::int64_t matmul_packed_floats(const Stream& stream, const MatmulParams& params, const ConstView& b) {
+  const std::int64_t width = isa::kernels(stream).panel_width, k = b.dims[params.transpose_b ? 1 : 0];
+  return (b.dims[params.transpose_b ? 0 : 1] + width - 1) / width * width * k;
+}
+
+void matmul_pack(const Stream& stream, const MatmulParams& params, const ConstView& b, float* packed) {
+  const isa::Kernels& kernels = isa::kernels(stream);
+  Product job{};
+  job.b = b, job.b_step = b.dims[1], job.transpose_b = params.transpose_b;
+  const std::int64_t n = b.dims[params.transpose_b ? 0 : 1], k = b.dims[params.transpose_b ? 1 : 0];
+  const std::int64_t width = kernels.panel_width;
+  parallel_for(stream, 0, (n + width - 1) / width, 1 + 20'000 / (width * k), [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t column = first * width; column < std::min(last * width, n); column += width)
+      with_type_of(b, [&](auto zero) {
+        pack_panel<decltype(zero)>(kernels, job, 0, k, column, std::min(width, n - column), packed + column * k);
+      });
   });
 }
 

@@ -70,11 +70,11 @@ TEST_CASE("where a row cannot be evaluated or its best weights not be kept, a re
     const Outcome expected = fit(whole, p);
     for (int i = 0; i < 6; ++i) {
       const bool while_evaluating = i >= 3;
-      const int k = i % 3, batches = 3;  // of an evaluation
+      const int k = i % 3, passes = 2;  // of an evaluation: one for each size of its batches
       INFO("a row every " << every << " steps, fails at row " << k << (while_evaluating ? ", while it is evaluated" : ""));
       FullDisk full(while_evaluating ? INT_MAX : k);
       Trainee first(options, {});
-      int left = k * batches;
+      int left = k * passes;
       if (while_evaluating)
         first.network.in_evaluation = [&left] {
           if (left-- == 0) throw WeightsError("no memory left");

@@ -1,0 +1,46 @@
+// CallList: the kernels of a piece of work, noted while it runs, to be called again without the work's own code.
+//
+// What depends on constants alone (a batch norm's fold) is computed while it is noted and kept; products with constant
+// weights are prepared (kernels/prepared.h): packed and transformed once. What is left is a list of calls on fixed addresses,
+// so that running it allocates nothing.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "engine/core/tensor.h"
+#include "kernels/prepared.h"
+
+namespace tessera {
+
+class CallList {
+ public:
+  // Can this device's backend prepare anything? Else there is no use for a list.
+  static bool useful(const Device& device);
+
+  // Does `work` and notes its calls without doing those that depend on `input`: their results hold nothing yet. `constants`
+  // stay as they are for as long as the list lives, and so does `weights`. What `work` allocates comes from a pool of the
+  // list's own; its results are the caller's to hold, so that their memory serves nothing else.
+  //
+  // None where the work is more than its calls: where it copies from or to the host or reads memory that no call of it has
+  // written, so that a list would not repeat it.
+  static std::optional<CallList> note(const std::shared_ptr<Device>& device, kernels::KeptWeights& weights,
+                                      std::span<const Tensor> constants, const Tensor& input,
+                                      const std::function<void()>& work);
+
+  // Does the calls, all of them or until one throws.
+  void run() const;
+  std::size_t size() const { return calls_.size(); }
+
+ private:
+  explicit CallList(const std::shared_ptr<Device>& device) : device_(device), pool_(device->new_pool()) {}
+
+  std::shared_ptr<Device> device_;
+  std::shared_ptr<MemoryPool> pool_;
+  std::vector<Tensor> kept_;  // what was computed of constants
+  std::vector<kernels::PreparedCall> calls_;
+};
+
+}  // namespace tessera

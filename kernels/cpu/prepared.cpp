@@ -1,0 +1,103 @@
+// Convolutions and matrix products prepared for weights that do not change: packed or transformed once.
+//
+// Without the weights' transforms in the bill, Winograd pays from a few tiles on; what counts instead is that the weights are
+// read, from memory where there are many: 9 floats for each pair of channels in direct convolution, 16 in F(2×2,3×3), 36 in
+// F(4×4,3×3). For one image ResNet-18's last stage (512 channels, 4×4 maps) is direct for that reason.
+#include "kernels/prepared.h"
+
+#include <algorithm>
+
+#include "kernels/backends.h"
+#include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d_winograd.h"
+#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/types.h"
+
+namespace tessera::kernels::cpu {
+namespace {
+
+// Of so many rows of products (pixels, tiles, rows of a) the packing is below two percent, and not worth the memory.
+constexpr std::int64_t many_rows = 512;
+
+// What reading a float of the weights costs, in multiply-adds.
+constexpr double reading = 10;
+
+// Direct (0), F(2×2) (2) or F(4×4) (4), from the shape alone.
+int way_for(const Stream& stream, const Conv2dShape& s) {
+  if (stream.options.direct_convolution || !winograd_possible(s)) return 0;
+  const auto cost = [&](std::int64_t rows, double points, bool transforms) {
+    const double each = transforms ? 1 + 10.0 / static_cast<double>(s.c) + 10.0 / static_cast<double>(s.k) : 1;
+    return points * std::max(static_cast<double>(rows) * each, reading);
+  };
+  const double direct = cost(s.n * s.p * s.q, 9, false);
+  const double m2 = cost(s.n * ceil_div(s.p, 2) * ceil_div(s.q, 2), 16, true);
+  const double m4 = cost(s.n * ceil_div(s.p, 4) * ceil_div(s.q, 4), 36, true);
+  return direct <= std::min(m2, m4) ? 0 : m2 <= m4 ? 2 : 4;
+}
+
+// make(floats) fills the memory when the weights are met in this form for the first time.
+template <class Make>
+std::shared_ptr<const float> keep(Stream& stream, KeptWeights& kept, const void* weights, int form, std::int64_t floats,
+                                  const Make& make) {
+  std::shared_ptr<const float>& place = kept[{weights, form}];
+  if (!place) {
+    const Runtime& runtime = stream.backend.runtime;
+    const std::shared_ptr<float> memory(
+        static_cast<float*>(runtime.allocate(stream.device, static_cast<std::size_t>(floats) * sizeof(float))),
+        [&runtime, device = stream.device](float* p) { runtime.release(device, p); });
+    make(memory.get());
+    place = memory;
+  }
+  return place;
+}
+
+template <class E>
+PreparedCall prepared_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& s, ConstView x, ConstView w,
+                             const Conv2dEpilogue& epilogue, View y) {
+  const int m = way_for(stream, s);
+  const std::int64_t rows = m == 0 ? s.n * s.p * s.q : s.n * ceil_div(s.p, m) * ceil_div(s.q, m);
+  if (s.groups > 1 || rows * s.k == 0 || rows > many_rows) return {};
+  const auto call = [&](auto run, std::int64_t floats, const auto& make) -> PreparedCall {
+    return [run, s, m, weights = keep(stream, kept, w.data, m, floats, make), in = x.as<E>(), e = typed<E>(epilogue),
+            out = y.as<E>()](Stream& on) { run(on, s, m, in, weights.get(), e, out); };
+  };
+  if (m != 0)
+    return call(winograd_forward_kept<E>, winograd_kept_floats<E>(stream, s, m),
+                [&](float* u) { winograd_keep(stream, s, m, w.as<E>(), u); });
+  const auto direct = [](Stream& on, const Conv2dShape& shape, int, const E* in, const float* panels,
+                         const isa::Epilogue<E>& e, E* out) { direct_forward_packed(on, shape, in, panels, e, out); };
+  return call(direct, direct_panel_floats(stream, s), [&](float* panels) { direct_pack(stream, s, w.as<E>(), panels); });
+}
+
+PreparedCall prepare_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& shape, ConstView x, ConstView w,
+                            const Conv2dEpilogue& epilogue, View y) {
+  PreparedCall call;
+  with_type(stream, "conv2d_forward", {x, w, epilogue.residual, y},
+            [&](auto zero) { call = prepared_conv2d<decltype(zero)>(stream, kept, shape, x, w, epilogue, y); });
+  return call;
+}
+
+PreparedCall prepare_matmul(Stream& stream, KeptWeights& kept, const MatmulParams& params, ConstView a, ConstView b,
+                            ConstView bias, Gradient c) {
+  if (params.transpose_a || !c || c.view.count() == 0 || a.dims[1] == 0 || a.dims[0] > many_rows) return {};
+  require_float(stream, "matmul", {a, b, c.view});
+  require_float32(stream, "matmul", {bias});
+  const auto packed = keep(stream, kept, b.data, params.transpose_b, matmul_packed_floats(stream, params, b),
+                           [&](float* to) { matmul_pack(stream, params, b, to); });
+  return [=](Stream& on) {
+    const Scratch scratch(on, matmul_floats(on, params, a, b, c.view));
+    matmul_within(on, scratch, params, a, b, bias, c, packed.get());
+  };
+}
+
+}  // namespace
+}  // namespace tessera::kernels::cpu
+
+namespace tessera::kernels {
+
+const Preparation* preparation_of(const Backend& backend) {
+  static constexpr Preparation cpu_preparation{.conv2d_forward = cpu::prepare_conv2d, .matmul = cpu::prepare_matmul};
+  return &backend == &cpu_backend() ? &cpu_preparation : nullptr;
+}
+
+}  // namespace tessera::kernels
