@@ -11,7 +11,7 @@ import sys
 import time
 
 parser = argparse.ArgumentParser(description=__doc__)
-parser.add_argument("network", choices=["lenet5_relu", "baseline", "alexnet8", "vgg16", "resnet18"])
+parser.add_argument("network", choices=["lenet5_relu", "baseline", "alexnet8", "vgg16", "resnet18", "resnet34_transfer"])
 parser.add_argument("--mode", choices=["train", "infer"], default="train")
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--threads", type=int, default=2)
@@ -128,11 +128,30 @@ class ResNet18(nn.Module):
         return self.head(self.units(F.relu(self.norm(self.stem(x)))).mean((2, 3)))
 
 
+class ResNet34(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 64, 7, 2, bias=False)
+        self.norm = nn.BatchNorm2d(64, 1e-3, 0.01)
+        units, before = [], 64
+        for width, count in [(64, 3), (128, 4), (256, 6), (512, 3)]:
+            for _ in range(count):
+                units.append(Unit(before, width, 1 if width == before else 2))
+                before = width
+        self.units = nn.Sequential(*units)
+        self.head = nn.Linear(512, 8)
+
+    def forward(self, x):
+        y = F.relu(self.norm(self.stem(F.pad(x, (2, 3, 2, 3)))))
+        return self.head(self.units(F.max_pool2d(F.pad(y, (0, 1, 0, 1)), 3, 2)).mean((2, 3)))
+
+
 torch.manual_seed(1)
-networks = {"lenet5_relu": LeNet5, "baseline": Baseline, "alexnet8": AlexNet8, "vgg16": VGG16, "resnet18": ResNet18}
+networks = {"lenet5_relu": LeNet5, "baseline": Baseline, "alexnet8": AlexNet8, "vgg16": VGG16, "resnet18": ResNet18,
+            "resnet34_transfer": ResNet34}
 network = networks[options.network]()
 images = torch.rand(options.batch_size, 3, 32, 32)
-labels = torch.randint(0, 10, (options.batch_size,))
+labels = torch.randint(0, 8, (options.batch_size,))
 if options.format == "channels_last":
     network = network.to(memory_format=torch.channels_last)
     images = images.to(memory_format=torch.channels_last)
