@@ -5,15 +5,17 @@
 //
 // Up to three launches, in the walk of columns.h:
 //   sums    per slice of rows Σ dz and Σ dz·(x − mean), [slices, 2, C], into the workspace; where dresidual is overwritten, dz
-//           to it, so that apply reads that in place of y and dy
+//           to it, so that apply reads that in place of y and dy; else, with ReLU, a bit for each element: is y > 0? (a byte
+//           for each pack, also into the workspace), so that apply reads that in place of y
 //   join    2 columns a block: totals in slice order; times rstd; dgamma, dbeta
 //   apply   dx and dresidual, with a column's coefficients in registers
 // sums and join are left out where nothing needs them (frozen statistics and parameters). Where columns are short
 // (few_rows) one launch does all. dx or dresidual may be dy: an element of dy is read by the thread that overwrites it,
 // before it does. Fixed order, no atomics.
 //
-// Bytes per element, in units of T's size: sums 2 (3 with ReLU, 4 with dresidual too), apply 3 (4 with ReLU alone); about
-// 12 FLOP. Bound by memory.
+// Bytes per element, in units of T's size: sums 2 (3 with ReLU, 4 with dresidual too), apply 3; with ReLU alone another 1/16
+// (float) to 1/8 in all for the bits; about 12 FLOP. Bound by memory.
+// Left: no y at all where ReLU follows x alone, whose sign is that of gamma·x̂ + beta (2 + 3); it would take beta.
 #include "kernels/cuda/columns.h"
 #include "kernels/cuda/launchers.h"
 
@@ -31,17 +33,34 @@ struct Inputs {
   const float* gamma;
   const float* mean;
   const float* rstd;
+  const unsigned char* bits;  // in place of y: a byte for each pack, from its lowest bit on
 
-  // dz of the elements from i on.
+  // Which of the elements from i on does the activation pass?
   template <int width>
-  __device__ Pack<width> dz(std::int64_t i) const {
-    Pack<width> result = load<width>(dy + i);
+  __device__ unsigned passed(std::int64_t i) const {
+    if (bits) return bits[i / width];
+    unsigned which = (1u << width) - 1;
     if (y) {
       const Pack<width> output = load<width>(y + i);
-      for (int j = 0; j < width; ++j) result.v[j] = output.v[j] > 0.0f ? result.v[j] : 0.0f;
+      for (int j = 0; j < width; ++j)
+        if (!(output.v[j] > 0.0f)) which &= ~(1u << j);
     }
+    return which;
+  }
+  // dz of the elements from i on.
+  template <int width>
+  __device__ Pack<width> dz(std::int64_t i, unsigned passed) const {
+    Pack<width> result = load<width>(dy + i);
+    for (int j = 0; j < width; ++j) result.v[j] = passed >> j & 1 ? result.v[j] : 0.0f;
     return result;
   }
+};
+
+// What sums leaves for apply besides; at most one of them.
+template <class T>
+struct Notes {
+  T* dz;                // ?
+  unsigned char* bits;  // ?
 };
 
 // Σ dz and Σ dz·(x − mean).
@@ -50,21 +69,23 @@ struct Sums {
   Pack<width> sum, product;
 };
 
-// Of the block's slice, valid in its top row. Every thread must call it. dz_out: ? where dz goes.
+// Of the block's slice, valid in its top row. Every thread must call it.
 template <int width, class T>
-__device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at, const Inputs<T>& in, T* dz_out,
+__device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at, const Inputs<T>& in, const Notes<T>& notes,
                                   Pack<width>* scratch) {
   Pack<width> sum = {}, product = {};
   if (at.column < walk.columns) {
     const Pack<width> mean = load<width>(in.mean + at.column);
     for (std::int64_t row = at.first_row; row < at.end; row += at.step) {
       const std::int64_t i = row * walk.columns + at.column;
-      const Pack<width> value = load<width>(in.x + i), dz = in.template dz<width>(i);
+      const unsigned passed = in.template passed<width>(i);
+      const Pack<width> value = load<width>(in.x + i), dz = in.template dz<width>(i, passed);
       for (int j = 0; j < width; ++j) {
         sum.v[j] += dz.v[j];
         product.v[j] += dz.v[j] * (value.v[j] - mean.v[j]);
       }
-      if (dz_out) store(dz_out + i, dz);
+      if (notes.dz) store(notes.dz + i, dz);
+      if (notes.bits) notes.bits[i / width] = static_cast<unsigned char>(passed);
     }
   }
   sum = sum_down(sum, walk.lanes, scratch);
@@ -72,10 +93,11 @@ __device__ Sums<width> slice_sums(const ColumnWalk& walk, const ColumnThread& at
 }
 
 template <int width, class T>
-__global__ void __launch_bounds__(block_threads) sums_kernel(ColumnWalk walk, Inputs<T> in, T* dz_out, float* partials) {
+__global__ void __launch_bounds__(block_threads)
+    sums_kernel(ColumnWalk walk, Inputs<T> in, Notes<T> notes, float* partials) {
   __shared__ Pack<width> scratch[block_threads];
   const ColumnThread at = column_thread(walk, width);
-  const Sums<width> sums = slice_sums(walk, at, in, dz_out, scratch);
+  const Sums<width> sums = slice_sums<width, T>(walk, at, in, notes, scratch);
   if (in_top_row(walk, at)) {
     float* const to = partials + 2 * blockIdx.x * walk.columns + at.column;
     store(to, sums.sum);
@@ -139,7 +161,7 @@ __device__ void apply_rows(const ColumnWalk& walk, const ColumnThread& at, const
   }
   for (std::int64_t row = at.first_row; row < at.end; row += at.step) {
     const std::int64_t i = row * walk.columns + at.column;
-    const Pack<width> dz = in.template dz<width>(i);
+    const Pack<width> dz = in.template dz<width>(i, in.template passed<width>(i));
     if (out.dx) {
       Pack<width> dx = dz;
       if (sums) {
@@ -165,7 +187,7 @@ __global__ void __launch_bounds__(block_threads)
     backward_kernel(ColumnWalk walk, Inputs<T> in, Totals totals, bool batch_statistics, Outputs<T> out) {
   __shared__ Pack<width> scratch[block_threads];
   const ColumnThread at = column_thread(walk, width);
-  const Sums<width> sums = slice_sums<width, T>(walk, at, in, nullptr, scratch);
+  const Sums<width> sums = slice_sums<width, T>(walk, at, in, {}, scratch);
   if (in_top_row(walk, at))
     for (int j = 0; j < width; ++j) totals.finish(at.column + j, sums.sum.v[j], sums.product.v[j]);
   __syncthreads();  // apply reads the totals that finish has written, and may overwrite the dy that the sums are of
@@ -180,7 +202,8 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
   with_activation_type(stream, dy.dtype, [&]<class T>(const LaunchOn& on, T) {
     Inputs<T> in{x.as<T>(),        params.activation == Activation::relu ? y.as<T>() : nullptr,
                  dy.as<T>(),       gamma.as<float>(),
-                 mean.as<float>(), rstd.as<float>()};
+                 mean.as<float>(), rstd.as<float>(),
+                 nullptr};
     Outputs<T> out{dx.view.as<T>(), dresidual.view.as<T>(), dx.accumulate, dresidual.accumulate};
 
     const std::int64_t columns = dy.dims.last(), rows = columns == 0 ? 0 : dy.count() / columns;
@@ -194,8 +217,11 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
       const ColumnWalk whole = whole_columns(rows, columns, width);
       const ColumnWalk walk = column_walk(rows, columns, width, 8, partial_blocks);
       const int slices = few_rows(whole) ? 0 : walk.slices();
-      float* totals_at =
-          static_cast<float*>(stream.workspace.borrow(2 * static_cast<std::size_t>((slices + 1) * columns) * sizeof(float)));
+      const std::int64_t floats = 2 * (slices + 1) * columns;
+      T* const dz = out.accumulate_dresidual ? nullptr : out.dresidual;
+      const bool noted = in.y && !dz && packs && slices > 0;
+      auto* const totals_at = static_cast<float*>(stream.workspace.borrow(
+          static_cast<std::size_t>(floats) * sizeof(float) + static_cast<std::size_t>(noted ? rows * columns / width : 0)));
       const Totals totals{
           in.rstd,           totals_at,       totals_at + columns, dgamma.view.as<float>(), dbeta.view.as<float>(),
           dgamma.accumulate, dbeta.accumulate};
@@ -205,10 +231,11 @@ void batch_norm_backward(Stream& stream, const BatchNormParams& params, bool bat
         return;
       }
       float* partials = totals_at + 2 * columns;
-      T* const dz = out.accumulate_dresidual ? nullptr : out.dresidual;
-      launch(packs ? sums_kernel<pack_width<T>, T> : sums_kernel<1, T>, walk.grid(width), block_threads, 0, on, walk, in, dz,
-             partials);
+      auto* const bits = noted ? reinterpret_cast<unsigned char*>(totals_at + floats) : nullptr;
+      launch(packs ? sums_kernel<pack_width<T>, T> : sums_kernel<1, T>, walk.grid(width), block_threads, 0, on, walk, in,
+             Notes<T>{dz, bits}, partials);
       if (dz) in.y = nullptr, in.dy = dz, out.dresidual = nullptr;
+      in.bits = bits;
       launch(join_kernel, join_blocks(columns), block_threads, 0, on, slices, columns, partials, totals);
       if (dx_needs_sums) {
         sums = totals.sum;
