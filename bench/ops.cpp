@@ -14,6 +14,7 @@
 #include "bench/case_timer.h"
 #include "bench/device_peak.h"
 #include "bench/disagreement.h"
+#include "bench/ladder.h"
 #include "bench/peak.h"
 #include "bench/recorded_step.h"
 #include "bench/timing.h"
@@ -29,7 +30,7 @@ struct Request {
   std::string backends = "cpu", pattern, precision = "fp32", step;
   int threads = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
   double seconds = 0.3, working_set = -1;
-  std::int64_t batch = 32, peak_size = 0;
+  std::int64_t batch = 32, peak_size = 0, ladder = 0;
   bool all = false, direct = false, json = false, peaks_only = false, compare = false;
 
   kernels::DType real() const { return precision == "bf16" ? kernels::DType::bf16 : kernels::DType::f32; }
@@ -93,6 +94,7 @@ class Peak {
 // std::invalid_argument where there are none.
 std::vector<bench::StepKernel> kernels_of(const Request& request, const kernels::Backend& backend) {
   std::vector<bench::StepKernel> chosen;
+  if (request.ladder > 0) return bench::ladder_kernels(request.ladder, backend);
   if (!request.step.empty()) {
     const Precision precision = request.real() == kernels::DType::bf16 ? Precision::bf16 : Precision::fp32;
     std::vector<bench::StepKernel> all =
@@ -224,6 +226,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--step", request.step, "The kernels of one training step of this network");
   app.add_option("--batch-size", request.batch, "With --step: images per step")->capture_default_str();
+  app.add_option("--ladder", request.ladder,
+                 "The rungs of kernels/cuda/ladder.cu and matmul, on square matrices of this size");
   app.add_option("--threads", request.threads, "CPU threads")->capture_default_str();
   app.add_option("--seconds", request.seconds, "Time for each case, and at least five groups")->capture_default_str();
   app.add_option("--working-set", request.working_set,
