@@ -93,7 +93,7 @@ def work():
         rows.append(("other", f"batch norm apply, {side}²×{c}", plain, 8 * n, 2 * n * T))
         rows.append(("other", f"batch norm apply + residual, {side}²×{c}", added, 9 * n, 3 * n * T))
         unactivated = 0 if side == 32 else 1  # the shortcut's has no ReLU
-        rows.append(("other", f"batch norm backward, {side}²×{c}", plain - unactivated, 12 * n, 7 * n * T))
+        rows.append(("other", f"batch norm backward, {side}²×{c}", plain - unactivated, 12 * n, 6 * n * T + n // 4))
         rows.append(("other", f"batch norm backward + residual, {side}²×{c}", added, 12 * n, 7 * n * T))
         if unactivated:
             rows.append(("other", f"batch norm backward, no ReLU, {side}²×{c}", 1, 11 * n, 5 * n * T))
