@@ -18,5 +18,6 @@ function(tessera_trace_kernels target)
   target_include_directories(${target} SYSTEM PRIVATE ${TESSERA_CUPTI_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
   target_compile_definitions(${target} PRIVATE
     "TESSERA_CUPTI_LIBRARY=\"$<$<BOOL:${TESSERA_CUPTI_LIBRARY}>:${TESSERA_CUPTI_LIBRARY}>\"")
-  target_link_libraries(${target} PRIVATE CUDA::cudart_static ${CMAKE_DL_LIBS})
+  # The runtime that the kernels have: of two, one would know no kernel.
+  target_link_libraries(${target} PRIVATE $<IF:$<BOOL:${TESSERA_WITH_PTX}>,tessera_cudart,CUDA::cudart_static> ${CMAKE_DL_LIBS})
 endfunction()
