@@ -17,6 +17,31 @@ bool use_winograd(const Stream& stream, const Conv2dShape& shape, Pass pass) {
 
 }  // namespace
 
+namespace {
+
+struct Taps {
+  std::int64_t first, count;
+};
+// Along one axis. Where there are no outputs, or none that meets a cell, all taps count.
+Taps taps_of(std::int64_t outputs, std::int64_t stride, std::int64_t pad, std::int64_t extent, std::int64_t filter) {
+  const auto meets = [&](std::int64_t tap) {
+    for (std::int64_t p = 0; p < outputs; ++p)
+      if (const std::int64_t cell = p * stride + tap - pad; cell >= 0 && cell < extent) return true;
+    return false;
+  };
+  std::int64_t first = 0, last = filter;
+  while (first < last && !meets(first)) ++first;
+  while (first < last && !meets(last - 1)) --last;
+  return first < last ? Taps{first, last - first} : Taps{0, filter};
+}
+
+}  // namespace
+
+Reach reach_of(const Conv2dShape& s) {
+  const Taps rows = taps_of(s.p, s.stride, s.pad_top, s.h, s.r), columns = taps_of(s.q, s.stride, s.pad_left, s.w, s.s);
+  return {rows.first, rows.count, columns.first, columns.count, rows.count == s.r && columns.count == s.s};
+}
+
 void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, ConstView w, const Conv2dEpilogue& epilogue,
                     View y) {
   with_type(stream, "conv2d_forward", {x, w, epilogue.residual, y}, [&](auto zero) {

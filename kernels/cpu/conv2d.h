@@ -6,6 +6,14 @@
 
 namespace tessera::kernels::cpu {
 
+// The filter taps that meet a cell of the input in some output; the others lie in the padding for all of them, as eight of
+// nine do on a map of one pixel. Direct convolution goes over these alone.
+struct Reach {
+  std::int64_t row, rows, column, columns;  // taps [row, row + rows) × [column, column + columns)
+  bool whole;                               // all of them
+};
+Reach reach_of(const Conv2dShape&);
+
 template <class E>
 isa::Epilogue<E> typed(const Conv2dEpilogue& e) {
   return {.scale = e.scale.as<float>(),

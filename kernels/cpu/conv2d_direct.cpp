@@ -10,6 +10,8 @@
 // the reduction runs over R taps of S·C floats and no window is ever copied (isa/rows.h). Only the zero padding is made
 // real, in a copy of the image rows at hand that stays in L2; bf16 images are widened in such a copy.
 //
+// Taps that lie in the padding for every output are left out (reach_of): on a map of one pixel one of nine is left.
+//
 // Threads: items are blocks of output rows (a few images together where maps are small) × groups of panels; each output
 // is computed by one thread in one order: the same bits for any number of threads.
 // FLOPs 2·N·P·Q·K·R·S·C; bytes: x and y once, packed weights from L2/L3. Bound by arithmetic for C ≥ 16 or so.
@@ -154,19 +156,21 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
   });
 }
 
-// One phase of backward-data along one axis: the cells first, first + stride, … of dx, and the taps they see.
+// One phase of backward-data along one axis: the cells first, first + stride, … of dx, and the taps within reach they see.
 struct Phase {
   std::int64_t first, count;  // cells of dx
   std::int64_t tap, taps;     // filter taps tap, tap + stride, …
   std::int64_t origin;        // first cell of dy that the first of them reads
 };
-Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, std::int64_t extent, std::int64_t filter) {
+Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, std::int64_t extent, std::int64_t first_tap,
+               std::int64_t taps) {
   Phase phase{};
   phase.first = ((remainder - pad) % stride + stride) % stride;
   phase.count = phase.first < extent ? (extent - phase.first + stride - 1) / stride : 0;
-  phase.tap = remainder;
-  phase.taps = remainder < filter ? (filter - remainder + stride - 1) / stride : 0;
-  phase.origin = (phase.first + pad - remainder) / stride - (phase.taps - 1);
+  phase.tap = first_tap + ((remainder - first_tap) % stride + stride) % stride;
+  const std::int64_t end = first_tap + taps;
+  phase.taps = phase.tap < end ? (end - phase.tap + stride - 1) / stride : 0;
+  phase.origin = (phase.first + pad - phase.tap) / stride - (phase.taps - 1);
   return phase;
 }
 
@@ -174,18 +178,25 @@ Phase phase_of(std::int64_t remainder, std::int64_t stride, std::int64_t pad, st
 
 std::int64_t direct_panel_floats(const Stream& stream, const Conv2dShape& s) {
   const std::int64_t width = isa::kernels(stream).panel_width;
-  return (s.k + width - 1) / width * width * s.r * s.s * s.c;
+  const Reach reach = reach_of(s);
+  return (s.k + width - 1) / width * width * reach.rows * reach.columns * s.c;
 }
 
 template <class E>
 void direct_pack(const Stream& stream, const Conv2dShape& s, const E* w, float* panels) {
   const isa::Kernels& kernels = isa::kernels(stream);
-  const std::int64_t width = kernels.panel_width, reduction = s.r * s.s * s.c;
-  parallel_for(stream, 0, (s.k + width - 1) / width, 1 + 20'000 / (width * reduction),
+  const Reach reach = reach_of(s);
+  // Runs of weights that lie together: the whole filter, or the columns within reach of one of its rows.
+  const std::int64_t runs = reach.columns == s.s ? 1 : reach.rows, length = reach.rows * reach.columns * s.c / runs;
+  const std::int64_t width = kernels.panel_width, filter = s.r * s.s * s.c;
+  w += (reach.row * s.s + reach.column) * s.c;
+  parallel_for(stream, 0, (s.k + width - 1) / width * runs, 1 + 20'000 / (width * length),
                [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t i = first; i < last; ++i)
-                   kernels.of<E>().pack_transposed(w + i * width * reduction, reduction, reduction,
-                                                   std::min(width, s.k - i * width), panels + i * width * reduction);
+                 for (std::int64_t i = first; i < last; ++i) {
+                   const std::int64_t channel = i / runs * width;
+                   kernels.of<E>().pack_transposed(w + channel * filter + i % runs * s.s * s.c, filter, length,
+                                                   std::min(width, s.k - channel), panels + i * width * length);
+                 }
                });
 }
 
@@ -193,18 +204,19 @@ namespace {
 
 template <class E>
 Correlation<E> forward_job(const Conv2dShape& s, const E* x, const isa::Epilogue<E>& epilogue, E* y) {
+  const Reach reach = reach_of(s);
   return {.images = s.n,
           .height = s.h,
           .width = s.w,
           .depth = s.c,
-          .taps_r = s.r,
-          .taps_s = s.s,
+          .taps_r = reach.rows,
+          .taps_s = reach.columns,
           .rows = s.p,
           .columns = s.q,
           .channels = s.k,
           .stride = s.stride,
-          .origin_row = -s.pad_top,
-          .origin_column = -s.pad_left,
+          .origin_row = reach.row - s.pad_top,
+          .origin_column = reach.column - s.pad_left,
           .in = x,
           .out = y,
           .out_image = s.p * s.q * s.k,
@@ -249,8 +261,19 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
   const isa::Kernels& kernels = isa::kernels(stream);
   const std::int64_t width = kernels.panel_width, panels = (s.c + width - 1) / width;
 
-  // Cells that no filter tap can reach (stride greater than the filter) get their zeros here.
-  if (!accumulate && (s.stride > s.r || s.stride > s.s || s.p * s.q == 0))
+  const Reach reach = reach_of(s);
+  const auto each_phase = [&](const auto& visit) {
+    for (std::int64_t a = 0; a < s.stride; ++a)
+      for (std::int64_t b = 0; b < s.stride; ++b) {
+        const Phase rows = phase_of(a, s.stride, s.pad_top, s.h, reach.row, reach.rows);
+        const Phase columns = phase_of(b, s.stride, s.pad_left, s.w, reach.column, reach.columns);
+        if (rows.count > 0 && columns.count > 0) visit(rows, columns);
+      }
+  };
+  // Cells that no tap reaches (where the stride is greater than the filter, say) get their zeros here.
+  bool unread = s.p * s.q == 0;
+  each_phase([&](const Phase& rows, const Phase& columns) { unread |= rows.taps * columns.taps == 0; });
+  if (!accumulate && unread)
     parallel_for(stream, 0, cells, 100'000,
                  [&](std::int64_t first, std::int64_t last) { std::fill(dx + first, dx + last, E{}); });
   if (s.p * s.q == 0) return;
@@ -278,25 +301,19 @@ void direct_backward_data(Stream& stream, const Conv2dShape& s, const E* dy, con
                           .panels = nullptr,
                           .epilogue = {.accumulate = accumulate}};
   };
-  const auto each_phase = [&](const auto& visit) {
-    for (std::int64_t a = 0; a < std::min(s.stride, s.r); ++a)
-      for (std::int64_t b = 0; b < std::min(s.stride, s.s); ++b) {
-        const Phase rows = phase_of(a, s.stride, s.pad_top, s.h, s.r), columns = phase_of(b, s.stride, s.pad_left, s.w, s.s);
-        if (rows.count > 0 && columns.count > 0) visit(rows, columns);
-      }
-  };
-
   std::int64_t window = 0;  // floats per thread, enough for each phase
   each_phase([&](const Phase& rows, const Phase& columns) {
+    if (rows.taps * columns.taps == 0) return;
     const Correlation<E> job = correlation(rows, columns);
     window = std::max(window, window_floats(job, cut_of(job, kernels.panel_width)));
   });
-  const std::int64_t panel_floats = panels * width * s.r * s.s * s.k;  // of all phases together
+  const std::int64_t panel_floats = panels * width * reach.rows * reach.columns * s.k;  // of all phases together
   Scratch scratch(stream, whole_lines(panel_floats) + stream.options.threads * window);
   float* packed = scratch.take(panel_floats);
   float* windows = scratch.take(0);
 
   each_phase([&](const Phase& rows, const Phase& columns) {
+    if (rows.taps * columns.taps == 0) return;
     Correlation<E> job = correlation(rows, columns);
     const std::int64_t reduction = job.reduction(), taps = rows.taps * columns.taps;
     float* here = packed;

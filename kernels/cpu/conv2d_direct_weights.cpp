@@ -34,7 +34,8 @@ template <class E>
 void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, const E* dy, float* dw, bool accumulate) {
   constexpr bool is_float = std::is_same_v<E, float>;
   const isa::Kernels& kernels = isa::kernels(stream);
-  const std::int64_t row_floats = s.s * s.c, filter = s.r * row_floats, count = s.k * filter, points = s.p * s.q;
+  const Reach reach = reach_of(s);  // the other taps' gradients are zero
+  const std::int64_t row_floats = reach.columns * s.c, filter = s.r * s.s * s.c, count = s.k * filter, points = s.p * s.q;
   if (count == 0) return;
   if (s.n * points == 0) {
     if (!accumulate) std::fill(dw, dw + count, 0.0f);
@@ -50,10 +51,10 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
                   s.w,
                   s.c,
                   images,
-                  row * s.stride - s.pad_top,
-                  (rows - 1) * s.stride + s.r,
-                  -s.pad_left,
-                  (s.q - 1) * s.stride + s.s};
+                  row * s.stride - s.pad_top + reach.row,
+                  (rows - 1) * s.stride + reach.rows,
+                  -s.pad_left + reach.column,
+                  (s.q - 1) * s.stride + reach.columns};
   };
   // Vectors may start up to a panel before the end of the last window row.
   const std::int64_t window_floats = whole_lines(window_of(block_images, 0, block_rows).floats() + kernels.panel_width);
@@ -77,6 +78,7 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
       const std::int64_t first_image = s.n * chunk / chunks, last_image = s.n * (chunk + 1) / chunks;
       float* const out = chunks > 1 ? partials + chunk * partial : dw;
       bool add = chunks == 1 && accumulate;
+      if (!reach.whole && !add) std::fill(out + k * filter, out + (k + filters) * filter, 0.0f);
       for (std::int64_t n = first_image; n < last_image; n += block_images)
         for (std::int64_t p = 0; p < s.p; p += block_rows) {
           const std::int64_t images = std::min(block_images, last_image - n), rows = std::min(block_rows, s.p - p);
@@ -99,7 +101,7 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
             in = copy;
             line = window.columns * s.c, in_image = window.rows * line;
           }
-          for (std::int64_t r = 0; r < s.r; ++r)
+          for (std::int64_t r = 0; r < reach.rows; ++r)
             kernels.outer({.a = gradient + k,
                            .a_image = gradient_image,
                            .a_row = s.q * s.k,
@@ -111,7 +113,7 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
                            .images = images,
                            .rows = rows,
                            .columns = s.q,
-                           .out = out + k * filter + r * row_floats,
+                           .out = out + k * filter + ((reach.row + r) * s.s + reach.column) * s.c,
                            .out_step = filter,
                            .rows_out = filters,
                            .columns_out = row_floats,

@@ -37,7 +37,8 @@ WinogradCost winograd_cost(std::int64_t images, std::int64_t rows, std::int64_t 
 }
 
 bool winograd_possible(const Conv2dShape& s) {
-  return s.r == 3 && s.s == 3 && s.stride == 1 && s.groups == 1 && s.c % 16 == 0 && s.k % 16 == 0 && s.n * s.p * s.q > 0;
+  return s.r == 3 && s.s == 3 && s.stride == 1 && s.groups == 1 && s.c % 16 == 0 && s.k % 16 == 0 && s.n * s.p * s.q > 0 &&
+         reach_of(s).whole;
 }
 
 bool winograd_wins(const Conv2dShape& s, Pass pass) {

@@ -159,6 +159,15 @@ std::vector<Listed> shapes() {
       {shape(1, 56, 56, 3, 64, 7, 2, 3, 3), medium},
       {shape(2, 5, 4, 5, 6, 2, 1, 0, 1), quick},
       {shape(1, 9, 8, 3, 16, 4, 4, 0, 0), quick},
+      // Filters that reach into the padding with some of their rows or columns in every output.
+      {shape(3, 1, 1, 16, 33, 3, 1, 1, 1), quick},
+      {shape(2, 1, 1, 5, 6, 5, 2, 2, 2), quick},
+      {shape(3, 2, 2, 16, 32, 3, 2, 0, 1), quick},
+      {shape(2, 2, 1, 33, 16, 3, 1, 1, 1), quick},
+      {shape(2, 1, 3, 6, 16, 3, 1, 1, 1), quick},
+      {shape(1, 2, 3, 3, 8, 7, 2, 3, 3), quick},
+      {shape(2, 2, 2, 16, 16, 5, 3, 2, 2), quick},
+      {shape(2, 1, 2, 256, 264, 3, 1, 1, 1), medium},
       // Different heights and widths of filters, different paddings on both axes.
       {{.n = 2, .h = 6, .w = 9, .c = 3, .k = 5, .r = 1, .s = 3, .p = 6, .q = 9, .stride = 1, .pad_top = 0, .pad_left = 1},
        quick},
