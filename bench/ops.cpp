@@ -128,6 +128,20 @@ struct Measured {
   std::map<std::string, double> errors;                // with --compare
 };
 
+// Of what each timer's kernel gives; none where there is no such kernel in float32 to compare with.
+std::map<std::string, double> errors_of(const Request& request, const cases::SlotCase& slot_case,
+                                        const kernels::Backend& own,
+                                        const std::vector<std::unique_ptr<bench::CaseTimer>>& timers) {
+  std::map<std::string, double> errors;
+  try {
+    const cases::Outputs expected = bench::float32_outputs(slot_case, own, request.threads, request.real());
+    for (const auto& timer : timers) errors[timer->backend_name()] = bench::disagreement(timer->outputs(), expected);
+  } catch (const kernels::MissingKernel&) {
+    errors.clear();
+  }
+  return errors;
+}
+
 // Groups of calls, in turn.
 Measured measure(const Request& request, const bench::StepKernel& kernel,
                  const std::vector<const kernels::Backend*>& backends) {
@@ -148,11 +162,7 @@ Measured measure(const Request& request, const bench::StepKernel& kernel,
   const double begin = bench::now();
   for (int round = 0; !timers.empty() && (round < 5 || bench::now() - begin < request.seconds); ++round)
     for (const auto& timer : timers) measured.seconds[timer->backend_name()].push_back(timer->sample());
-  if (request.compare && !timers.empty()) {
-    const cases::Outputs expected = bench::float32_outputs(slot_case, *backends.front(), request.threads, request.real());
-    for (const auto& timer : timers)
-      measured.errors[timer->backend_name()] = bench::disagreement(timer->outputs(), expected);
-  }
+  if (request.compare && !timers.empty()) measured.errors = errors_of(request, slot_case, *backends.front(), timers);
   return measured;
 }
 

@@ -7,7 +7,6 @@ archive. So a machine with a GPU loses no minute on compiling, and one without h
 """
 import glob
 import json
-import lzma
 import os
 import shutil
 import subprocess
@@ -43,6 +42,7 @@ def add_stripped(archive, path, name):
 
 def make(folder, build, facts, dependencies):
     """Packs what lies in `build`."""
+    import lzma  # a machine that unpacks may have a Python without it
     os.makedirs(folder, exist_ok=True)
     part = os.path.join(folder, ARCHIVE + ".part")
     # The programs hold the same libraries: a dictionary larger than one of them finds that.
@@ -67,7 +67,9 @@ def make(folder, build, facts, dependencies):
 def add_data(folder, data):
     to = os.path.join(folder, DATA)
     shutil.rmtree(to, ignore_errors=True)
-    shutil.copytree(data, to)
+    shutil.copytree(data, to, copy_function=shutil.copyfile)
+    for place, _, _ in os.walk(to):  # what was read-only there can be packed again here
+        os.chmod(place, 0o755)
 
 
 def facts_of(folder):
@@ -80,10 +82,14 @@ def unpack(folder, build):
     for name in ("bin", "lib", DEPENDENCIES):
         shutil.rmtree(os.path.join(build, name), ignore_errors=True)
     os.makedirs(build, exist_ok=True)
+    path = os.path.join(folder, ARCHIVE)
     try:
-        with tarfile.open(os.path.join(folder, ARCHIVE), "r:xz") as archive:
+        with tarfile.open(path, "r:xz") as archive:
             archive.extractall(build)
-    except (OSError, EOFError, tarfile.TarError, lzma.LZMAError) as error:
+    except tarfile.CompressionError:  # a Python without lzma
+        if subprocess.run(["tar", "-xJf", path, "-C", build]).returncode != 0:
+            return f"{ARCHIVE}: neither Python nor tar can unpack it"
+    except Exception as error:  # among them lzma's own, which cannot be named without it
         return f"{ARCHIVE}: {error}"
     return None
 
