@@ -8,6 +8,7 @@
 #include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/files/npy.h"
+#include "engine/files/weights_file.h"
 #include "engine/report/confusion.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
@@ -35,7 +36,7 @@ int tessera::evaluate_main(int argc, char** argv) {
   OutputOptions output;
   std::string weights, data, split_name = "test", network_id, logits_file;
   bool six_views = false;
-  app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
+  app.add_option("WEIGHTS", weights, weights_help())->required();
   app.add_option("DATA", data, data_help())->required();
   app.add_option("--split", split_name, "Which images")->check(one_of({"test", "val", "train"}))->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
@@ -58,7 +59,7 @@ int tessera::evaluate_main(int argc, char** argv) {
     if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
     const Console console(output.verbosity(), logits_output && logits_output->is_standard_output());
     try {
-      const Safetensors file = Safetensors::read(weights);
+      const TensorFile file = read_weights(weights);
       RunConfig config = config_of(file, network_id);
       options.apply(config);
       const std::shared_ptr<Device> device = open_device(config);

@@ -14,6 +14,7 @@
 #include "apps/values.h"
 #include "apps/verbs.h"
 #include "engine/files/output.h"
+#include "engine/files/weights_file.h"
 #include "engine/run/console.h"
 #include "engine/run/onnx_trace.h"
 #include "engine/run/run.h"
@@ -77,7 +78,7 @@ int tessera::export_main(int argc, char** argv) {
   ComputeOptions options;
   std::string weights, txt, onnx, names = "own", network_id;
   bool with_preprocessing = false;
-  app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
+  app.add_option("WEIGHTS", weights, weights_help())->required();
   app.add_option("--txt", txt, "Write name, shape and all values of every trainable variable; -: to standard output");
   app.add_option("--onnx", onnx, "Write the network as an ONNX model of inference; -: to standard output")
       ->excludes(app.get_option("--txt"));
@@ -97,7 +98,7 @@ int tessera::export_main(int argc, char** argv) {
     const std::string& to = onnx.empty() ? txt : onnx;
     const Output file_out(to, ExitCode::weights, std::span(&weights, 1));
     const Console console(output.verbosity(), file_out.is_standard_output());
-    const Safetensors file = Safetensors::read(weights);
+    const TensorFile file = read_weights(weights);
     RunConfig config = config_of(file, network_id);
     options.apply(config);
     const SavedNetwork saved = load_network(file, config, open_onnx_device());

@@ -9,6 +9,7 @@
 #include "apps/training.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
+#include "engine/files/weights_file.h"
 #include "models/saved_network.h"
 
 namespace {
@@ -111,7 +112,7 @@ int tessera::finetune_main(int argc, char** argv) {
   DataOptions data_options;
   OutputOptions output;
   std::string weights, data, network_id, out, resume;
-  app.add_option("WEIGHTS", weights, "A .safetensors file (not with --resume)");
+  app.add_option("WEIGHTS", weights, weights_help() + " (not with --resume)");
   app.add_option("DATA", data, data_help());
   add_finetune_options(app, options, defaults);
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
@@ -142,7 +143,7 @@ int tessera::finetune_main(int argc, char** argv) {
       } else {
         if (data.empty()) throw UsageError("give WEIGHTS and DATA; see " + app.get_name() + " --help");
         if (options.classes.empty()) throw UsageError("--classes is required: the classes to tell apart");
-        config = config_of(Safetensors::read(weights), network_id);
+        config = config_of(read_weights(weights), network_id);
         config.weights = remembered_path(weights);
         config.data = remembered_path(data);
         config = config_for(options, std::move(config));

@@ -11,6 +11,7 @@
 #include "apps/signals.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
+#include "engine/files/weights_file.h"
 #include "engine/run/answers.h"
 #include "engine/run/run.h"
 #include "engine/train/views.h"
@@ -51,7 +52,7 @@ int tessera::predict_main(int argc, char** argv) {
   std::vector<std::string> paths;
   std::int64_t top = 5, index = -1;
   bool six_views = false;
-  app.add_option("WEIGHTS", weights, "A .safetensors file")->required();
+  app.add_option("WEIGHTS", weights, weights_help())->required();
   app.add_option("IMAGE", paths,
                  "PNG or JPEG photos of any size, folders of them, and - for a photo from standard input; with --index: a "
                  "data set")
@@ -90,7 +91,7 @@ int tessera::predict_main(int argc, char** argv) {
       if (picture_out && table_out) throw UsageError("--explain and --csv cannot both go to standard output");
       if (!picture && (!explain_options.class_name.empty() || !explain_options.layer.empty()))
         throw UsageError("--explain-class and --explain-layer say what --explain FILE.png is to show");
-      const Safetensors file = Safetensors::read(weights);
+      const TensorFile file = read_weights(weights);
       RunConfig config = config_of(file, network_id);
       config.recipe.batch_size = defaults.recipe.batch_size;
       options.apply(config);

@@ -20,6 +20,7 @@
 #include "engine/core/error.h"
 #include "engine/core/memory.h"
 #include "engine/data/open.h"
+#include "engine/files/weights_file.h"
 #include "kernels/backends.h"
 #include "kernels/errors.h"
 
@@ -114,5 +115,7 @@ std::string data_help() {
   for (const DatasetFormat& format : dataset_formats()) text += std::string("\n") + format.looks_like;
   return text;
 }
+
+std::string weights_help() { return std::string("Weights: ") + formats_read; }
 
 }  // namespace tessera

@@ -29,5 +29,7 @@ void add_output_options(CLI::App& app, OutputOptions& options);
 
 // What DATA may be, for --help: every form that open_dataset() reads.
 std::string data_help();
+// What WEIGHTS may be: every format that read_weights() reads.
+std::string weights_help();
 
 }  // namespace tessera

@@ -6,6 +6,7 @@
 #include "apps/options.h"
 #include "apps/program.h"
 #include "apps/verbs.h"
+#include "engine/files/weights_file.h"
 #include "engine/run/model_table.h"
 #include "models/saved_network.h"
 
@@ -15,7 +16,7 @@ int tessera::summary_main(int argc, char** argv) {
   MemoryOptions memory;
   OutputOptions output;
   std::string what, network_id;
-  app.add_option("NETWORK|WEIGHTS", what, "A network's name, or a .safetensors file")->required();
+  app.add_option("NETWORK|WEIGHTS", what, "A network's name, or weights: " + weights_help())->required();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   add_network_options(app, options);
@@ -30,7 +31,7 @@ int tessera::summary_main(int argc, char** argv) {
     SavedNetwork shown;
     std::error_code ignored;
     if (!find_network(what) && std::filesystem::exists(what, ignored)) {
-      const Safetensors file = Safetensors::read(what);
+      const TensorFile file = read_weights(what);
       config = config_of(file, network_id);
       config.device = "cpu";
       options.apply(config);

@@ -4,6 +4,7 @@
 
 #include "apps/data.h"
 #include "engine/files/csv.h"
+#include "engine/files/weights_file.h"
 #include "engine/run/find_rate.h"
 #include "models/saved_network.h"
 
@@ -35,11 +36,10 @@ std::vector<std::string> known_classes(const RunRequest& request) {
   const fs::path own = request.folder / "best.safetensors";
   std::error_code ignored;
   if (request.resumed)
-    return request.new_data && fs::exists(own, ignored) ? class_names_of(Safetensors::read(own))
-                                                        : std::vector<std::string>();
+    return request.new_data && fs::exists(own, ignored) ? class_names_of(read_weights(own)) : std::vector<std::string>();
   const RunConfig& config = request.config;
   if (config.weights.empty() || config.new_head) return {};
-  return class_names_of(Safetensors::read(config.weights));
+  return class_names_of(read_weights(config.weights));
 }
 
 }  // namespace

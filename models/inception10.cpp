@@ -57,6 +57,13 @@ struct Inception10 : Network {
 
   void visit(Visitor& v) override { v("c1", c1), v("blocks", blocks), v("pool", pool), v("f1", f1); }
 
+  std::span<const KerasPart> keras_parts() const override {
+    static constexpr KerasPart parts[] = {{"blocks.*", "blocks/layers/inception_blk*"},
+                                          {"conv", "model/layers/conv2d"},
+                                          {"bn", "model/layers/batch_normalization"}};
+    return parts;
+  }
+
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = c1(context, x);
     for (const InceptionBlock& block : blocks) y = block(context, y);

@@ -22,6 +22,11 @@ struct ResNet18 : Network {
 
   void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("pool", pool), v("f1", f1); }
 
+  std::span<const KerasPart> keras_parts() const override {
+    static constexpr KerasPart parts[] = {{"blocks.*", "blocks/layers/resnet_block*"}};
+    return parts;
+  }
+
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = conv_norm(context, c1, b1, x, Activation::relu);
     for (const ResidualUnit& block : blocks) y = block(context, y);

@@ -22,6 +22,14 @@ struct ResNet18MaxPool : Network {
     v("average", average), v("fc", fc);
   }
 
+  std::span<const KerasPart> keras_parts() const override {
+    static constexpr KerasPart parts[] = {{"res_block1.*", "res_block1/layers/residual*"},
+                                          {"res_block2.*", "res_block2/layers/residual*"},
+                                          {"res_block3.*", "res_block3/layers/residual*"},
+                                          {"res_block4.*", "res_block4/layers/residual*"}};
+    return parts;
+  }
+
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = pool(context, conv_norm(context, conv, bn, x, Activation::relu));
     for (const ResidualUnit& unit : units) y = unit(context, y);

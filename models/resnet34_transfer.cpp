@@ -23,6 +23,20 @@ struct ResNet34 : Network {
     v("conv", conv), v("bn", bn), v("pool", pool), v("units", units), v("average", average), v("fc", fc);
   }
 
+  std::span<const KerasPart> keras_parts() const override {
+    static constexpr KerasPart parts[] = {{"conv", "layers/conv2d"},
+                                          {"bn", "layers/batch_normalization"},
+                                          {"units.*", "layers/residual_unit*"},
+                                          {"conv1", "main_layers/conv2d"},
+                                          {"bn1", "main_layers/batch_normalization"},
+                                          {"conv2", "main_layers/conv2d_1"},
+                                          {"bn2", "main_layers/batch_normalization_1"},
+                                          {"skip_conv", "skip_layers/conv2d"},
+                                          {"skip_bn", "skip_layers/batch_normalization"},
+                                          {"fc", "layers/dense"}};
+    return parts;
+  }
+
   Variable forward(const Context& context, const Variable& x) override {
     Variable y = pool(context, conv_norm(context, conv, bn, x, Activation::relu));
     for (const ResidualUnit& unit : units) y = unit(context, y);

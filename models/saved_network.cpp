@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "engine/core/error.h"
+#include "engine/run/own_names.h"
 #include "engine/run/weights.h"
 
 namespace tessera {
@@ -20,7 +21,7 @@ std::optional<std::int64_t> whole_number(const std::string& text, std::int64_t m
 
 }  // namespace
 
-RunConfig config_of(const Safetensors& file, const std::string& network) {
+RunConfig config_of(const TensorFile& file, const std::string& network) {
   const auto metadata_of = [&](const char* key) {
     const auto found = file.metadata().find(key);
     return found == file.metadata().end() ? std::string() : found->second;
@@ -68,7 +69,7 @@ RunConfig config_of(const Safetensors& file, const std::string& network) {
   return config;
 }
 
-std::vector<std::string> class_names_of(const Safetensors& file) {
+std::vector<std::string> class_names_of(const TensorFile& file) {
   std::vector<std::string> names;
   const auto found = file.metadata().find("classes");
   if (found == file.metadata().end()) return names;
@@ -77,13 +78,14 @@ std::vector<std::string> class_names_of(const Safetensors& file) {
   return names;
 }
 
-SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device) {
+SavedNetwork load_network(const TensorFile& file, const RunConfig& config, const std::shared_ptr<Device>& device) {
   SavedNetwork saved;
   saved.network = require_network(config.network).make(config.network_options);
   try {
-    require_weights_of(*saved.network, file);
+    const TensorFile own = own_names(file, *saved.network, saved.notes);
+    require_weights_of(*saved.network, own);
     saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.recipe.seed);
-    saved.notes = load_weights(file, *saved.parameters);
+    for (std::string& note : load_weights(own, *saved.parameters)) saved.notes.push_back(std::move(note));
   } catch (const WeightsError& error) {
     throw WeightsError(std::string(error.what()) + " (network " + config.network + ")");
   }

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/files/safetensors.h"
+#include "engine/files/tensor_file.h"
 #include "engine/nn/parameter_store.h"
 #include "engine/run/config.h"
 #include "models/catalogue.h"
@@ -13,10 +13,10 @@ namespace tessera {
 
 // What the file's metadata says of the network it belongs to, on top of that network's recipe. `network` overrides the
 // name (files of other programs carry none). WeightsError where neither names a network of the catalogue.
-RunConfig config_of(const Safetensors& file, const std::string& network);
+RunConfig config_of(const TensorFile& file, const std::string& network);
 
 // Names of the file's labels 0, 1, …; empty where it has none.
-std::vector<std::string> class_names_of(const Safetensors& file);
+std::vector<std::string> class_names_of(const TensorFile& file);
 
 struct SavedNetwork {
   std::unique_ptr<Network> network;
@@ -26,6 +26,6 @@ struct SavedNetwork {
 
 // Builds config.network and loads the file into it. WeightsError where the file is not of that network: that is found out
 // before memory is taken for it.
-SavedNetwork load_network(const Safetensors& file, const RunConfig& config, const std::shared_ptr<Device>& device);
+SavedNetwork load_network(const TensorFile& file, const RunConfig& config, const std::shared_ptr<Device>& device);
 
 }  // namespace tessera

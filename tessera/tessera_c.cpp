@@ -4,6 +4,7 @@
 #include <cmath>
 #include <mutex>
 
+#include "engine/files/weights_file.h"
 #include "engine/image/resize.h"
 #include "engine/run/answers.h"
 #include "engine/train/batches.h"
@@ -102,7 +103,7 @@ tessera_network* tessera_load(const char* weights, const tessera_options* option
     const tessera_options o = options ? *options : tessera_options{};
     require_usage(o.threads >= 0, "tessera_load: a negative number of threads");
     net = std::make_unique<tessera_network>();
-    const Safetensors file = Safetensors::read(weights);
+    const TensorFile file = read_weights(weights);
     const RunConfig config = config_of(file, o.network ? o.network : "");
     net->device = Device::open({.device = o.device ? o.device : "cpu", .options = {.threads = o.threads}});
     net->saved = load_network(file, config, net->device);

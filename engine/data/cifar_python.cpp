@@ -1,7 +1,7 @@
 #include "engine/data/cifar_python.h"
 
 #include "engine/core/error.h"
-#include "engine/data/pickle.h"
+#include "engine/files/pickle.h"
 
 namespace tessera {
 

@@ -93,12 +93,6 @@ std::int64_t first_non_finite(ByteSpan bytes, Bits exponent) {
 
 }  // namespace
 
-std::int64_t TensorEntry::count() const {
-  std::int64_t n = 1;
-  for (const std::int64_t extent : shape) n *= extent;
-  return n;
-}
-
 Safetensors Safetensors::read(const std::filesystem::path& path, const SystemCalls& calls) {
   const std::string where = shown(path);
   if (std::error_code ignored; std::filesystem::exists(path / "best.safetensors", ignored))
@@ -130,23 +124,12 @@ Safetensors Safetensors::parse(Bytes file, const std::string& where) {
 }
 
 Safetensors::Safetensors(std::string where, Bytes bytes, std::size_t data_at, SafetensorsHeader header)
-    : where_(std::move(where)), bytes_(std::move(bytes)), metadata_(std::move(header.metadata)) {
-  for (SafetensorsHeader::Tensor& tensor : header.tensors) {
-    index_.emplace(tensor.name, tensors_.size());
-    tensors_.push_back({std::move(tensor.name), tensor.dtype, std::move(tensor.shape),
-                        ByteSpan(bytes_).subspan(data_at + static_cast<std::size_t>(tensor.begin),
-                                                 static_cast<std::size_t>(tensor.end - tensor.begin))});
-  }
-}
-
-const TensorEntry* Safetensors::find(std::string_view name) const {
-  const auto found = index_.find(name);
-  return found == index_.end() ? nullptr : &tensors_[found->second];
-}
-
-const TensorEntry& Safetensors::at(std::string_view name) const {
-  if (const TensorEntry* tensor = find(name)) return *tensor;
-  throw WeightsError(where_ + ": has no tensor " + printable(name) + "; is it a file of another network?");
+    : TensorFile(std::move(where)) {
+  set_metadata(std::move(header.metadata));
+  const ByteSpan data = keep(std::move(bytes)).subspan(data_at);
+  for (SafetensorsHeader::Tensor& tensor : header.tensors)
+    add({std::move(tensor.name), tensor.dtype, std::move(tensor.shape),
+         data.subspan(static_cast<std::size_t>(tensor.begin), static_cast<std::size_t>(tensor.end - tensor.begin))});
 }
 
 Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& metadata) {

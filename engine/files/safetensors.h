@@ -10,55 +10,25 @@
 // Ranks go up to 16 and files to 8 GiB. Each breach is a WeightsError with the file, the offset or tensor, and the reason.
 #pragma once
 
-#include <cstdint>
 #include <filesystem>
-#include <map>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
-#include "engine/files/element_type.h"
-#include "engine/files/io.h"
+#include "engine/files/tensor_file.h"
 
 namespace tessera {
 
 struct SafetensorsHeader;
 
-// A named tensor whose data lies elsewhere. The bytes may be unaligned: copy them out.
-struct TensorEntry {
-  std::string name;
-  ElementType dtype = ElementType::f32;
-  std::vector<std::int64_t> shape = {};
-  ByteSpan bytes = {};
-
-  std::int64_t count() const;
-};
-
-using Metadata = std::map<std::string, std::string>;
-
-class Safetensors {
+class Safetensors : public TensorFile {
  public:
   static Safetensors read(const std::filesystem::path& path, const SystemCalls& calls = system_calls);
   static Safetensors parse(Bytes file, const std::string& where);  // `where` names the file in errors
 
-  Safetensors(Safetensors&&) = default;  // moving keeps the spans valid, copying would not
-  Safetensors& operator=(Safetensors&&) = default;
-
-  const std::vector<TensorEntry>& tensors() const { return tensors_; }  // in the order of their data
-  const TensorEntry* find(std::string_view name) const;                 // null where there is none
-  const TensorEntry& at(std::string_view name) const;                   // WeightsError where there is none
-  const Metadata& metadata() const { return metadata_; }
-  const std::string& where() const { return where_; }
-
  private:
+  // `bytes`: the whole file or its data, which begin at `data_at`.
   Safetensors(std::string where, Bytes bytes, std::size_t data_at, SafetensorsHeader header);
-
-  std::string where_;
-  Bytes bytes_;  // the whole file or its data: what the spans point into
-  std::vector<TensorEntry> tensors_;
-  std::map<std::string, std::size_t, std::less<>> index_;
-  Metadata metadata_;
 };
 
 // The same tensors and metadata always give the same bytes: larger element sizes first (so that every tensor is aligned),

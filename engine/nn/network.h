@@ -5,6 +5,7 @@
 #include <span>
 
 #include "engine/core/fields.h"
+#include "engine/nn/keras_path.h"
 #include "engine/nn/module.h"
 
 namespace tessera {
@@ -50,6 +51,9 @@ class Network : public Module {
   // The layer whose outputs are the network's; a new task replaces it. By default the layer that visit() names last, of
   // those with parameters. Error where there is none.
   virtual Module& head();
+
+  // Where its layers lie in Keras 3's files of its original; empty: under their own names.
+  virtual std::span<const KerasPart> keras_parts() const { return {}; }
 
   // The number of outputs: the head's. 1 means a sigmoid output, for two classes.
   std::int64_t outputs();

@@ -6,9 +6,11 @@
 
 #include "engine/core/random.h"
 #include "engine/files/csv.h"
+#include "engine/files/weights_file.h"
 #include "engine/report/report.h"
 #include "engine/report/text.h"
 #include "engine/run/json_fields.h"
+#include "engine/run/own_names.h"
 #include "engine/run/weights.h"
 #include "engine/train/train_step.h"
 
@@ -84,8 +86,12 @@ RateSweep find_rate(const RunRequest& request, Network& network, Dataset&& datas
                                 {.known_classes = request.known_classes});
   for (const std::string& note : split.notes) console.warn(note);
   ParameterStore parameters(network, device, recipe.seed);
-  if (!config.weights.empty())
-    for (const std::string& note : load_weights(Safetensors::read(config.weights), parameters)) console.note(note);
+  if (!config.weights.empty()) {
+    std::vector<std::string> notes;
+    const TensorFile initial = own_names(read_weights(config.weights), network, notes);
+    for (std::string& note : load_weights(initial, parameters)) notes.push_back(std::move(note));
+    for (const std::string& note : notes) console.note(note);
+  }
   ImageBatches train(DeviceImages::upload(split.train, device), recipe.normalization, recipe.augment, recipe.seed);
   console.note("device   " + device->choice());
   console.note("a hundred steps of " + std::string(kind_of(recipe.optimizer)) + " with rising learning rates");

@@ -4,9 +4,11 @@
 #include <cmath>
 
 #include "engine/files/csv.h"
+#include "engine/files/weights_file.h"
 #include "engine/report/text.h"
 #include "engine/run/checkpointing.h"
 #include "engine/run/head.h"
+#include "engine/run/own_names.h"
 #include "engine/run/report_file.h"
 #include "engine/run/run_folder.h"
 #include "engine/run/tensorboard.h"
@@ -128,10 +130,11 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   // is may be what a file says.
   std::vector<std::string> head_names;
   if (config.new_head) head_names = head_parameters(network);
-  std::optional<Safetensors> initial;
+  std::optional<TensorFile> initial;
+  std::vector<std::string> initial_notes;
   const auto read_initial = [&] {
     if (config.weights.empty()) return;
-    initial = Safetensors::read(config.weights);
+    initial = own_names(read_weights(config.weights), network, initial_notes);
     require_weights_of(network, *initial, head_names);
   };
   if (!request.resumed) read_initial();
@@ -167,6 +170,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     check_data(resumed.data, split, request, console);
     state = std::move(resumed.state);
   } else if (initial) {
+    for (const std::string& note : initial_notes) console.note(note);
     for (const std::string& note : load_weights(*initial, parameters, head_names)) console.note(note);
     initial.reset();
   } else {

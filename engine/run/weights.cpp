@@ -5,6 +5,7 @@
 #include <set>
 
 #include "engine/files/floats.h"
+#include "engine/report/suggest.h"
 
 namespace tessera {
 namespace {
@@ -83,7 +84,7 @@ bool is_ignored(const TensorEntry& entry) { return entry.name.ends_with("num_bat
 
 // What other programs put before every name when they save a network inside a wrapper: the run of these prefixes that lets
 // most names fit, empty where the names fit as they are.
-std::string foreign_prefix(const Safetensors& file, const std::vector<Wanted>& all) {
+std::string foreign_prefix(const TensorFile& file, const std::vector<Wanted>& all) {
   constexpr std::string_view known[] = {"module.", "_orig_mod.", "model.", "state_dict."};
   const auto all_begin_with = [&](const std::string& prefix) {
     return std::all_of(file.tensors().begin(), file.tensors().end(),
@@ -129,11 +130,12 @@ class Complaints {
 };
 
 // The file's tensor for each that is wanted; null for those in `except`.
-std::vector<const TensorEntry*> match(const Safetensors& file, const std::vector<Wanted>& all,
+std::vector<const TensorEntry*> match(const TensorFile& file, const std::vector<Wanted>& all,
                                       std::span<const std::string> except, const std::string& prefix) {
   std::vector<const TensorEntry*> found;
   std::set<std::string> names;
   Complaints complaints;
+  std::vector<std::string> missing;
   std::set<std::pair<std::int64_t, std::int64_t>> heads;  // first extents (in the file, wanted) where only those differ
   for (const Wanted& w : all) {
     names.insert(prefix + w.name);
@@ -143,6 +145,7 @@ std::vector<const TensorEntry*> match(const Safetensors& file, const std::vector
     const std::vector<std::int64_t> shape = w.shape_in_file();
     if (!entry) {
       complaints.add("missing", w.name);
+      missing.push_back(w.name);
     } else if (entry->shape != shape) {
       complaints.add("of another shape", w.name + " " + to_text(entry->shape) + " instead of " + to_text(shape));
       const bool first_alone = entry->shape.size() == shape.size() && !shape.empty() &&
@@ -150,8 +153,14 @@ std::vector<const TensorEntry*> match(const Safetensors& file, const std::vector
       heads.emplace(first_alone ? entry->shape[0] : -1, shape.empty() ? 0 : shape[0]);
     }
   }
-  for (const TensorEntry& entry : file.tensors())
-    if (!names.contains(entry.name) && !is_ignored(entry)) complaints.add("unknown", escaped(entry.name));
+  std::size_t unknown = 0;
+  constexpr std::size_t most_suggestions = 8, longest_name = 200;  // each is sought among all that are missing
+  for (const TensorEntry& entry : file.tensors()) {
+    if (names.contains(entry.name) || is_ignored(entry)) continue;
+    std::string nearest;
+    if (unknown++ < most_suggestions && entry.name.size() <= longest_name) nearest = nearest_word(entry.name, missing);
+    complaints.add("unknown", escaped(entry.name) + (nearest.empty() ? "" : " (like " + nearest + ")"));
+  }
   if (complaints.empty()) return found;
   if (complaints.only("of another shape") && heads.size() == 1 && heads.begin()->first > 0)
     throw WeightsError(file.where() + ": has " + std::to_string(heads.begin()->first) + " outputs, this network " +
@@ -196,7 +205,7 @@ void save_weights(const std::filesystem::path& path, const ParameterStore& param
   write_safetensors(path, entries, metadata);
 }
 
-void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to) {
+void read_tensor(const TensorFile& file, const std::string& name, const Tensor& to) {
   const TensorEntry& entry = file.at(name);
   const std::vector<std::int64_t> expected = file_shape(to.shape(), false);
   if (entry.shape != expected)
@@ -205,12 +214,12 @@ void read_tensor(const Safetensors& file, const std::string& name, const Tensor&
   fill(to, {name, to.shape(), false}, entry, file.where());
 }
 
-void require_weights_of(Module& network, const Safetensors& file, std::span<const std::string> except) {
+void require_weights_of(Module& network, const TensorFile& file, std::span<const std::string> except) {
   const std::vector<Wanted> all = wanted_by(network);
   match(file, all, except, foreign_prefix(file, all));
 }
 
-std::vector<std::string> load_weights(const Safetensors& file, ParameterStore& parameters,
+std::vector<std::string> load_weights(const TensorFile& file, ParameterStore& parameters,
                                       std::span<const std::string> except) {
   const std::vector<Wanted> all = wanted_by(parameters);
   const std::string prefix = foreign_prefix(file, all);

@@ -1,9 +1,10 @@
-// Weights of a network in safetensors files.
+// Weights of a network in files.
 //
 // A file holds every parameter and buffer under its dotted path, F32. Filters are O,I,H,W in files and K,R,S,C in memory;
 // everything else is the same in both. The metadata names the network. Nothing in a file depends on the time or the path.
 //
-// Files of other programs are read too: F16, BF16 and F64 are converted, and where every name begins with `module.`,
+// Files of other programs are read too (own_names.h for their names and layouts): F16, BF16 and F64 are converted, and where
+// every name begins with `module.`,
 // `_orig_mod.`, `model.` or `state_dict.` (or several of them) and the names fit without, it is left out.
 #pragma once
 
@@ -42,14 +43,14 @@ void save_weights(const std::filesystem::path& path, const ParameterStore& param
 // network has not is an error. WeightsError lists what is missing, unknown and misshapen, and nothing is loaded then;
 // NonFiniteError where a value is NaN or infinite. Those named in `except` stay as they are, whatever the file has of them.
 // Returns what was done to fit the file, a line each, for people.
-std::vector<std::string> load_weights(const Safetensors& file, ParameterStore& parameters,
+std::vector<std::string> load_weights(const TensorFile& file, ParameterStore& parameters,
                                       std::span<const std::string> except = {});
 
 // The same check from the network's shapes alone: made before a ParameterStore takes memory for a network whose size a
 // file has named, it keeps that memory within a small multiple of the file's own size.
-void require_weights_of(Module& network, const Safetensors& file, std::span<const std::string> except = {});
+void require_weights_of(Module& network, const TensorFile& file, std::span<const std::string> except = {});
 
 // The values of one tensor of that name and shape.
-void read_tensor(const Safetensors& file, const std::string& name, const Tensor& to);
+void read_tensor(const TensorFile& file, const std::string& name, const Tensor& to);
 
 }  // namespace tessera

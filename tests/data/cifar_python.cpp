@@ -1,5 +1,5 @@
 #include "engine/data/cifar.h"
-#include "engine/data/pickle.h"
+#include "engine/files/pickle.h"
 #include "tests/catch.h"
 #include "tests/data/archives.h"
 #include "tests/data/support.h"

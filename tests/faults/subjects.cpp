@@ -39,21 +39,26 @@ void make_inputs(const fs::path& folder) {
       .write(reinterpret_cast<const char*>(photo.data()), static_cast<std::streamsize>(photo.size()));
   const Subject training{"train_lenet5_relu",
                          {(folder / "data").string(), "--steps", "3", "--seed", "4", "--out", "{out}/weights"}};
-  if (const FaultyRun run = run_faulty(training, no_fault, folder); run.code != 0) throw std::runtime_error(run.err);
+  const Subject conversion{"convert", {(folder / "weights/last.safetensors").string(), "{out}/weights.pth"}};
+  for (const Subject& subject : {training, conversion})
+    if (const FaultyRun run = run_faulty(subject, no_fault, folder); run.code != 0) throw std::runtime_error(run.err);
 }
 
 std::vector<Subject> subjects(const fs::path& folder) {
   const std::string data = folder / "data", weights = folder / "weights/last.safetensors", photo = folder / "photo.png";
-  return {{"train_lenet5_relu",
-           {data, "--epochs", "2", "--batch-size", "8", "--threads", "2", "--out", "{out}/run"},
-           "run/last.safetensors"},
-          {"evaluate", {weights, data, "--threads", "2", "--logits", "{out}/z.npy"}, "z.npy"},
-          {"predict", {weights, photo, "--threads", "2"}},
-          {"finetune",
-           {weights, data, "--classes", "horse,ship", "--epochs", "1", "--epochs-frozen", "1", "--threads", "2", "--out",
-            "{out}/run"},
-           "run/last.safetensors"},
-          {"export", {weights, "--txt", "{out}/weights.txt"}, "weights.txt"}};
+  return {
+      {"train_lenet5_relu",
+       {data, "--epochs", "2", "--batch-size", "8", "--threads", "2", "--out", "{out}/run"},
+       "run/last.safetensors"},
+      {"evaluate", {weights, data, "--threads", "2", "--logits", "{out}/z.npy"}, "z.npy"},
+      {"predict", {weights, photo, "--threads", "2"}},
+      {"finetune",
+       {weights, data, "--classes", "horse,ship", "--epochs", "1", "--epochs-frozen", "1", "--threads", "2", "--out",
+        "{out}/run"},
+       "run/last.safetensors"},
+      {"export", {weights, "--txt", "{out}/weights.txt"}, "weights.txt"},
+      {"convert", {weights, "{out}/weights.npz"}, "weights.npz"},
+      {"convert", {folder / "weights.pth", "{out}/weights.safetensors", "--network", "lenet5_relu"}, "weights.safetensors"}};
 }
 
 std::vector<std::uint64_t> sample(std::uint64_t end, std::uint64_t count) {

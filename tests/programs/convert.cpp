@@ -1,0 +1,86 @@
+// convert, and other programs' weights wherever weights are read.
+#include "tests/catch.h"
+#include "tests/programs/run.h"
+
+using namespace tessera::tests;
+using Catch::Contains;
+namespace fs = std::filesystem;
+
+namespace {
+
+void require_failure(const Outcome& outcome, int code, const std::string& reason) {
+  INFO(outcome.err);
+  CHECK(outcome.code == code);
+  CHECK_THAT(outcome.err, Contains(reason));
+}
+
+}  // namespace
+
+TEST_CASE("convert goes to every format and back to the same weights, and programs read all of them") {
+  const Folder folder;
+  const std::string f = folder.path(), w = f + "/run/last.safetensors";
+  REQUIRE(run("train_lenet5_relu",
+              {"synthetic", "--steps", "1", "--limit-train", "64", "--limit-test", "64", "--out", f + "/run"})
+              .code == 0);
+  REQUIRE(run("evaluate", {w, "synthetic", "--logits", f + "/z.npy"}).code == 0);
+  const std::string plain = f + "/plain.safetensors";  // without what a training knows of its classes
+  for (const std::string ending : {".pth", ".pt", ".npz", ".pdparams"}) {
+    INFO(ending);
+    const std::string there = f + "/w" + ending, back = f + "/back" + ending + ".safetensors";
+    const Outcome out = run("convert", {w, there});
+    REQUIRE(out.code == 0);
+    CHECK_THAT(out.out, Contains("10 tensors of lenet5_relu in " + there));
+    REQUIRE(run("convert", {there, back, "--network", "lenet5_relu"}).code == 0);
+    REQUIRE(run("evaluate", {there, "synthetic", "--network", "lenet5_relu", "--logits", f + "/y.npy"}).code == 0);
+    CHECK(read_text(f + "/y.npy") == read_text(f + "/z.npy"));
+    if (ending == ".pth") fs::copy(back, plain);
+    CHECK(read_text(back) == read_text(plain));
+    CHECK(run("predict", {there, "synthetic", "--index", "1", "--network", "lenet5_relu"}).code == 0);
+    CHECK(run("summary", {there, "--network", "lenet5_relu"}).code == 0);
+    CHECK(run("train_lenet5_relu", {"synthetic", "--steps", "1", "--limit-train", "64", "--limit-test", "64", "--weights",
+                                    there, "--out", f + "/again" + ending})
+              .code == 0);
+  }
+  REQUIRE(run("convert", {f + "/w.pdparams", f + "/w.npz", "--network", "lenet5_relu"}).code == 0);
+  make_cifar(folder / "cifar", 24, 12);
+  CHECK(run("finetune", {f + "/w.pdparams", f + "/cifar", "--network", "lenet5_relu", "--classes", "horse,ship", "--epochs",
+                         "1", "--epochs-frozen", "1", "--out", f + "/fine"})
+            .code == 0);
+  CHECK(shell("$BIN/convert '" + w + "' - --to .npz | cmp - '" + f + "/w.npz'").code == 0);
+}
+
+TEST_CASE("convert: what is wrong is said, with the exit code that belongs to it") {
+  const Folder folder;
+  const std::string f = folder.path(), samples = "files/samples/";
+  require_failure(run("convert", {samples + "state.pth", f + "/w.txt"}), 2, ".safetensors, .npz");
+  require_failure(run("convert", {samples + "state.pth"}), 2, "OUT");
+  require_failure(run("convert", {f + "/none.pth", f + "/w.npz"}), 4, "none.pth");
+  require_failure(run("convert", {f, f + "/w.npz"}), 4, "folder");
+  require_failure(run("convert", {samples + "old.pth", f + "/w.npz"}), 4, "before 1.6");
+  require_failure(run("convert", {samples + "protocol4.pdparams", f + "/w.npz"}), 4, "--network");
+  require_failure(run("convert", {samples + "state.pth", f + "/w.npz", "--network", "lenet5_relu"}), 4,
+                  "conv_unit.0.weight");
+  require_failure(run("convert", {samples + "state.pth", f + "/w.npz", "--network", "lenet6"}), 2, "lenet5");
+  require_failure(run("convert", {samples + "state.pth", f + "/w.npz"}), 4, "NumPy has no BF16");
+  require_failure(run("convert", {samples + "stored.npz", f + "/no/w.pth"}), 4, "is no folder");
+  CHECK(fs::is_empty(folder.path()));
+  write_text(f + "/w.npz", read_text(samples + "stored.npz"));
+  require_failure(run("convert", {f + "/w.npz", f + "/w.npz"}), 2, "both input and output");
+  CHECK(run("convert", {f + "/w.npz", f + "/w.pth"}).code == 0);
+  require_failure(run("evaluate", {samples + "old.pth", "synthetic"}), 4, "before 1.6");
+}
+
+TEST_CASE("a name that is nearly right is named") {
+  const Folder folder;
+  const std::string f = folder.path(), w = f + "/run/last.safetensors";
+  REQUIRE(run("train_lenet5_relu",
+              {"synthetic", "--steps", "1", "--limit-train", "64", "--limit-test", "64", "--out", f + "/run"})
+              .code == 0);
+  std::string renamed = read_text(w);  // the header's length stays
+  const std::string name = "fc_unit.0.bias", other = "fc_unif.0.bias";
+  REQUIRE(renamed.find(name) != renamed.npos);
+  renamed.replace(renamed.find(name), name.size(), other);
+  write_text(f + "/renamed.safetensors", renamed);
+  require_failure(run("convert", {f + "/renamed.safetensors", f + "/w.pth"}), 4,
+                  "unknown: fc_unif.0.bias (like fc_unit.0.bias)");
+}
