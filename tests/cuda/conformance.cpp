@@ -117,7 +117,7 @@ std::vector<unsigned> run_to_bf16(const Side& side) {
 
 std::vector<float> run_copies(const Side& side) {
   Stream stream(*side.backend, 0, {});
-  Array<float> x(side, draws(128, 6, false)), y(side, std::vector<float>(160));
+  Array<float> x(side, draws(128, 6, false)), y(side, std::vector<float>(288));
   side.wrappers->copies(stream, x.data(), y.data());
   return y.values(stream);
 }
@@ -167,5 +167,8 @@ TEST_CASE("the conformance kernels run in the emulator") {
   const std::vector<unsigned> rounded = run_to_bf16(emulated);
   CHECK(rounded[9] == 0x3f80u);   // a tie, to even: down
   CHECK(rounded[10] == 0x3f82u);  // a tie, to even: up
-  CHECK(run_copies(emulated)[8] == 0);
+  const std::vector<float> copied = run_copies(emulated);
+  CHECK(copied[8] == 0);
+  CHECK(copied[164] == 0);
+  CHECK(copied[168] != 0);
 }

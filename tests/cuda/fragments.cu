@@ -49,10 +49,12 @@ __global__ void __launch_bounds__(128) to_bf16_kernel(const float* x, unsigned* 
 __global__ void __launch_bounds__(32) copies_kernel(const float* x, float* y) {
   __shared__ __align__(16) float wide[128];
   __shared__ __align__(16) float narrow[32];
+  __shared__ __align__(16) float cached[128];
   const unsigned t = threadIdx.x;
   cp_async16(wide + t * 4, x + t * 4, t % 3 != 2);
   cp_async_commit();
   cp_async4(narrow + t, x + t, t % 3 != 2);
+  cp_async16_cached(cached + t * 4, x + t * 4, t % 3 != 1);
   cp_async_commit();
   cp_async_wait<1>();
   __syncthreads();
@@ -60,6 +62,7 @@ __global__ void __launch_bounds__(32) copies_kernel(const float* x, float* y) {
   cp_async_wait<0>();
   __syncthreads();
   y[128 + t] = narrow[t];
+  for (unsigned i = t; i < 128; i += 32) y[160 + i] = cached[i];
 }
 
 }  // namespace

@@ -16,7 +16,8 @@ struct Wrappers {
   void (*ldmatrix)(Stream&, const std::uint16_t* rows, unsigned* plain, unsigned* transposed);
   void (*to_tf32)(Stream&, const float* x, unsigned* y, int n);
   void (*to_bf16)(Stream&, const float* x, unsigned* y, int n);  // y: the bits, in the lower half
-  // y[0 … 127]: x[0 … 127] by copies of 16 bytes, y[128 … 159]: x[0 … 31] by copies of 4; every third copy writes zeros.
+  // y[0 … 127]: x[0 … 127] by copies of 16 bytes, y[128 … 159]: x[0 … 31] by copies of 4, y[160 … 287]: as the first, through
+  // the L1 cache; every third copy writes zeros.
   void (*copies)(Stream&, const float* x, float* y);
 };
 
