@@ -99,7 +99,8 @@ void print_memory(const RunConfig& config, const MemoryOptions& options, const C
   rows.push_back({});
   std::string text = format_table(rows, "lrr") + "Training: " + format_bytes(training.total()) +
                      ", inference: " + format_bytes(inference.total()) +
-                     (known ? ", and the process about 20 MiB besides" : ", without the workspace of kernels");
+                     (known ? "; besides, about 20 MiB of the process, what an evaluation prepares, and the data"
+                            : ", without the workspace of kernels");
   if (limit > 0)
     text +=
         "\nLargest batch for training in " + format_bytes(limit) + ": " + (largest > 0 ? with_thousands(largest) : "none");

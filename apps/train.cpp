@@ -42,6 +42,11 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   bool find_lr = false;
   app.add_flag("--find-lr", find_lr, "Train nothing: sweep the learning rate, draw the losses, suggest a rate")
       ->excludes("--resume");
+  std::string profile;
+  app.add_option("--profile", profile,
+                 "Write a trace of layers and kernels for Perfetto or Chrome, and say what was slowest: for a few --steps")
+      ->default_str("none")
+      ->excludes("--find-lr");
   add_output_options(app, output);
 
   return run_program(app, argc, argv, [&] {
@@ -65,7 +70,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
       Dataset dataset = open_for(request.config, signals, console);
       if (find_lr) return find_rate_and_report(request, std::move(dataset), console, signals);
-      return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name());
+      return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name(), profile);
     } catch (const Interrupted&) {
       return signals.exit_code();  // while loading
     }

@@ -3,8 +3,10 @@
 #include <ctime>
 
 #include "apps/data.h"
+#include "apps/profiling.h"
 #include "engine/files/csv.h"
 #include "engine/files/weights_file.h"
+#include "engine/report/text.h"
 #include "engine/run/find_rate.h"
 #include "models/saved_network.h"
 
@@ -56,21 +58,30 @@ Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Cons
 }
 
 int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
-                   const std::string& folder_name, const std::string& program) {
+                   const std::string& folder_name, const std::string& program, const std::string& profile) {
   request.stop = signals.stop();
   request.save = signals.save();
+  std::optional<Profiling> profiling;
+  if (!profile.empty()) profiling.emplace(profile);
+  std::shared_ptr<Device> device;
+  const auto report_profile = [&] {
+    if (profiling && device) profiling->report(*device, console);
+  };
   const auto stopped = [&](int code) {
+    report_profile();
     if (fs::exists(request.folder / "config.json"))  // else nothing had begun
       console.note("stopped; go on with: " + program + " --resume " + request.folder.string());
     return code;
   };
   try {
-    const std::shared_ptr<Device> device = open_device(request.config);
+    device = profiling ? open_device(request.config, profiling->profile()) : open_device(request.config);
+    if (profiling) request.profile = &profiling->profile();
     const std::unique_ptr<Network> network = require_network(request.config.network).make(request.config.network_options);
     request.known_classes = known_classes(request);
     if (request.folder.empty()) request.folder = new_run_folder(folder_name);
     const RunResult result = run_training(request, *network, std::move(dataset), device, console);
     if (result.end == FitEnd::stopped) return stopped(signals.exit_code());
+    report_profile();
     console.result("results in " + request.folder.string());
     if (result.average_test) {
       console.result("ema: " + test_line(*result.average_test).substr(std::string("test: ").size()));
@@ -101,7 +112,7 @@ int find_rate_and_report(RunRequest request, Dataset&& dataset, const Console& c
     const RateSweep sweep = find_rate(request, *network, std::move(dataset), device, console);
     console.result("the curve is in " + (request.folder / "report.html").string());
     console.result("find-lr: try --lr " + csv_number(sweep.suggestion) + " (the loss is lowest at " +
-                   csv_number(sweep.best) + ")");
+                   two_digits(sweep.best) + ")");
     console.object(sweep_json(sweep));
     return 0;
   } catch (const Interrupted&) {

@@ -18,9 +18,9 @@ std::string remembered_path(const std::string& given);
 Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console);
 
 // Trains and prints the results. `folder_name` names the run where request.folder is empty; `program` is how the run is
-// gone on with: "train_resnet18". Returns the exit code.
+// gone on with: "train_resnet18". `profile`: the trace's file, or none. Returns the exit code.
 int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
-                   const std::string& folder_name, const std::string& program);
+                   const std::string& folder_name, const std::string& program, const std::string& profile = {});
 
 // --find-lr: trains nothing, but says which learning rate to try.
 int find_rate_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals);

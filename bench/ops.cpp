@@ -15,10 +15,10 @@
 #include "bench/device_peak.h"
 #include "bench/disagreement.h"
 #include "bench/ladder.h"
-#include "bench/peak.h"
 #include "bench/recorded_step.h"
 #include "bench/timing.h"
 #include "engine/report/text.h"
+#include "engine/run/peak.h"
 #include "kernels/backends.h"
 
 namespace {
@@ -63,7 +63,7 @@ class Peak {
   Peak(const Request& request, const kernels::Backend& backend) : request_(request) {
     host_ = std::string_view(backend.name) == "cpu" || std::string_view(backend.name) == "reference";
     if (host_) {
-      flops_ = bench::measure_peak_flops(request.threads);
+      flops_ = measure_peak_flops(request.threads);
       return;
     }
     const bool gpu = backend.gpu;
@@ -76,7 +76,7 @@ class Peak {
   double bandwidth(double bytes) {
     if (!host_) return bandwidth_;
     const auto [at, added] = by_size_.try_emplace(std::ilogb(bytes), 0.0);
-    if (added) at->second = bench::measure_peak_bandwidth(request_.threads, bytes);
+    if (added) at->second = measure_peak_bandwidth(request_.threads, bytes);
     return at->second;
   }
   // Of whichever limit is nearer: arithmetic, or memory.

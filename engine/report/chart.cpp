@@ -44,12 +44,21 @@ std::string value_text(double value, bool percent) {
 
 std::string x_text(double x) { return format_fixed(x, std::abs(x - std::round(x)) < 1e-9 ? 0 : 2); }
 
+// "10⁻³"
+std::string power_of_ten(double exponent) {
+  static constexpr const char* digits[] = {"⁰", "¹", "²", "³", "⁴", "⁵", "⁶", "⁷", "⁸", "⁹"};
+  std::string text = "10";
+  for (const char c : std::to_string(std::llround(exponent))) text += c == '-' ? "⁻" : digits[c - '0'];
+  return text;
+}
+
 Axis x_axis(const Chart& chart) {
   Axis axis{.from = left, .to = right};
   if (chart.x.empty()) return axis;
   axis.low = chart.x.front(), axis.high = chart.x.back();
   if (axis.low == axis.high) axis.low -= 0.5, axis.high += 0.5;
-  for (const double tick : round_ticks(axis.low, axis.high, 6, chart.x.size() == 1 || axis.high - axis.low >= 1 ? 1 : 0))
+  for (const double tick :
+       round_ticks(axis.low, axis.high, 6, chart.decades || chart.x.size() == 1 || axis.high - axis.low >= 1 ? 1 : 0))
     if (tick >= axis.low - 1e-9 && tick <= axis.high + 1e-9) axis.ticks.push_back(tick);
   return axis;
 }
@@ -81,7 +90,7 @@ std::string grid(const Chart& chart, const Axis& x, const Axis& y) {
     const std::string at = place(x.at(tick));
     svg += "<line class=\"axis\" x1=\"" + at + "\" x2=\"" + at + "\" y1=\"" + place(bottom) + "\" y2=\"" +
            place(bottom + 4) + "\"/><text class=\"tick\" text-anchor=\"middle\" x=\"" + at + "\" y=\"" + place(bottom + 17) +
-           "\">" + format_fixed(tick, x_decimals) + "</text>";
+           "\">" + (chart.decades ? power_of_ten(tick) : format_fixed(tick, x_decimals)) + "</text>";
   }
   svg += "<line class=\"axis\" x1=\"" + place(left) + "\" x2=\"" + place(right) + "\" y1=\"" + place(bottom) + "\" y2=\"" +
          place(bottom) + "\"/><text class=\"tick\" text-anchor=\"middle\" x=\"" + place((left + right) / 2) + "\" y=\"" +
@@ -114,7 +123,8 @@ std::string targets(const Chart& chart, const Axis& x, const Axis& y) {
     const double at = x.at(chart.x[i]);
     const double begin = i == 0 ? left : (x.at(chart.x[i - stride]) + at) / 2;
     const double end = i + stride >= count ? right : (x.at(chart.x[i + stride]) + at) / 2;
-    std::string title = chart.x_name + " " + x_text(chart.x[i]), points;
+    std::string title = chart.x_name + " " + (chart.decades ? two_digits(std::pow(10, chart.x[i])) : x_text(chart.x[i])),
+                points;
     for (const Series& series : chart.series) {
       if (i >= series.values.size()) continue;
       title += "\n" + series.name + " " + value_text(series.values[i], chart.percent);

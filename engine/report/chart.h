@@ -16,6 +16,7 @@ struct Chart {
   std::string title;
   std::string x_name;     // "epoch"
   bool percent = false;   // values are shares of 1, shown as 62.5 %, and the axis stays within 0 … 100 %
+  bool decades = false;   // x is the logarithm to base 10 of what is shown: ticks are powers of ten
   std::vector<double> x;  // ascending
   std::vector<Series> series;
 };

@@ -11,6 +11,7 @@ std::string with_thousands(std::int64_t number);       // 11,183,562
 std::string format_duration(double seconds);           // 8.4s, 1:23, 2:05:09
 std::string format_fixed(double value, int decimals);  // 0.4821, nan
 std::string format_flops(double flops);                // 1.1 GFLOP
+std::string two_digits(double value);                  // that matter: 0.011, 3.2e-06
 
 // `done` of `total` as a bar of `width` cells.
 std::string progress_bar(std::int64_t done, std::int64_t total, int width);

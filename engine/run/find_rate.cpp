@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdio>
 
 #include "engine/core/random.h"
 #include "engine/files/csv.h"
@@ -22,22 +21,27 @@ constexpr double kept = 0.8, too_high = 4;
 
 void write_report(const RunRequest& request, const RateSweep& sweep) {
   Chart chart{.title = "Loss",
-              .x_name = "log₁₀ of the learning rate",
+              .x_name = "learning rate",
+              .decades = true,
               .x = {},
-              .series = {{"smoothed", "train", {}}, {"of each batch", "validation", {}}}};
-  for (std::size_t i = 0; i < sweep.rates.size(); ++i) {
+              .series = {{"of each batch", "validation", {}}, {"smoothed", "train", {}}}};
+  // Where rates are far too high, losses may be a hundred times those that tell something: the picture ends before them.
+  const double first = *std::max_element(sweep.smoothed.begin(), sweep.smoothed.begin() + (sweep.smoothed.size() + 3) / 4);
+  const double least = *std::min_element(sweep.smoothed.begin(), sweep.smoothed.end());
+  const double most = first + std::max(0.25 * first, first - least);
+  for (std::size_t i = 0; i < sweep.rates.size() && sweep.smoothed[i] <= most; ++i) {
     chart.x.push_back(std::log10(sweep.rates[i]));
-    chart.series[0].values.push_back(sweep.smoothed[i]);
-    chart.series[1].values.push_back(sweep.losses[i]);
+    chart.series[0].values.push_back(sweep.losses[i] <= most ? sweep.losses[i] : HUGE_VAL);  // a gap
+    chart.series[1].values.push_back(sweep.smoothed[i]);
   }
   const ReportData data{
       .title = request.config.network + ": learning rates",
       .subtitle = "Recipe " + request.config.recipe.id + " on " + request.config.data,
-      .figures = {{"suggested rate", csv_number(sweep.suggestion), "--lr"}, {"lowest loss at", csv_number(sweep.best)}},
+      .figures = {{"suggested rate", csv_number(sweep.suggestion), "--lr"}, {"lowest loss at", two_digits(sweep.best)}},
       .charts = {chart},
       .charts_note =
           "Each step has a higher rate than the one before. A good rate lies where the loss falls fast: a tenth of where it "
-          "is lowest.",
+          "is lowest. Losses far above the first are left out.",
       .footer = "Tessera"};
   write_file_atomically(request.folder / "report.html", bytes_of(report_html(data)), ExitCode::weights);
 }
@@ -69,9 +73,7 @@ RateSweep sweep_rates(Network& network, ParameterStore& parameters, const Recipe
     if (smoothed < least) least = smoothed, sweep.best = rate;
   }
   if (sweep.rates.empty()) throw NonFiniteError("the loss is not finite at a learning rate of " + csv_number(lowest));
-  char digits[32];
-  std::snprintf(digits, sizeof digits, "%.1e", sweep.best / 10);
-  sweep.suggestion = std::stod(digits);
+  sweep.suggestion = std::stod(two_digits(sweep.best / 10));
   return sweep;
 }
 

@@ -2,7 +2,8 @@
 //
 // A step is run on a device that has neither memory nor kernels: what it asks for, in which order and sizes, is what a real
 // step asks for, so the memory pool's peak is exact. What kernels borrow besides (Workspace) is measured on the real
-// backend, call by call, at one or two small batches; a larger batch's is on the straight line through them.
+// backend, call by call, at one or two small batches; a larger batch's is on the straight line through them. What an
+// evaluation on a CPU prepares besides (nn/inference.h), weights in other forms and memory for a pass, is not in it.
 #pragma once
 
 #include <cstdint>

@@ -87,13 +87,26 @@ RunConfig read_run_config(const std::filesystem::path& folder) {
   return parse_run_config(std::string(text_of(read_file(file, 1 << 20, ExitCode::weights))), file.string());
 }
 
-std::shared_ptr<Device> open_device(const RunConfig& config) {
-  return Device::open({.device = config.device,
-                       .options = {.threads = config.threads,
-                                   .deterministic = config.deterministic,
-                                   .direct_convolution = config.direct_convolution},
-                       .precision = config.recipe.precision,
-                       .kernels = config.kernels});
+namespace {
+
+DeviceRequest device_request(const RunConfig& config) {
+  return {.device = config.device,
+          .options = {.threads = config.threads,
+                      .deterministic = config.deterministic,
+                      .direct_convolution = config.direct_convolution},
+          .precision = config.recipe.precision,
+          .kernels = config.kernels};
+}
+
+}  // namespace
+
+std::shared_ptr<Device> open_device(const RunConfig& config) { return Device::open(device_request(config)); }
+
+std::shared_ptr<Device> open_device(const RunConfig& config, Profile& profile) {
+  const std::shared_ptr<Device> real = open_device(config);
+  if (real->stream().device != 0)
+    throw UsageError("--profile looks at the first GPU: let CUDA_VISIBLE_DEVICES choose it, with --device cuda");
+  return Device::open(device_request(config), profile.in_front_of(real->backend()));
 }
 
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes) {
@@ -158,6 +171,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   }
 
   ParameterStore parameters(network, device, recipe.seed);
+  if (request.profile) request.profile->name(parameters);
   const Metadata metadata = weights_metadata(config, network.outputs(), split.classes);
   std::vector<Parameter*> head;
   if (config.new_head) {

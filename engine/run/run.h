@@ -17,6 +17,7 @@
 #include "engine/files/safetensors.h"
 #include "engine/run/config.h"
 #include "engine/run/console.h"
+#include "engine/run/profile.h"
 #include "engine/run/split.h"
 
 namespace tessera {
@@ -30,6 +31,7 @@ struct RunRequest {
   std::vector<std::string> known_classes = {};
   const std::atomic<bool>* stop = nullptr;
   std::atomic<bool>* save = nullptr;  // set: a checkpoint now
+  Profile* profile = nullptr;         // told of the parameters; it stands before the device's table (open_device)
 };
 
 struct RunResult {
@@ -49,6 +51,8 @@ RunConfig read_run_config(const std::filesystem::path& folder);
 
 // The device that a configuration asks for. DeviceError where it, its precision or its kernels cannot be had.
 std::shared_ptr<Device> open_device(const RunConfig& config);
+// The same behind a profile. UsageError: a GPU that is not the first.
+std::shared_ptr<Device> open_device(const RunConfig& config, Profile& profile);
 
 // What a weights file says of itself: network, outputs, residual, image_size (where it is not the usual one), normalization, classes (names), and labels: which labels
 // of the data set those classes are, where they are not all of them.
