@@ -3,8 +3,8 @@
 //
 // It stands before a backend's table of slots, as another table that calls it and looks at the clock: without a profile
 // nothing of it is there. A device that works on while its host goes on (a GPU) is waited for behind each call, and records
-// no steps, so that a call's time is its own; what then lies between calls is not a run's as it is. Where the CUDA toolkit
-// was found, each call is an NVTX range, too.
+// no steps, so that a call's time is its own; what then lies between calls is not a run's as it is. Evaluations call slots as
+// they are: nothing is prepared for them (nn/inference.h). Where the CUDA toolkit was found, each call is an NVTX range, too.
 #pragma once
 
 #include <chrono>
