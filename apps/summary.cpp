@@ -16,7 +16,7 @@ int tessera::summary_main(int argc, char** argv) {
   MemoryOptions memory;
   OutputOptions output;
   std::string what, network_id;
-  app.add_option("NETWORK|WEIGHTS", what, "A network's name, or weights: " + weights_help())->required();
+  app.add_option("NETWORK|WEIGHTS", what, "A network's name, or a file. " + weights_help())->required();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   add_network_options(app, options);

@@ -59,8 +59,8 @@ struct Inception10 : Network {
 
   std::span<const KerasPart> keras_parts() const override {
     static constexpr KerasPart parts[] = {{"blocks.*", "blocks/layers/inception_blk*"},
-                                          {"conv", "model/layers/conv2d"},
-                                          {"bn", "model/layers/batch_normalization"}};
+                                          {"conv", "layers/sequential/layers/conv2d"},
+                                          {"bn", "layers/sequential/layers/batch_normalization"}};
     return parts;
   }
 

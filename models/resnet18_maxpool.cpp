@@ -23,10 +23,10 @@ struct ResNet18MaxPool : Network {
   }
 
   std::span<const KerasPart> keras_parts() const override {
-    static constexpr KerasPart parts[] = {{"res_block1.*", "res_block1/layers/residual*"},
-                                          {"res_block2.*", "res_block2/layers/residual*"},
-                                          {"res_block3.*", "res_block3/layers/residual*"},
-                                          {"res_block4.*", "res_block4/layers/residual*"}};
+    static constexpr KerasPart parts[] = {{"res_block1.*", "layers/sequential/layers/residual*"},
+                                          {"res_block2.*", "layers/sequential_1/layers/residual*"},
+                                          {"res_block3.*", "layers/sequential_2/layers/residual*"},
+                                          {"res_block4.*", "layers/sequential_3/layers/residual*"}};
     return parts;
   }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/files/hdf5.h"
+#include "engine/files/keras.h"
 #include "engine/files/npy.h"
 #include "engine/files/pickle_names.h"
 #include "engine/files/safetensors.h"
@@ -15,11 +17,13 @@ TensorFile parse_zip(Bytes file, const std::string& where) {
   {
     const ZipReader zip(file, where, ExitCode::weights);
     for (const ZipReader::Entry& entry : zip.entries()) {
+      if (entry.name == "model.weights.h5") return parse_keras_archive(std::move(file), where);
       if (entry.name == "data.pkl" || entry.name.ends_with("/data.pkl")) return parse_torch(std::move(file), where);
       has_arrays = has_arrays || entry.name.ends_with(".npy");
     }
     if (!has_arrays && !zip.entries().empty())
-      throw WeightsError(where + ": a zip archive that is neither what torch.save writes nor an .npz; its first entry is " +
+      throw WeightsError(where +
+                         ": a zip archive that is neither what torch.save or Keras write nor an .npz; its first entry is " +
                          printable(zip.entries()[0].name));
   }
   return parse_npz(std::move(file), where);
@@ -28,7 +32,9 @@ TensorFile parse_zip(Bytes file, const std::string& where) {
 TensorFile parse_pickle(Bytes file, const std::string& where) {
   // torch.save before 1.6 began with its magic number, 0x1950a86a20f9469cfc6c.
   if (text_of(file).substr(2).starts_with("\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"))
-    throw WeightsError(where + ": is in the form of PyTorch before 1.6; load it there, and save it again by the torch.save of 1.6 or newer");
+    throw WeightsError(
+        where +
+        ": is in the form of PyTorch before 1.6; load it there, and save it again by the torch.save of 1.6 or newer");
   return parse_paddle(std::move(file), where);
 }
 
@@ -36,7 +42,8 @@ struct Format {
   std::string_view first;  // bytes
   TensorFile (*parse)(Bytes file, const std::string& where);
 };
-constexpr Format formats[] = {{"PK\x03\x04", parse_zip}, {"PK\x05\x06", parse_zip}, {"\x80", parse_pickle}};
+constexpr Format formats[] = {
+    {"PK\x03\x04", parse_zip}, {"PK\x05\x06", parse_zip}, {"\x80", parse_pickle}, {hdf5_mark, parse_keras}};
 
 // Null: safetensors, which has no mark of its own.
 const Format* format_of(std::string_view first) {
@@ -71,11 +78,16 @@ void put_paddle(const Output& output, std::span<const TensorEntry> tensors, cons
   output.write(encode_paddle(tensors));
 }
 
+void put_keras(const Output& output, std::span<const TensorEntry> tensors, const Metadata&) {
+  output.write(encode_keras(tensors));
+}
+
 constexpr WeightsFormat written[] = {{".safetensors", TensorNames::torch, put_safetensors},
                                      {".npz", TensorNames::torch, put_npz},
                                      {".pth", TensorNames::torch, put_torch},
                                      {".pt", TensorNames::torch, put_torch},
-                                     {".pdparams", TensorNames::paddle, put_paddle}};
+                                     {".pdparams", TensorNames::paddle, put_paddle},
+                                     {".weights.h5", TensorNames::keras, put_keras}};
 
 }  // namespace
 

@@ -11,12 +11,13 @@
 
 namespace tessera {
 
-// The format is told by what the file holds, not by its name: .safetensors; .pt and .pth (state_dict.h), .npz (npy.h), .pdparams.
+// The format is told by what the file holds, not by its name: .safetensors; .pt and .pth (state_dict.h), .npz (npy.h), .pdparams; .weights.h5,
+// .keras and .h5 (keras.h) where the build has HDF5.
 // Nothing in a file is ever executed. WeightsError with file, place and reason.
 TensorFile read_weights(const std::filesystem::path& path, const SystemCalls& calls = system_calls);
 TensorFile parse_weights(Bytes file, const std::string& where);
 
-inline constexpr const char* formats_read = ".safetensors, .pt, .pth, .npz, .pdparams";
+inline constexpr const char* formats_read = ".safetensors, .pt, .pth, .npz, .pdparams, .weights.h5, .h5, .keras";
 
 // What a file is to be written as, told by the ending of its name.
 struct WeightsFormat {

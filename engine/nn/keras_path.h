@@ -14,7 +14,8 @@ struct KerasPart {
 };
 
 // "blocks.2.c1" → "blocks/layers/resnet_block_2/c1" by {"blocks.*", "blocks/layers/resnet_block*"}. Parts that are not listed
-// stay as they are: layers kept as attributes of the same names.
+// stay as they are: layers kept as attributes of the same names. (Keras walks attributes by name, "layers", the list of all,
+// among them: what comes behind it in the alphabet lies there, under the names of classes.)
 std::string keras_path(std::string_view layer, std::span<const KerasPart> parts);
 
 }  // namespace tessera

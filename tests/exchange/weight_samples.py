@@ -73,8 +73,41 @@ def of_keras2():
     model.save_weights(folder / "two.h5")
 
 
+def of_hdf5_that_means_harm():
+    import h5py
+
+    def make(name, fill, group="layers/conv2d/vars"):
+        with h5py.File(folder / "hostile" / (name + ".h5"), "w") as file:
+            fill(file.create_group(group))
+
+    (folder / "hostile").mkdir(exist_ok=True)
+    make("external-link", lambda g: g.__setitem__("0", h5py.ExternalLink("/etc/passwd", "/x")))
+    make("soft-link", lambda g: g.__setitem__("0", h5py.SoftLink("/layers")))
+    make("cycle", lambda g: g.__setitem__("0", g.parent.parent))
+    make("external-data", lambda g: g.create_dataset("0", (16,), "u1", external=[("/etc/passwd", 0, 16)]))
+    make("terabyte", lambda g: g.create_dataset("0", (1 << 20, 1 << 18), "f4", chunks=(64, 64)))
+    make("compound", lambda g: g.create_dataset("0", data=numpy.zeros(2, [("a", "f4"), ("b", "i8")])))
+    make("big-endian", lambda g: g.create_dataset("0", data=numpy.zeros(2, ">f4")))
+
+    def virtual(group):
+        layout = h5py.VirtualLayout((4,), "f4")
+        layout[:] = h5py.VirtualSource("/etc/passwd", "x", (4,))
+        group.create_virtual_dataset("0", layout)
+
+    make("virtual", virtual)
+
+    def listed(names):
+        def fill(group):
+            group.attrs["layer_names"] = numpy.array(names, "S")
+
+        return fill
+
+    make("list-leads-out", listed([b"../../x"]), "model_weights")
+    make("list-of-nothing", listed([b"conv2d"]), "model_weights")
+
+
 folder.mkdir(exist_ok=True)
-for part in (of_torch, of_numpy, of_paddle, of_keras, of_keras2):
+for part in (of_torch, of_numpy, of_paddle, of_keras, of_keras2, of_hdf5_that_means_harm):
     try:
         part()
     except ImportError as error:

@@ -8,6 +8,7 @@
 
 #include "engine/core/error.h"
 #include "engine/files/gzip.h"
+#include "engine/files/zip.h"
 
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t most);
 
@@ -278,6 +279,25 @@ std::optional<std::string> mutate_tar(std::string_view input, std::size_t most, 
   std::string archive = by_libfuzzer(std::move(*inside), largest_inside);
   if (below(8, random)) set_tar_checksums(archive);
   return if_small(gzip(archive), most);
+}
+
+std::optional<std::string> mutate_zip(std::string_view input, std::size_t most, Random& random) {
+  try {
+    ZipReader zip(bytes_of(input), "fuzz", ExitCode::data);
+    if (zip.entries().empty()) return std::nullopt;
+    const std::uint32_t chosen = below(static_cast<std::uint32_t>(zip.entries().size()), random);
+    ZipWriter changed;
+    for (std::size_t i = 0; i < zip.entries().size(); ++i) {
+      const ZipReader::Entry& entry = zip.entries()[i];
+      std::string inside(text_of(zip.read(entry)));
+      changed.add(entry.name, i == chosen ? by_libfuzzer(std::move(inside), std::min(most, largest_inside)) : inside);
+    }
+    std::string all;
+    for (const ByteSpan part : changed.finish()) all += text_of(part);
+    return if_small(std::move(all), most);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 std::optional<std::string> mutate_png(std::string_view input, std::size_t most, Random&) {

@@ -27,6 +27,8 @@ std::optional<std::string> mutate_gzip(std::string_view input, std::size_t most,
 std::optional<std::string> mutate_tar(std::string_view input, std::size_t most, Random& random);
 // A PNG; its chunks get their checksums.
 std::optional<std::string> mutate_png(std::string_view input, std::size_t most, Random& random);
+// An entry of a zip archive; lengths and checksums are made to fit.
+std::optional<std::string> mutate_zip(std::string_view input, std::size_t most, Random& random);
 // Bytes, by libFuzzer.
 std::optional<std::string> mutate_bytes(std::string_view input, std::size_t most, Random& random);
 

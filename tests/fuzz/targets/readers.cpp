@@ -6,8 +6,11 @@
 #include "engine/files/csv.h"
 #include "engine/files/floats.h"
 #include "engine/files/gzip.h"
+#include "engine/files/keras.h"
 #include "engine/files/manifest.h"
+#include "engine/files/npy.h"
 #include "engine/files/safetensors.h"
+#include "engine/files/state_dict.h"
 #include "engine/files/tar.h"
 #include "engine/image/decode.h"
 #include "engine/report/html.h"
@@ -15,12 +18,20 @@
 
 namespace tessera::fuzz {
 
-void safetensors(ByteSpan input) {
-  const Safetensors file = Safetensors::parse({input.begin(), input.end()}, "fuzz");
+namespace {
+void numbers_of(const TensorFile& file) {
   for (const TensorEntry& tensor : file.tensors()) try {
       to_float32(tensor, "fuzz");
     } catch (const Error&) {}
 }
+}  // namespace
+
+void safetensors(ByteSpan input) { numbers_of(Safetensors::parse({input.begin(), input.end()}, "fuzz")); }
+
+void torch_state(ByteSpan input) { numbers_of(parse_torch({input.begin(), input.end()}, "fuzz")); }
+void paddle_state(ByteSpan input) { numbers_of(parse_paddle({input.begin(), input.end()}, "fuzz")); }
+void npz(ByteSpan input) { numbers_of(parse_npz({input.begin(), input.end()}, "fuzz")); }
+void keras_weights(ByteSpan input) { numbers_of(parse_keras({input.begin(), input.end()}, "fuzz")); }
 
 void manifest(ByteSpan input) {
   const Manifest read = parse_manifest(std::string(text_of(input)), "fuzz");

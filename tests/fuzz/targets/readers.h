@@ -18,6 +18,11 @@ void gzip_stream(ByteSpan input);
 void tar(ByteSpan input);
 void text(ByteSpan input);
 
+void torch_state(ByteSpan input);  // other programs' weights
+void paddle_state(ByteSpan input);
+void npz(ByteSpan input);
+void keras_weights(ByteSpan input);  // by the HDF5 library, in a process of its own for each input
+
 void archive(ByteSpan input);  // a .tar.gz as a data set
 void idx(ByteSpan input);      // a file of images, and behind a mark the one of labels
 

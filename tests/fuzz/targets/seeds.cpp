@@ -37,6 +37,17 @@ int main(int argc, char** argv) {
                                {"c", ElementType::i64, {}, std::as_bytes(std::span(values)).first(8)}};
   put("safetensors", "small", encode_safetensors(small, metadata));
 
+  for (const auto& [reader, name] : {std::pair{"torch_state", "state.pth"},
+                                     {"torch_state", "checkpoint.pt"},
+                                     {"paddle_state", "protocol2.pdparams"},
+                                     {"paddle_state", "protocol4.pdparams"},
+                                     {"npz", "stored.npz"},
+                                     {"npz", "deflated.npz"},
+                                     {"keras_weights", "two.h5"},
+                                     {"keras_weights", "three.h5"},
+                                     {"keras_weights", "three.weights.h5"}})
+    put(reader, name, read_file(fs::path("tests/files/samples") / name, largest_file, ExitCode::failure));
+
   for (const char* id : {"lenet5_relu", "resnet18", "airbench94"})
     if (const NetworkEntry* entry = find_network(id)) {
       RunConfig config;

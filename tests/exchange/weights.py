@@ -1,0 +1,453 @@
+"""Weights and other frameworks: weights.py BUILD torch|paddle|keras|tf_keras [NETWORK...]
+
+Each network's original is built and initialised in its framework (running statistics drawn too), saved by the framework, and
+evaluated by ours from that file: logits within 1e-4 of the largest. What convert writes is loaded by the framework, strictly, and equal
+to the bit.
+"""
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+build, framework, wanted = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
+random = numpy.random.default_rng(1)
+count = 16
+images = random.integers(0, 256, (count, 3, 32, 32), dtype=numpy.uint8)
+
+
+def tessera(*arguments):
+    done = subprocess.run([build / "bin" / "tessera", *map(str, arguments)], capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"tessera {' '.join(map(str, arguments))}: exit {done.returncode}\n{done.stderr}")
+    return done
+
+
+def make_data(folder, label):
+    folder.mkdir()
+    labels = numpy.full((count, 1), label, dtype=numpy.uint8)
+    (folder / "test_batch.bin").write_bytes(numpy.hstack([labels, images.reshape(count, -1)]).tobytes())
+
+
+def drawn(shape, name):
+    """Statistics and biases that leave nothing at its initial value, and logits of a moderate size."""
+    if "var" in name:
+        return random.uniform(0.5, 1.5, shape).astype("float32")
+    return (0.1 * random.standard_normal(shape)).astype("float32")
+
+
+# ---- PyTorch -------------------------------------------------------------------------------------------------------------
+
+
+def torch_networks():
+    import torch
+    import torchvision
+    from torch import nn
+
+    class Lenet(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv_unit = nn.Sequential(nn.Conv2d(3, 6, 5), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.MaxPool2d(2))
+            self.fc_unit = nn.Sequential(
+                nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
+            )
+
+        def forward(self, x):
+            return self.fc_unit(self.conv_unit(x).flatten(1))
+
+    class Block(nn.Module):
+        def __init__(self, inside, out):
+            super().__init__()
+            self.conv1, self.bn1 = nn.Conv2d(inside, out, 3, padding=1), nn.BatchNorm2d(out)
+            self.conv2, self.bn2 = nn.Conv2d(out, out, 3, padding=1), nn.BatchNorm2d(out)
+            self.extra = nn.Sequential()
+            if inside != out:
+                self.extra = nn.Sequential(nn.Conv2d(inside, out, 1), nn.BatchNorm2d(out))
+
+        def forward(self, x):
+            return self.extra(x) + self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+
+    class Mini(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv1 = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16))
+            self.blk1, self.blk2, self.outlayer = Block(16, 16), Block(16, 32), nn.Linear(32768, 10)
+
+        def forward(self, x):
+            return self.outlayer(self.blk2(self.blk1(torch.relu(self.conv1(x)))).flatten(1))
+
+    def mobilenet():
+        stages = [[1, 16, 1, 1], [6, 24, 2, 1], [6, 32, 3, 2], [6, 64, 4, 2], [6, 96, 3, 1], [6, 160, 3, 2], [6, 320, 1, 1]]
+        model = torchvision.models.mobilenet_v2(num_classes=10, inverted_residual_setting=stages)
+        model.features[0][0].stride = (1, 1)
+        for module in list(model.modules()):
+            for name, child in module.named_children():
+                if isinstance(child, nn.ReLU6):
+                    setattr(module, name, nn.SiLU())
+        return model
+
+    return {
+        "lenet5_relu": Lenet,
+        "resnet_mini": Mini,
+        "resnet18_imagenet": torchvision.models.resnet18,
+        "mobilenetv2": mobilenet,
+    }
+
+
+def check_torch(network, make, folder, data):
+    import torch
+
+    torch.manual_seed(1)
+    model = make()
+    state = model.state_dict()
+    for name, value in state.items():
+        if "running" in name or name.endswith("bias"):
+            value.copy_(torch.from_numpy(drawn(tuple(value.shape), name)))
+    torch.save({"state_dict": state, "epoch": 1}, folder / "theirs.pth")
+    model.eval()
+    with torch.no_grad():
+        compare(network, folder / "theirs.pth", data, model(torch.from_numpy(images.astype("float32") / 255)).numpy())
+    tessera("convert", folder / "theirs.pth", folder / "ours.pth", "--network", network)
+    ours = torch.load(folder / "ours.pth", weights_only=True)
+    make().load_state_dict(ours, strict=True)
+    for name, value in state.items():
+        if not name.endswith("num_batches_tracked"):
+            require_equal(network, name, ours[name].numpy(), value.numpy())
+    try:
+        from safetensors.torch import load_file
+    except ImportError:
+        return
+    tessera("convert", folder / "ours.pth", folder / "ours.safetensors", "--network", network)
+    for name, value in load_file(folder / "ours.safetensors").items():
+        require_equal(network, name, value.numpy(), state[name].numpy())
+
+
+# ---- Paddle --------------------------------------------------------------------------------------------------------------
+
+
+def paddle_networks():
+    import paddle
+    from paddle import nn
+
+    class Block(nn.Layer):
+        def __init__(self, inside, out, stride):
+            super().__init__()
+            self.conv1 = nn.Conv2D(inside, out, 3, padding=1, stride=stride, bias_attr=False)
+            self.conv2 = nn.Conv2D(out, out, 3, padding=1, bias_attr=False)
+            self.shortcut = None
+            if stride != 1 or inside != out:
+                self.shortcut = nn.Conv2D(inside, out, 1, stride=stride, bias_attr=False)
+            self.bn1, self.bn2 = nn.BatchNorm2D(out), nn.BatchNorm2D(out)
+            if self.shortcut is not None:
+                self.bn3 = nn.BatchNorm2D(out)
+
+        def forward(self, x):
+            y = self.bn2(self.conv2(nn.functional.relu(self.bn1(self.conv1(x)))))
+            return nn.functional.relu(y + (x if self.shortcut is None else self.bn3(self.shortcut(x))))
+
+    class Nndl(nn.Layer):
+        def __init__(self):
+            super().__init__()
+            stem = nn.Sequential(
+                nn.Conv2D(3, 64, 7, stride=2, padding=3), nn.BatchNorm2D(64), nn.ReLU(), nn.MaxPool2D(3, stride=2, padding=1)
+            )
+            stages = [
+                nn.Sequential(Block(inside, out, 1 if out == 64 else 2), Block(out, out, 1))
+                for inside, out in ((64, 64), (64, 128), (128, 256), (256, 512))
+            ]
+            self.net = nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2D(1), nn.Flatten(), nn.Linear(512, 10))
+
+        def forward(self, x):
+            return self.net(x)
+
+    return {"resnet18_imagenet": paddle.vision.models.resnet18, "resnet18_nndl": Nndl}
+
+
+def check_paddle(network, make, folder, data):
+    import paddle
+
+    paddle.seed(1)
+    model = make()
+    for name, value in model.state_dict().items():
+        if name.endswith(("_mean", "_variance", "bias")):
+            value.set_value(drawn(tuple(value.shape), name))
+    model.eval()
+    logits = model(paddle.to_tensor(images.astype("float32") / 255)).numpy()
+    for protocol in (2, 4):
+        theirs = folder / f"theirs{protocol}.pdparams"
+        paddle.save(model.state_dict(), str(theirs), protocol=protocol)
+        compare(network, theirs, data, logits)
+    tessera("convert", theirs, folder / "ours.pdparams", "--network", network)
+    ours = paddle.load(str(folder / "ours.pdparams"))
+    other = make()
+    missing, unexpected = other.set_state_dict(ours)
+    if missing or unexpected:
+        sys.exit(f"{network}: Paddle misses {missing}, does not expect {unexpected}")
+    for name, value in model.state_dict().items():
+        require_equal(network, name, other.state_dict()[name].numpy(), value.numpy())
+
+
+# ---- Keras ---------------------------------------------------------------------------------------------------------------
+
+
+def keras_networks(keras):
+    layers, Model, Sequential = keras.layers, keras.Model, keras.Sequential
+    Conv2D, BatchNormalization, Dense, MaxPool2D = layers.Conv2D, layers.BatchNormalization, layers.Dense, layers.MaxPool2D
+    relu = keras.activations.relu
+
+    class Baseline(Model):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.b1, self.p1 = Conv2D(6, 5, padding="same"), BatchNormalization(), MaxPool2D(2)
+            self.flatten, self.f1, self.f2 = layers.Flatten(), Dense(128, activation="relu"), Dense(10)
+            self.d2 = layers.Dropout(0.2)
+
+        def call(self, x):
+            return self.f2(self.d2(self.f1(self.flatten(self.p1(relu(self.b1(self.c1(x))))))))
+
+    class LeNet5(Model):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.p1 = Conv2D(6, 5, activation="sigmoid"), MaxPool2D(2)
+            self.c2, self.p2 = Conv2D(16, 5, activation="sigmoid"), MaxPool2D(2)
+            self.flatten = layers.Flatten()
+            self.f1, self.f2, self.f3 = Dense(120, activation="sigmoid"), Dense(84, activation="sigmoid"), Dense(10)
+
+        def call(self, x):
+            return self.f3(self.f2(self.f1(self.flatten(self.p2(self.c2(self.p1(self.c1(x))))))))
+
+    class AlexNet8(Model):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.b1, self.p1 = Conv2D(96, 3), BatchNormalization(), MaxPool2D(3, 2)
+            self.c2, self.b2, self.p2 = Conv2D(256, 3), BatchNormalization(), MaxPool2D(3, 2)
+            same = dict(padding="same", activation="relu")
+            self.c3, self.c4, self.c5 = Conv2D(384, 3, **same), Conv2D(384, 3, **same), Conv2D(256, 3, **same)
+            self.p3, self.flatten = MaxPool2D(3, 2), layers.Flatten()
+            self.f1, self.f2, self.f3 = Dense(2048, activation="relu"), Dense(2048, activation="relu"), Dense(10)
+
+        def call(self, x):
+            x = self.p2(relu(self.b2(self.c2(self.p1(relu(self.b1(self.c1(x))))))))
+            return self.f3(self.f2(self.f1(self.flatten(self.p3(self.c5(self.c4(self.c3(x))))))))
+
+    class VGG16(Model):
+        channels = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
+
+        def __init__(self):
+            super().__init__()
+            for i, n in enumerate(self.channels, 1):
+                setattr(self, f"c{i}", Conv2D(n, 3, padding="same"))
+                setattr(self, f"b{i}", BatchNormalization())
+            self.p1, self.flatten = MaxPool2D(2), layers.Flatten()
+            self.f1, self.f2, self.f3 = Dense(512, activation="relu"), Dense(512, activation="relu"), Dense(10)
+
+        def call(self, x):
+            for i in range(1, 14):
+                x = relu(getattr(self, f"b{i}")(getattr(self, f"c{i}")(x)))
+                x = self.p1(x) if i in (2, 4, 7, 10, 13) else x
+            return self.f3(self.f2(self.f1(self.flatten(x))))
+
+    class ConvBNRelu(Model):
+        def __init__(self, ch, kernelsz=3, strides=1):
+            super().__init__()
+            self.model = Sequential(
+                [Conv2D(ch, kernelsz, strides=strides, padding="same"), BatchNormalization(), layers.Activation("relu")]
+            )
+
+        def call(self, x):
+            return self.model(x, training=False)
+
+    class InceptionBlk(Model):
+        def __init__(self, ch, strides=1):
+            super().__init__()
+            self.c1 = ConvBNRelu(ch, 1, strides)
+            self.c2_1, self.c2_2 = ConvBNRelu(ch, 1, strides), ConvBNRelu(ch, 3)
+            self.c3_1, self.c3_2 = ConvBNRelu(ch, 1, strides), ConvBNRelu(ch, 5)
+            self.p4_1, self.c4_2 = MaxPool2D(3, 1, padding="same"), ConvBNRelu(ch, 1, strides)
+
+        def call(self, x):
+            parts = [self.c1(x), self.c2_2(self.c2_1(x)), self.c3_2(self.c3_1(x)), self.c4_2(self.p4_1(x))]
+            return keras.layers.concatenate(parts, axis=3)
+
+    class Inception10(Model):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.blocks = ConvBNRelu(16), Sequential()
+            for ch in (16, 32):
+                for strides in (2, 1):
+                    self.blocks.add(InceptionBlk(ch, strides))
+            self.p1, self.f1 = layers.GlobalAveragePooling2D(), Dense(10)
+
+        def call(self, x):
+            return self.f1(self.p1(self.blocks(self.c1(x))))
+
+    class ResnetBlock(Model):
+        def __init__(self, filters, strides=1, residual_path=False):
+            super().__init__()
+            same = dict(padding="same", use_bias=False)
+            self.residual_path = residual_path
+            self.c1, self.b1 = Conv2D(filters, 3, strides=strides, **same), BatchNormalization()
+            self.c2, self.b2 = Conv2D(filters, 3, **same), BatchNormalization()
+            if residual_path:
+                self.down_c1, self.down_b1 = Conv2D(filters, 1, strides=strides, **same), BatchNormalization()
+
+        def call(self, x):
+            y = self.b2(self.c2(relu(self.b1(self.c1(x)))))
+            return relu(y + (self.down_b1(self.down_c1(x)) if self.residual_path else x))
+
+    class ResNet18(Model):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.b1 = Conv2D(64, 3, padding="same", use_bias=False), BatchNormalization()
+            self.blocks = Sequential()
+            for stage, filters in enumerate((64, 128, 256, 512)):
+                first = stage > 0
+                self.blocks.add(ResnetBlock(filters, 2 if first else 1, first))
+                self.blocks.add(ResnetBlock(filters))
+            self.p1, self.f1 = layers.GlobalAveragePooling2D(), Dense(10)
+
+        def call(self, x):
+            return self.f1(self.p1(self.blocks(relu(self.b1(self.c1(x))))))
+
+    class Residual(Model):
+        def __init__(self, channels, use_1x1conv=False, strides=1):
+            super().__init__()
+            self.conv1 = Conv2D(channels, 3, strides=strides, padding="same")
+            self.conv2 = Conv2D(channels, 3, padding="same")
+            self.conv3 = Conv2D(channels, 1, strides=strides) if use_1x1conv else None
+            self.bn1, self.bn2 = BatchNormalization(), BatchNormalization()
+
+        def call(self, x):
+            y = self.bn2(self.conv2(relu(self.bn1(self.conv1(x)))))
+            return relu(y + (x if self.conv3 is None else self.conv3(x)))
+
+    class ResNet18MaxPool(Model):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn = Conv2D(64, 3, padding="same"), BatchNormalization()
+            self.mp = MaxPool2D(2, 1, padding="same")
+            for stage, channels in enumerate((64, 128, 256, 512), 1):
+                first = Residual(channels, stage > 1, 2 if stage > 1 else 1)
+                setattr(self, f"res_block{stage}", Sequential([first, Residual(channels)]))
+            self.gap, self.fc = layers.GlobalAveragePooling2D(), Dense(10)
+
+        def call(self, x):
+            x = self.mp(relu(self.bn(self.conv(x))))
+            return self.fc(self.gap(self.res_block4(self.res_block3(self.res_block2(self.res_block1(x))))))
+
+    class ResidualUnit(layers.Layer):
+        def __init__(self, filters, strides=1, **kwargs):
+            super().__init__(**kwargs)
+            conv = lambda kernel, s: Conv2D(filters, kernel, strides=s, padding="same", use_bias=False)
+            self.activation = relu
+            self.main_layers = [conv(3, strides), BatchNormalization(), layers.ReLU(), conv(3, 1), BatchNormalization()]
+            self.skip_layers = [conv(1, strides), BatchNormalization()] if strides > 1 else []
+
+        def call(self, x):
+            y, skip = x, x
+            for layer in self.main_layers:
+                y = layer(y)
+            for layer in self.skip_layers:
+                skip = layer(skip)
+            return self.activation(y + skip)
+
+    def resnet34(outputs):
+        model = Sequential(
+            [
+                layers.Input((32, 32, 3)),
+                Conv2D(64, 7, strides=2, padding="same", use_bias=False),
+                BatchNormalization(),
+                layers.Activation("relu"),
+                MaxPool2D(3, 2, padding="same"),
+            ]
+        )
+        before = 64
+        for filters in [64] * 3 + [128] * 4 + [256] * 6 + [512] * 3:
+            model.add(ResidualUnit(filters, 1 if filters == before else 2))
+            before = filters
+        model.add(layers.GlobalAveragePooling2D())
+        model.add(layers.Flatten())
+        model.add(Dense(outputs))
+        return model
+
+    return {
+        "baseline": Baseline,
+        "lenet5_sigmoid": LeNet5,
+        "alexnet8": AlexNet8,
+        "vgg16": VGG16,
+        "inception10": Inception10,
+        "resnet18": ResNet18,
+        "resnet18_maxpool": ResNet18MaxPool,
+        "resnet34_transfer": lambda: resnet34(8),
+        "resnet34_transfer_binary": lambda: resnet34(1),
+    }
+
+
+def check_keras(keras, network, make, folder, data):
+    x = images.transpose(0, 2, 3, 1).astype("float32") / 255
+    keras.utils.set_random_seed(1)
+    model = make()
+    model(x[:1])
+    values = []
+    for variable in model.weights:
+        name = getattr(variable, "path", variable.name)
+        value = numpy.array(variable)
+        values.append(drawn(value.shape, name) if any(w in name for w in ("moving", "bias", "beta")) else value)
+    model.set_weights(values)
+    logits = numpy.array(model(x, training=False))
+    three = keras.__name__ == "keras"
+    names = ["theirs.weights.h5", "theirs.keras"] if three else ["theirs.h5"]
+    for name in names:
+        model.save(folder / name) if name.endswith(".keras") else model.save_weights(folder / name)
+        compare(network, folder / name, data, logits)
+    if not three:
+        return
+    tessera("convert", folder / names[0], folder / "ours.weights.h5", "--network", network)
+    other = make()
+    other(x[:1])
+    other.load_weights(folder / "ours.weights.h5")
+    for a, b in zip(model.weights, other.weights):
+        require_equal(network, a.path, numpy.array(b), numpy.array(a))
+
+
+# ---- what all share ------------------------------------------------------------------------------------------------------
+
+worst = 0.0
+
+
+def compare(network, file, data, theirs):
+    global worst
+    logits = file.parent / "z.npy"
+    said = tessera("evaluate", file, data, "--network", network, "--normalize", "none", "--logits", logits).stderr
+    ours = numpy.load(logits)
+    difference = float(numpy.abs(ours - theirs).max() / max(1.0, numpy.abs(theirs).max()))
+    worst = max(worst, difference)
+    note = ", in order" if "in the order they have" in said else ""
+    print(f"{network:26s} {file.name:20s} logits within {difference:.1e} of {numpy.abs(theirs).max():.2f}{note}")
+    if not difference <= 1e-4:
+        sys.exit(f"{network}: {file.name}: logits differ by {difference}")
+
+
+def require_equal(network, name, ours, theirs):
+    if ours.dtype != theirs.dtype or ours.shape != theirs.shape or not numpy.array_equal(ours, theirs):
+        sys.exit(f"{network}: {name} differs after the way there and back")
+
+
+def main():
+    if framework in ("keras", "tf_keras"):
+        keras = __import__(framework)
+        networks, check = keras_networks(keras), lambda *rest: check_keras(keras, *rest)
+    else:
+        networks, check = (torch_networks(), check_torch) if framework == "torch" else (paddle_networks(), check_paddle)
+    for network, make in networks.items():
+        if wanted and network not in wanted:
+            continue
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            make_data(folder / "data", 7 if network == "resnet34_transfer_binary" else 0)  # one that all its images keep
+            check(network, make, folder, folder / "data")
+    print(f"{framework}: all agree, the worst within {worst:.1e}")
+
+
+main()

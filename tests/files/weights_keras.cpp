@@ -1,0 +1,142 @@
+// Keras' files: samples that Keras has made (tests/exchange/weight_samples.py), what we write, and files that mean harm. A build
+// without HDF5 refuses them all.
+#include <signal.h>
+
+#include <array>
+#include <functional>
+
+#include "engine/files/floats.h"
+#include "engine/files/hdf5.h"
+#include "engine/files/isolated.h"
+#include "engine/files/weights_file.h"
+#include "tests/catch.h"
+#include "tests/files/support.h"
+
+using namespace tessera;
+using namespace tessera::test;
+
+namespace {
+
+const fs::path samples = "files/samples";
+
+bool left_out() {
+  if (has_hdf5()) return false;
+  WARN("left out: this build has no HDF5");
+  CHECK(error_of<WeightsError>([] { read_weights(samples / "two.h5"); }).find("libhdf5-dev") != std::string::npos);
+  return true;
+}
+
+std::vector<float> values(const TensorFile& file, const std::string& name) {
+  return to_float32(file.at(name), file.where());
+}
+
+}  // namespace
+
+TEST_CASE("Keras' files of both generations hold the same layers, in their order", "[weights][keras]") {
+  if (left_out()) return;
+  for (const auto& [name, conv, norm] :
+       {std::array<std::string, 3>{"two.h5", "conv2d/conv2d", "batch_normalization/batch_normalization"},
+        {"three.h5", "conv2d/sequential/conv2d", "batch_normalization/sequential/batch_normalization"},
+        {"three.weights.h5", "layers/conv2d", "layers/batch_normalization"},
+        {"three.keras", "layers/conv2d", "layers/batch_normalization"}}) {
+    INFO(name);
+    const TensorFile file = read_weights(samples / name);
+    CHECK(file.names() == TensorNames::keras);
+    REQUIRE(file.tensors().size() == 6);
+    CHECK(file.at(conv + "/kernel").shape == std::vector<std::int64_t>{3, 3, 1, 2});
+    CHECK(values(file, conv + "/kernel")[17] == 17);
+    CHECK(values(file, conv + "/bias") == std::vector<float>{5, 6});
+    for (const char* variable : {"gamma", "moving_variance"})
+      CHECK(values(file, norm + "/" + variable) == std::vector<float>{1, 1});
+    for (const char* variable : {"beta", "moving_mean"})
+      CHECK(values(file, norm + "/" + variable) == std::vector<float>{0, 0});
+  }
+}
+
+TEST_CASE("a .weights.h5 that is written is read again, to the bit, and does not depend on the time", "[weights][keras]") {
+  if (left_out()) return;
+  const std::vector<float> numbers = {1.5f, -0.0f, 3e-41f, 4, 5, 6e30f};
+  const ByteSpan bytes = std::as_bytes(std::span(numbers));
+  const TensorEntry tensors[] = {{"c1/kernel", ElementType::f32, {1, 1, 2, 3}, bytes},
+                                 {"c1/bias", ElementType::f32, {3}, bytes.first(12)},
+                                 {"layers/f_10/kernel", ElementType::f32, {3, 2}, bytes},
+                                 {"layers/f_9/kernel", ElementType::f32, {2, 3}, bytes}};
+  const TemporaryFolder folder;
+  const std::string path = folder / "w.weights.h5";
+  const WeightsFormat& format = format_to_write(path);
+  format.write(Output(path, ExitCode::weights), std::span(tensors), {});
+  const std::string first = get(path);
+  format.write(Output(path, ExitCode::weights), std::span(tensors), {});
+  CHECK(get(path) == first);
+  const TensorFile file = read_weights(path);
+  REQUIRE(file.tensors().size() == std::size(tensors));
+  for (const TensorEntry& tensor : tensors) {
+    CHECK(file.at(tensor.name).shape == tensor.shape);
+    CHECK(text_of(file.at(tensor.name).bytes) == text_of(tensor.bytes));
+  }
+  CHECK(file.tensors()[2].name == "layers/f_9/kernel");  // numbers in names count as numbers
+}
+
+TEST_CASE("HDF5 files that mean harm are refused", "[weights][keras][hostile]") {
+  if (left_out()) return;
+  struct Case {
+    const char *name, *reason;
+  };
+  const Case cases[] = {{"external-link", "a link to somewhere else"},
+                        {"soft-link", "a link to somewhere else"},
+                        {"cycle", "within themselves"},
+                        {"external-data", "lie in other files"},
+                        {"virtual", "lie in other files"},
+                        {"terabyte", "than the file vouches for"},
+                        {"compound", "no little-endian numbers"},
+                        {"big-endian", "no little-endian numbers"},
+                        {"list-leads-out", "a name that is no path"},
+                        {"list-of-nothing", "is not there"}};
+  for (const Case& c : cases) {
+    const std::string error =
+        error_of<WeightsError>([&] { read_weights(samples / "hostile" / (std::string(c.name) + ".h5")); });
+    INFO(c.name << ": " << error);
+    CHECK(error.find(c.reason) != error.npos);
+    CHECK(error.size() < 500);
+  }
+  const std::string good = get(samples / "three.weights.h5");
+  for (std::size_t length = 8; length < good.size(); length += good.size() / 30)
+    CHECK_THROWS_AS(parse_weights(to_bytes(good.substr(0, length)), "cut"), WeightsError);
+  std::uint32_t random = 1;
+  for (int trial = 0; trial < 60; ++trial) {
+    std::string changed = good;
+    for (int i = 0; i < 40; ++i) {
+      random = random * 1664525 + 1013904223;
+      changed[8 + (random >> 8) % 2000] = static_cast<char>(random >> 24);
+    }
+    try {
+      parse_weights(to_bytes(changed), "changed");
+    } catch (const WeightsError&) {}
+  }
+}
+
+TEST_CASE("a process of its own may crash, hang, take memory or reach out: each is an error here", "[isolated]") {
+  const auto nothing = [] {};
+  const IsolationLimits limits{.result = 100, .memory = std::uint64_t{64} << 20, .seconds = 1};
+  const auto outcome = [&](const std::function<Bytes()>& work) {
+    return error_of<WeightsError>([&] { run_isolated(nothing, work, limits, "W", ExitCode::weights); });
+  };
+  CHECK(run_isolated(
+            nothing, [] { return to_bytes("fine"); }, limits, "W", ExitCode::weights) == to_bytes("fine"));
+  CHECK(outcome([]() -> Bytes { throw WeightsError("why"); }) == "why");
+  CHECK(outcome([]() -> Bytes { _exit(3); }).find("the library failed") != std::string::npos);
+  CHECK(outcome([]() -> Bytes { kill(getpid(), SIGKILL), _exit(0); }).find("the library failed") != std::string::npos);
+  CHECK(outcome([]() -> Bytes { __builtin_trap(); }).find("the library failed") != std::string::npos);
+  CHECK(outcome([]() -> Bytes {
+          for (volatile int i = 0; i == 0;) continue;
+          return {};
+        }).find("longer than 1 s") != std::string::npos);
+  CHECK(outcome([] { return Bytes(200); }).find("more than 100 bytes") != std::string::npos);
+  const TemporaryFolder folder;
+  const std::string witness = folder / "witness";
+  outcome([&] {
+    put(witness, "x");
+    return Bytes();
+  });
+  CHECK((!fs::exists(witness) || get(witness).empty()));
+}
