@@ -4,6 +4,7 @@
 #include "apps/data.h"
 #include "apps/options.h"
 #include "apps/program.h"
+#include "apps/ranks.h"
 #include "apps/signals.h"
 #include "apps/values.h"
 #include "apps/verbs.h"
@@ -34,6 +35,7 @@ int tessera::evaluate_main(int argc, char** argv) {
   ComputeOptions options;
   DataOptions data_options;
   OutputOptions output;
+  RankOptions rank_options;
   std::string weights, data, split_name = "test", network_id, logits_file;
   bool six_views = false;
   app.add_option("WEIGHTS", weights, weights_help())->required();
@@ -51,19 +53,21 @@ int tessera::evaluate_main(int argc, char** argv) {
   defaults.recipe.batch_size = 0;  // the recipe's: where losses are averaged by batches, its size matters
   add_compute_options(app, options, defaults);
   add_output_options(app, output);
+  add_rank_options(app, rank_options);
 
-  return run_program(app, argc, argv, [&]() -> int {
-    SignalFlags signals;
+  const auto body = [&](SignalFlags& signals, const Ranks& ranks) -> int {
     std::optional<Output> logits_output;
     const std::string inputs[] = {weights, data};
-    if (!logits_file.empty()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
-    const Console console(output.verbosity(), logits_output && logits_output->is_standard_output());
+    if (!logits_file.empty() && ranks.first()) logits_output.emplace(logits_file, ExitCode::weights, inputs);
+    const Console console(output.verbosity(), logits_output && logits_output->is_standard_output(), ranks.speaker);
     try {
       const TensorFile file = read_weights(weights);
       RunConfig config = config_of(file, network_id);
       options.apply(config);
-      const std::shared_ptr<Device> device = open_device(config);
+      const std::shared_ptr<Device> device = open_device(config, take_seat(ranks.communicator));
+      require_alike(ranks.communicator, config, *device);
       const SavedNetwork saved = load_network(file, config, device);
+      broadcast_weights(ranks.communicator, *saved.parameters);
       for (const std::string& note : saved.notes) console.note(note);
       OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = signals.stop()};
       data_options.apply(open);
@@ -74,6 +78,8 @@ int tessera::evaluate_main(int argc, char** argv) {
       for (const std::string& note : split.notes) console.warn(note);
       console.note("device   " + device->choice());
 
+      if (ranks.communicator.size() > 1)
+        require_same_images(ranks.communicator, split_name, digest(choose(split, split_name)));
       const DeviceImages chosen = DeviceImages::upload(choose(split, split_name), device);
       const ImageBatches images(chosen, gather_params(config.recipe.normalization, Augmentation::none, 0));
       std::optional<SixViews> views;
@@ -90,7 +96,8 @@ int tessera::evaluate_main(int argc, char** argv) {
                                                 confusion.add(values, labels.to_host<std::int32_t>());
                                                 if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                               },
-                                          .views = views ? views->views() : std::vector<SampleView>()});
+                                          .views = views ? views->views() : std::vector<SampleView>(),
+                                          .ranks = &ranks.communicator});
       if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
@@ -99,5 +106,9 @@ int tessera::evaluate_main(int argc, char** argv) {
     } catch (const Interrupted&) {
       return signals.exit_code();
     }
+  };
+  return run_program(app, argc, argv, [&] {
+    SignalFlags signals;
+    return run_as_rank(rank_options, [&](const Ranks& ranks) { return body(signals, ranks); });
   });
 }

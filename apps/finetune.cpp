@@ -111,6 +111,7 @@ int tessera::finetune_main(int argc, char** argv) {
   FinetuneOptions options;
   DataOptions data_options;
   OutputOptions output;
+  RankOptions rank_options;
   std::string weights, data, network_id, out, resume;
   app.add_option("WEIGHTS", weights, weights_help() + " (not with --resume)");
   app.add_option("DATA", data, data_help());
@@ -125,16 +126,16 @@ int tessera::finetune_main(int argc, char** argv) {
       ->excludes("--classes")
       ->excludes("--network");
   add_output_options(app, output);
+  add_rank_options(app, rank_options);
 
-  return run_program(app, argc, argv, [&] {
-    SignalFlags signals;
-    const Console console(output.verbosity());
+  const auto body = [&](SignalFlags& signals, const Ranks& ranks) {
+    const Console console(output.verbosity(), false, ranks.speaker);
     RunRequest request{.config = {}, .folder = resume.empty() ? out : resume};
     RunConfig& config = request.config;
     try {
       if (!resume.empty()) {
         if (!data.empty()) throw UsageError("WEIGHTS start a new run; with --resume give DATA alone, or nothing");
-        config = read_run_config(request.folder);
+        config = read_run_config(request.folder, ranks);
         if (!config.new_head || config.phases.size() != 2)
           throw UsageError(resume + " is not a fine-tuning run: use train_" + config.network + " --resume " + resume);
         request.resumed = config;
@@ -157,9 +158,14 @@ int tessera::finetune_main(int argc, char** argv) {
         if (config.recipe.classes.size() < 2) throw UsageError("--classes: give two or more different names");
         if (options.classes.size() == 1) config.network_options.outputs = outputs_for(config.recipe.classes.size());
       }
-      return run_and_report(request, std::move(dataset), console, signals, "finetune-" + config.network, app.get_name());
+      return run_and_report(request, std::move(dataset), ranks, console, signals, "finetune-" + config.network,
+                            app.get_name());
     } catch (const Interrupted&) {
       return signals.exit_code();  // while loading
     }
+  };
+  return run_program(app, argc, argv, [&] {
+    SignalFlags signals;
+    return run_as_rank(rank_options, [&](const Ranks& ranks) { return body(signals, ranks); });
   });
 }

@@ -21,25 +21,27 @@
 #include "engine/core/memory.h"
 #include "engine/data/open.h"
 #include "engine/files/weights_file.h"
+#include "engine/parallel/launch.h"
 #include "kernels/backends.h"
 #include "kernels/errors.h"
 
 namespace tessera {
 namespace {
 
+using Say = std::function<void(const char* text)>;
+
 // `text` makes the message, which may need memory that is not there.
 template <class Text>
-int report(const Text& text, ExitCode code) noexcept {
+int report(const Text& text, ExitCode code, const Say& say) noexcept {
   try {
-    std::fprintf(stderr, "error: %s\n", escaped(text(), Keep::lines).c_str());
+    say(std::string(text()).c_str());
   } catch (const std::bad_alloc&) {
     std::fputs("error: no memory is left to say what went wrong\n", stderr);
   }
   return static_cast<int>(code);
 }
-int report(const char* message, ExitCode code) noexcept {
-  return report([message] { return std::string_view(message); }, code);
-}
+
+void print_error(const char* text) { std::fprintf(stderr, "error: %s\n", escaped(text, Keep::lines).c_str()); }
 
 // A standard stream that is closed would lend its number to the first file that is opened, weights perhaps. What is put in
 // its place refuses writing, so that results that nobody can get are noticed; messages are dropped.
@@ -61,6 +63,31 @@ int finish(int code) {
 
 }  // namespace
 
+int explain_exception(const Say& say) noexcept {
+  const auto what = [](const std::exception& error) { return [&error] { return std::string_view(error.what()); }; };
+  try {
+    throw;
+  } catch (const Error& error) {
+    return report(what(error), error.code, say);
+  } catch (const kernels::DeviceError& error) {
+    return report(what(error), ExitCode::device, say);
+  } catch (const std::bad_alloc&) {
+    return report([] { return std::string_view("out of memory on the host: use a smaller --batch-size or --limit-train"); },
+                  ExitCode::device, say);
+  } catch (const std::filesystem::filesystem_error& error) {
+    return report([&] { return error.path1().string() + ": " + error.code().message(); }, ExitCode::failure, say);
+  } catch (const std::system_error& error) {
+    // The library throws it where a thread cannot be had.
+    return report(what(error),
+                  error.code() == std::errc::resource_unavailable_try_again ? ExitCode::device : ExitCode::failure, say);
+  } catch (const std::exception& error) {
+    return report([&] { return std::string("a mistake of this program, please report it: ") + error.what(); },
+                  ExitCode::failure, say);
+  } catch (...) {
+    return report([] { return std::string_view("something unknown was thrown"); }, ExitCode::failure, say);
+  }
+}
+
 int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept {
   open_standard_streams();
   let_allocations_fail();
@@ -68,24 +95,8 @@ int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept 
     // A GPU's driver maps its memory into the process, which the limit would count.
     if (!kernels::find_backend("cuda")) limit_memory();
     return finish(body(argc, argv));
-  } catch (const Error& error) {
-    return report(error.what(), error.code);
-  } catch (const kernels::DeviceError& error) {
-    return report(error.what(), ExitCode::device);
-  } catch (const std::bad_alloc&) {
-    std::fputs("error: out of memory on the host: use a smaller --batch-size or --limit-train\n", stderr);
-    return static_cast<int>(ExitCode::device);
-  } catch (const std::filesystem::filesystem_error& error) {
-    return report([&] { return error.path1().string() + ": " + error.code().message(); }, ExitCode::failure);
-  } catch (const std::system_error& error) {
-    // The library throws it where a thread cannot be had.
-    return report(error.what(),
-                  error.code() == std::errc::resource_unavailable_try_again ? ExitCode::device : ExitCode::failure);
-  } catch (const std::exception& error) {
-    return report([&] { return std::string("a mistake of this program, please report it: ") + error.what(); },
-                  ExitCode::failure);
   } catch (...) {
-    return report("something unknown was thrown", ExitCode::failure);
+    return explain_exception(print_error);
   }
 }
 
@@ -99,7 +110,8 @@ int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>
   } catch (const CLI::Success& wish) {
     return app.exit(wish);  // --help, --version
   } catch (const UsageError& error) {
-    std::fprintf(stderr, "error: %s\nsee %s --help\n", escaped(error.what(), Keep::lines).c_str(), app.get_name().c_str());
+    if (launch_of_environment().rank == 0)  // of several ranks all find the same
+      std::fprintf(stderr, "error: %s\nsee %s --help\n", escaped(error.what(), Keep::lines).c_str(), app.get_name().c_str());
     return static_cast<int>(error.code);
   }
   return body();

@@ -17,6 +17,9 @@ namespace tessera {
 // gone.
 int guarded(int (*body)(int argc, char** argv), int argc, char** argv) noexcept;
 
+// What the exception that is being handled says, told to `say`, and the exit code that belongs to it. To be called in a catch.
+int explain_exception(const std::function<void(const char* text)>& say) noexcept;
+
 // Parses the command line into what `app` is bound to and runs `body`, whose result is the exit code.
 int run_program(CLI::App& app, int argc, char** argv, const std::function<int()>& body);
 

@@ -25,6 +25,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   TrainOptions options;
   DataOptions data_options;
   OutputOptions output;
+  RankOptions rank_options;
   std::string data, out, resume, recipe = "tutorial";
   app.add_option("DATA", data, data_help());
   CLI::Option* const recipe_option =
@@ -48,14 +49,14 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
       ->default_str("none")
       ->excludes("--find-lr");
   add_output_options(app, output);
+  add_rank_options(app, rank_options);
 
-  return run_program(app, argc, argv, [&] {
-    SignalFlags signals;
-    const Console console(output.verbosity());
+  const auto body = [&](SignalFlags& signals, const Ranks& ranks) {
+    const Console console(output.verbosity(), false, ranks.speaker);
     RunRequest request{.config = config, .folder = resume.empty() ? out : resume, .new_data = !data.empty()};
     try {
       if (!resume.empty()) {
-        request.config = read_run_config(request.folder);
+        request.config = read_run_config(request.folder, ranks);
         if (request.config.new_head) throw UsageError(resume + " is a fine-tuning run: use finetune --resume " + resume);
         if (request.config.network != entry.id)
           throw UsageError(resume + " is a run of " + request.config.network + ": use train_" + request.config.network);
@@ -69,10 +70,18 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
       if (!data.empty()) request.config.data = remembered_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
       Dataset dataset = open_for(request.config, signals, console);
+      if (find_lr && ranks.communicator.size() > 1)
+        throw UsageError("--find-lr runs in one process: start it without mpirun");
       if (find_lr) return find_rate_and_report(request, std::move(dataset), console, signals);
-      return run_and_report(request, std::move(dataset), console, signals, entry.id, app.get_name(), profile);
+      if (!profile.empty() && ranks.communicator.size() > 1)
+        throw UsageError("--profile looks at one process: start it without mpirun");
+      return run_and_report(request, std::move(dataset), ranks, console, signals, entry.id, app.get_name(), profile);
     } catch (const Interrupted&) {
       return signals.exit_code();  // while loading
     }
+  };
+  return run_program(app, argc, argv, [&] {
+    SignalFlags signals;
+    return run_as_rank(rank_options, [&](const Ranks& ranks) { return body(signals, ranks); });
   });
 }

@@ -57,8 +57,16 @@ Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Cons
                    console);
 }
 
-int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
+RunConfig read_run_config(const fs::path& folder, const Ranks& ranks) {
+  std::string text;
+  if (ranks.first()) text = to_json(read_run_config(folder));
+  broadcast(ranks.communicator, text);
+  return parse_run_config(text, "rank 0's config.json");
+}
+
+int run_and_report(RunRequest request, Dataset&& dataset, const Ranks& ranks, const Console& console, SignalFlags& signals,
                    const std::string& folder_name, const std::string& program, const std::string& profile) {
+  request.ranks = &ranks.communicator;
   request.stop = signals.stop();
   request.save = signals.save();
   std::optional<Profiling> profiling;
@@ -69,16 +77,18 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Console& console
   };
   const auto stopped = [&](int code) {
     report_profile();
-    if (fs::exists(request.folder / "config.json"))  // else nothing had begun
+    if (ranks.first() && fs::exists(request.folder / "config.json"))  // else nothing had begun
       console.note("stopped; go on with: " + program + " --resume " + request.folder.string());
     return code;
   };
   try {
-    device = profiling ? open_device(request.config, profiling->profile()) : open_device(request.config);
+    const Seat seat = take_seat(ranks.communicator);
+    device = profiling ? open_device(request.config, profiling->profile()) : open_device(request.config, seat);
     if (profiling) request.profile = &profiling->profile();
     const std::unique_ptr<Network> network = require_network(request.config.network).make(request.config.network_options);
-    request.known_classes = known_classes(request);
-    if (request.folder.empty()) request.folder = new_run_folder(folder_name);
+    if (ranks.first()) request.known_classes = known_classes(request);
+    broadcast(ranks.communicator, request.known_classes);
+    if (ranks.first() && request.folder.empty()) request.folder = new_run_folder(folder_name);
     const RunResult result = run_training(request, *network, std::move(dataset), device, console);
     if (result.end == FitEnd::stopped) return stopped(signals.exit_code());
     report_profile();

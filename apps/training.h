@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "apps/ranks.h"
 #include "apps/signals.h"
 #include "engine/run/run.h"
 
@@ -19,8 +20,11 @@ Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Cons
 
 // Trains and prints the results. `folder_name` names the run where request.folder is empty; `program` is how the run is
 // gone on with: "train_resnet18". `profile`: the trace's file, or none. Returns the exit code.
-int run_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals,
+int run_and_report(RunRequest request, Dataset&& dataset, const Ranks& ranks, const Console& console, SignalFlags& signals,
                    const std::string& folder_name, const std::string& program, const std::string& profile = {});
+
+// read_run_config, by rank 0 for all.
+RunConfig read_run_config(const std::filesystem::path& folder, const Ranks& ranks);
 
 // --find-lr: trains nothing, but says which learning rate to try.
 int find_rate_and_report(RunRequest request, Dataset&& dataset, const Console& console, SignalFlags& signals);

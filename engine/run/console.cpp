@@ -52,20 +52,24 @@ std::string step_of(const Fit& fit, std::int64_t epoch, std::int64_t step) {
 
 }  // namespace
 
-Console::Console(Verbosity verbosity, bool output_taken)
+Console::Console(Verbosity verbosity, bool output_taken, Speaker speaker)
     : verbosity_(verbosity),
-      interactive_(verbosity == Verbosity::normal && isatty(STDERR_FILENO) == 1),
+      speaker_(std::move(speaker)),
+      interactive_(verbosity == Verbosity::normal && speaker_.name.empty() && !speaker_.silent &&
+                   isatty(STDERR_FILENO) == 1),
       results_(output_taken ? stderr : stdout) {}
 
 void Console::note(const std::string& line) const {
-  if (verbosity_ != Verbosity::quiet) print(stderr, escaped(line, Keep::lines) + "\n");
+  if (verbosity_ != Verbosity::quiet && !speaker_.silent) print(stderr, speaker_.name + escaped(line, Keep::lines) + "\n");
 }
-void Console::warn(const std::string& line) const { print(stderr, "warning: " + escaped(line, Keep::lines) + "\n"); }
+void Console::warn(const std::string& line) const {
+  if (!speaker_.silent) print(stderr, speaker_.name + "warning: " + escaped(line, Keep::lines) + "\n");
+}
 void Console::result(const std::string& line) const {
-  if (verbosity_ != Verbosity::json) print(results_, escaped(line, Keep::lines) + "\n");
+  if (verbosity_ != Verbosity::json && is_the_one()) print(results_, escaped(line, Keep::lines) + "\n");
 }
 void Console::object(const std::string& json) const {
-  if (verbosity_ == Verbosity::json) print(results_, escaped(json, Keep::json) + "\n");
+  if (verbosity_ == Verbosity::json && is_the_one()) print(results_, escaped(json, Keep::json) + "\n");
 }
 
 std::string progress_line(const Progress& p, int columns) {

@@ -12,12 +12,18 @@ namespace tessera {
 
 enum class Verbosity : std::uint8_t { quiet, normal, json };
 
+// Of several processes that are one run, one speaks; the others are silent, or put their name before what they note.
+struct Speaker {
+  std::string name = {};  // "[rank 1] "; empty: the one
+  bool silent = false;
+};
+
 // Where a program's words go: results to standard output, progress and warnings to standard error. Whatever foreign text
 // they hold is escaped here (core/foreign_text.h).
 class Console {
  public:
   // `output_taken`: standard output carries a file (an output named -), so results go to standard error too.
-  explicit Console(Verbosity verbosity, bool output_taken = false);
+  explicit Console(Verbosity verbosity, bool output_taken = false, Speaker speaker = {});
 
   Verbosity verbosity() const { return verbosity_; }
   bool interactive() const { return interactive_; }  // standard error is a terminal, and not quiet
@@ -28,7 +34,10 @@ class Console {
   void object(const std::string& json) const;  // one JSON object; only with json
 
  private:
+  bool is_the_one() const { return !speaker_.silent && speaker_.name.empty(); }
+
   Verbosity verbosity_;
+  Speaker speaker_;
   bool interactive_;
   std::FILE* results_;
 };

@@ -25,7 +25,8 @@ std::string optimizer_text(const Recipe& recipe) {
   return std::string(kind_of(recipe.optimizer)) + ", learning rate " + csv_number(learning_rate_of(recipe.optimizer));
 }
 
-void describe(const RunRequest& request, const ParameterStore& parameters, const Split& split, const Console& console) {
+void describe(const RunRequest& request, const ParameterStore& parameters, const Split& split, const Communicator& ranks,
+              const Console& console) {
   const RunConfig& config = request.config;
   const std::string choice = parameters.device()->choice();
   const std::size_t why = std::min(choice.find(" ("), choice.size());
@@ -41,6 +42,9 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
   if (config.phases.empty())
     console.note("recipe   " + config.recipe.id + ": " + optimizer_text(config.recipe) + ", batch " +
                  std::to_string(config.recipe.batch_size) + ", " + epochs_text(config.recipe.epochs));
+  if (ranks.size() > 1)
+    console.note("ranks    " + std::to_string(ranks.size()) + ", each with its share of a batch: " +
+                 std::to_string(std::max<std::int64_t>(config.recipe.accumulate, ranks.size())) + " parts");
   console.note("run      " + request.folder.string());
 }
 
@@ -100,7 +104,9 @@ DeviceRequest device_request(const RunConfig& config) {
 
 }  // namespace
 
-std::shared_ptr<Device> open_device(const RunConfig& config) { return Device::open(device_request(config)); }
+std::shared_ptr<Device> open_device(const RunConfig& config, const Seat& seat) {
+  return Device::open(device_request(seated(config, seat)));
+}
 
 std::shared_ptr<Device> open_device(const RunConfig& config, Profile& profile) {
   const std::shared_ptr<Device> real = open_device(config);
@@ -133,6 +139,10 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   const RunConfig& config = request.config;
   const Recipe& recipe = config.recipe;
   const std::string config_json = to_json(config);
+  Alone alone;
+  Communicator& ranks = request.ranks ? *request.ranks : alone;
+  const bool first = ranks.rank() == 0;  // who reads and writes files
+  require_alike(ranks, config, *device);
   for (const std::string& warning : dataset.warnings) console.warn(warning);
   const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs(),
                                 {.known_classes = request.known_classes});
@@ -146,21 +156,23 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   std::optional<TensorFile> initial;
   std::vector<std::string> initial_notes;
   const auto read_initial = [&] {
-    if (config.weights.empty()) return;
+    if (config.weights.empty() || !first) return;
     initial = own_names(read_weights(config.weights), network, initial_notes);
     require_weights_of(network, *initial, head_names);
   };
   if (!request.resumed) read_initial();
-  CheckpointStore checkpoints(request.folder);
-  if (!request.resumed &&
-      (!checkpoints.steps().empty() || std::filesystem::exists(checkpoints.run_folder() / "last.safetensors")))
+  std::optional<CheckpointStore> checkpoints;
+  if (first) checkpoints.emplace(request.folder);
+  const std::filesystem::path folder = checkpoints ? checkpoints->run_folder() : request.folder;
+  if (first && !request.resumed && (!checkpoints->steps().empty() || std::filesystem::exists(folder / "last.safetensors")))
     throw UsageError(request.folder.string() + " already holds a run: go on with --resume " + request.folder.string() +
                      ", or give another --out");
   std::optional<Checkpoint> checkpoint;
   if (request.resumed) {
     for (const std::string& change : differences(*request.resumed, config)) console.note("changed  " + change);
     std::vector<std::string> notes;
-    checkpoint = checkpoints.load_newest(notes);
+    if (first) checkpoint = checkpoints->load_newest(notes);
+    broadcast(ranks, checkpoint);
     for (const std::string& note : notes) console.warn(note);
     if (checkpoint) {
       require_checkpoint_of(network, *checkpoint);
@@ -190,8 +202,13 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   } else {
     initialize_from(network, parameters, split.train, recipe.normalization);
   }
-  write_file_atomically(checkpoints.run_folder() / "config.json", bytes_of(config_json), ExitCode::weights);
-  describe(request, parameters, split, console);
+  broadcast_weights(ranks, parameters);
+  if (ranks.size() > 1)
+    for (const auto& [name, set] :
+         {std::pair{"training", &split.train}, std::pair{"validation", &split.validation}, std::pair{"test", &split.test}})
+      require_same_images(ranks, name, digest(*set));
+  if (first) write_file_atomically(folder / "config.json", bytes_of(config_json), ExitCode::weights);
+  describe(request, parameters, split, ranks, console);
 
   ImageBatches train(DeviceImages::upload(split.train, device), recipe.normalization, recipe.augment, recipe.seed);
   const kernels::GatherParams plain = gather_params(recipe.normalization, Augmentation::none, recipe.seed);
@@ -200,18 +217,18 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   if (split.validation.count > 0) validation.emplace(DeviceImages::upload(split.validation, device), plain);
   const BatchSource* validate_on = split.validate_on_test ? &*test : validation ? &*validation : nullptr;
 
-  CheckpointWriter checkpoint_writer(
-      checkpoints, parameters, config_json, [&] { return digests_of(split); }, request.save);
-  HistoryFile history(checkpoints.run_folder() / "history.csv", {recipe.top5, recipe.ema.has_value()}, console);
-  BestWeights best(checkpoints.run_folder() / "best.safetensors", parameters, metadata);
+  std::optional<CheckpointWriter> checkpoint_writer;
+  if (first)
+    checkpoint_writer.emplace(
+        *checkpoints, parameters, config_json, [&] { return digests_of(split); }, request.save);
+  HistoryFile history(folder / "history.csv", {recipe.top5, recipe.ema.has_value()}, console);
+  BestWeights best(folder / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console, config.weights.empty());
   std::optional<TensorBoard> tensorboard;
-  if (config.tensorboard)
-    tensorboard.emplace(checkpoints.run_folder(), config, parameters, split.train, split.classes, console);
-  RunReport report(checkpoints.run_folder() / "report.html", config, parameters);
+  if (config.tensorboard && first) tensorboard.emplace(folder, config, parameters, split.train, split.classes, console);
+  RunReport report(folder / "report.html", config, parameters);
 
-  const std::filesystem::path last_file = checkpoints.run_folder() / "last.safetensors",
-                              average_file = checkpoints.run_folder() / "ema.safetensors";
+  const std::filesystem::path last_file = folder / "last.safetensors", average_file = folder / "ema.safetensors";
   RunResult result;
   std::int64_t first_epoch = 0;
   const std::vector<Phase> phases = phases_to_run(config);
@@ -234,7 +251,12 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     const double limit = config.max_minutes ? *config.max_minutes * 60 : 0;
     const bool in_phase = state.epoch > before || state.position > 0;  // else its optimiser begins anew
     Fit fit(network, parameters, own, train, phase.validate ? validate_on : nullptr,
-            {.max_steps = config.max_steps, .max_seconds = limit, .stop = request.stop, .epochs_before = before}, state);
+            {.max_steps = config.max_steps,
+             .max_seconds = limit,
+             .stop = request.stop,
+             .epochs_before = before,
+             .ranks = &ranks},
+            state);
     if (checkpoint && in_phase && !restore_memory(*checkpoint, parameters, fit.optimizer()))
       console.warn("the checkpoint is of another optimiser: what it remembers is left behind");
     if (checkpoint && fit.average() && !restore_average(*checkpoint, parameters, *fit.average()))
@@ -245,13 +267,15 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
       if (total <= state.step) console.warn("the epochs and steps asked for are done: nothing is left to train");
       checkpoint.reset();
     }
-    for (FitObserver* observer : std::initializer_list<FitObserver*>{&progress, &best, &checkpoint_writer, &history})
-      fit.add(*observer);
+    fit.add(progress);
+    if (first)
+      for (FitObserver* observer : std::initializer_list<FitObserver*>{&best, &*checkpoint_writer, &history})
+        fit.add(*observer);
     if (tensorboard) fit.add(*tensorboard);
     result.end = fit.run();
-    history.complete(fit);
+    if (first) history.complete(fit);
     report.add_training(fit, result.end);
-    if (result.end == FitEnd::finished && fit.average()) {
+    if (result.end == FitEnd::finished && fit.average() && first) {
       const WeightAverage::InUse averaged(*fit.average());
       save_weights(average_file, parameters, metadata);
     }
@@ -260,19 +284,22 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     state.pace.reset();                    // of this phase's schedule
   }
 
-  if (result.end == FitEnd::finished) save_weights(last_file, parameters, metadata);
-  report.write();  // what there is, should the closing evaluation be stopped
+  if (result.end == FitEnd::finished && first) save_weights(last_file, parameters, metadata);
+  if (first) report.write();  // what there is, should the closing evaluation be stopped
   if (result.end == FitEnd::stopped) return result;
   const EvaluateOptions closing_options{
-      .batch_size = recipe.batch_size, .average = recipe.loss_average, .stop = request.stop};
+      .batch_size = recipe.batch_size, .average = recipe.loss_average, .stop = request.stop, .ranks = &ranks};
+  const auto take_weights = [&](const std::filesystem::path& file) {
+    if (first) load_weights(Safetensors::read(file), parameters);
+    broadcast_weights(ranks, parameters);
+  };
   if (recipe.ema && test) {
-    load_weights(Safetensors::read(average_file), parameters);
+    take_weights(average_file);
     result.average_test = evaluate(network, *test, closing_options);
     report.add_average(*result.average_test);
-    load_weights(Safetensors::read(last_file), parameters);
+    take_weights(last_file);
   }
-  if (recipe.test_best && (test || validation))
-    load_weights(Safetensors::read(checkpoints.run_folder() / "best.safetensors"), parameters);
+  if (recipe.test_best && (test || validation)) take_weights(folder / "best.safetensors");
   const auto close = [&](const ImageBatches& source, const ImageSet& images, const char* kind) {
     const auto start = std::chrono::steady_clock::now();
     std::optional<SixViews> views;
@@ -291,10 +318,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     closing = result.test = close(*test, split.test, "test");
   else if (validation)
     closing = close(*validation, split.validation, "validation");
-  report.write();
-  if (closing)
-    write_file_atomically(checkpoints.run_folder() / "test.json", bytes_of(evaluation_json(*closing) + "\n"),
-                          ExitCode::weights);
+  if (first) report.write();
+  if (closing && first)
+    write_file_atomically(folder / "test.json", bytes_of(evaluation_json(*closing) + "\n"), ExitCode::weights);
   if (closing && !std::isfinite(closing->loss))
     throw NonFiniteError("the trained network's loss is not finite (results are in " + request.folder.string() +
                          "); try a smaller --lr");

@@ -18,6 +18,7 @@
 #include "engine/run/config.h"
 #include "engine/run/console.h"
 #include "engine/run/profile.h"
+#include "engine/run/ranks.h"
 #include "engine/run/split.h"
 
 namespace tessera {
@@ -32,6 +33,9 @@ struct RunRequest {
   const std::atomic<bool>* stop = nullptr;
   std::atomic<bool>* save = nullptr;  // set: a checkpoint now
   Profile* profile = nullptr;         // told of the parameters; it stands before the device's table (open_device)
+  // Who trains along; null: nobody. Rank 0 alone reads and writes the folder and reads the weights to begin with; each reads
+  // the data, and a folder or names of classes that the others have do not matter.
+  Communicator* ranks = nullptr;
 };
 
 struct RunResult {
@@ -49,8 +53,9 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
 // The configuration in a run folder. WeightsError where there is none or it is damaged.
 RunConfig read_run_config(const std::filesystem::path& folder);
 
-// The device that a configuration asks for. DeviceError where it, its precision or its kernels cannot be had.
-std::shared_ptr<Device> open_device(const RunConfig& config);
+// The device that a configuration asks for, at this rank's seat of its host. DeviceError where it, its precision or its kernels
+// cannot be had.
+std::shared_ptr<Device> open_device(const RunConfig& config, const Seat& seat = {});
 // The same behind a profile. UsageError: a GPU that is not the first.
 std::shared_ptr<Device> open_device(const RunConfig& config, Profile& profile);
 

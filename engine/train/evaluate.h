@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "engine/nn/inference.h"
+#include "engine/parallel/communicator.h"
 #include "engine/train/batches.h"
 
 namespace tessera {
@@ -32,9 +33,12 @@ struct EvaluateOptions {
   std::function<void(const Tensor& logits, const Tensor& labels)> on_batch = {};  // sees each batch; may be empty
   // The outputs are the weighted mean over the source and these; it has the weight that they leave of 1.
   std::vector<SampleView> views = {};
+  // More than one: batch i is rank i mod N's; every rank sees all of them in on_batch and in the result, whose sums are added
+  // in the order of the batches, as one process does. All must have an on_batch or none.
+  Communicator* ranks = nullptr;
 };
 
-// Samples in the order of the source.
+// Samples in the order of the source. Where one rank is stopped, all are.
 Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateOptions& options);
 
 // The network's outputs for each sample, one sample after another (with `views`, as in EvaluateOptions, their means); what
@@ -65,6 +69,9 @@ class MetricSums {
   Tensor sums_;
   std::map<std::int64_t, std::pair<Tensor, Tensor>> wrong_;  // by batch size: a logit and a label that it misses
 };
+
+// to += more, one field after another.
+void add_metrics(kernels::Metrics& to, const kernels::Metrics& more);
 
 // From the device's sums.
 Evaluation to_evaluation(const kernels::Metrics& metrics, LossAverage average);

@@ -33,7 +33,7 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       optimizer_(make_optimizer(recipe_.optimizer, parameters, recipe_.groups)),
       average_(recipe.ema ? std::optional<WeightAverage>(std::in_place, parameters, *recipe.ema) : std::nullopt),
       state_(std::move(state)),
-      step_(network, parameters, *optimizer_, train, step_options(recipe, parameters.device(), average())) {
+      step_(network, parameters, *optimizer_, train, step_options(recipe, parameters.device(), average(), limits.ranks)) {
   set_resting(parameters, recipe.groups, 0);  // an earlier phase's may
   if (recipe.patience && !validation)
     throw UsageError("patience counts evaluations on validation images, and this run has none");
@@ -91,7 +91,17 @@ FitState Fit::state() const {
 
 Evaluation Fit::running() const { return to_evaluation(step_.metrics(), recipe_.loss_average); }
 
-bool Fit::out_of_time() const { return limits_.max_seconds > 0 && seconds() >= limits_.max_seconds; }
+double Fit::agreed(double own) const {
+  if (limits_.ranks) broadcast(*limits_.ranks, own);
+  return own;
+}
+
+bool Fit::out_of_time() const { return limits_.max_seconds > 0 && agreed(seconds()) >= limits_.max_seconds; }
+
+bool Fit::stop_asked() const {
+  const bool own = limits_.stop && *limits_.stop;
+  return limits_.ranks ? any(*limits_.ranks, own) : own;
+}
 
 // At the moments of decision the device is waited for: until then it may be behind.
 void Fit::keep_pace() {
@@ -106,10 +116,10 @@ void Fit::keep_pace() {
   if (state_.step < state_.pace->next) return;
   if (const std::int64_t measured = session_steps() - unmeasured_steps; measured > 0) {
     check_guard(patience_for_non_finite);
-    state_.pace->seconds_per_step = (session_seconds() - measured_from_) / static_cast<double>(measured);
+    state_.pace->seconds_per_step = agreed((session_seconds() - measured_from_) / static_cast<double>(measured));
   }
   if (state_.pace->seconds_per_step > 0)
-    state_.pace->decide(state_.step, steps, steps_left(), limits_.max_seconds - seconds());
+    state_.pace->decide(state_.step, steps, steps_left(), limits_.max_seconds - agreed(seconds()));
 }
 
 double Fit::score(const HistoryRow& row) const {
@@ -169,7 +179,7 @@ bool Fit::train_epoch() {
   if (row_is_due() && step_.metrics().samples > 0) close_row(state_.epoch + 1);
 
   while (state_.position < epoch_samples()) {
-    if (limits_.stop && *limits_.stop) {
+    if (stop_asked()) {
       interrupted_ = true;
       return false;
     }
@@ -210,10 +220,12 @@ void Fit::one_step(std::int64_t size) {
 
 void Fit::check_guard(std::int32_t patience) const {
   const kernels::StepGuard guard = step_.guard();
-  if (guard.consecutive >= patience)
-    throw NonFiniteError("training became non-finite: the gradients of the last " + std::to_string(guard.consecutive) +
-                         " steps (up to step " + std::to_string(state_.step) +
-                         ") hold NaN or infinity, so no parameter was changed; try a smaller --lr");
+  if (guard.consecutive < patience) return;
+  const std::optional<int> rank = step_.non_finite_rank();
+  throw NonFiniteError("training became non-finite: the gradients of the last " + std::to_string(guard.consecutive) +
+                       " steps (up to step " + std::to_string(state_.step) + ") hold NaN or infinity" +
+                       (rank ? ", those of rank " + std::to_string(*rank) + " first" : "") +
+                       ", so no parameter was changed; try a smaller --lr");
 }
 
 void Fit::close_row(std::int64_t epoch) {
@@ -225,7 +237,8 @@ void Fit::close_row(std::int64_t epoch) {
   state_.row_seconds += now() - waiting;  // what the device still had to do of the row's steps
   try {
     if (validation_) {
-      const EvaluateOptions options{.batch_size = recipe_.batch_size, .average = recipe_.loss_average, .stop = limits_.stop};
+      const EvaluateOptions options{
+          .batch_size = recipe_.batch_size, .average = recipe_.loss_average, .stop = limits_.stop, .ranks = limits_.ranks};
       row.validation = evaluate(network_, *validation_, options);
       if (average_) {
         const WeightAverage::InUse averaged(*average_);

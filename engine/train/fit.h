@@ -40,6 +40,9 @@ struct FitLimits {
   const std::atomic<bool>* stop = nullptr;  // polled in every step and evaluation batch
   std::int64_t epochs_before = 0;           // of earlier phases: epochs and steps are counted on from theirs
   std::function<double()> clock = {};       // seconds; empty: the machine's
+  // Those who train along (StepOptions, EvaluateOptions); each must be given the same. A stop that one of them has seen is
+  // everybody's, and time is rank 0's.
+  Communicator* ranks = nullptr;
 };
 
 enum class FitEnd { finished, stopped };
@@ -113,7 +116,9 @@ class Fit {
   double score(const HistoryRow& row) const;             // by which rows are compared: higher is better
   void keep_pace();
   bool out_of_time() const;
-  bool train_epoch();  // false: stop here
+  bool stop_asked() const;
+  double agreed(double own) const;  // rank 0's
+  bool train_epoch();               // false: stop here
   void one_step(std::int64_t size);
   void close_row(std::int64_t epoch);
   void finish_row(HistoryRow& row);

@@ -4,14 +4,16 @@
 
 namespace tessera {
 
-StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& device, const WeightAverage* average) {
+StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& device, const WeightAverage* average,
+                         Communicator* ranks) {
   if (recipe.class_weights.balanced) throw UsageError("balanced class weights take counts of the data's labels first");
   StepOptions options{.seed = recipe.seed,
                       .label_smoothing = recipe.label_smoothing,
                       .summed_loss = recipe.summed_loss,
                       .clip_norm = recipe.clip_norm,
                       .average = average,
-                      .accumulate = recipe.accumulate};
+                      .accumulate = recipe.accumulate,
+                      .ranks = ranks};
   const std::vector<double>& weights = recipe.class_weights.values;
   if (!weights.empty())
     options.class_weights = Tensor::from(device, {static_cast<std::int64_t>(weights.size())},
@@ -29,9 +31,14 @@ TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& op
       state_(parameters.device()),
       metrics_(parameters.device()),
       guard_(Tensor::zeros(parameters.device(), {sizeof(kernels::StepGuard)}, DType::u8)) {
+  const bool shared = options_.ranks && options_.ranks->size() > 1;
+  if (shared) options_.accumulate = std::max<std::int64_t>(options_.accumulate, options_.ranks->size());
   if (options_.accumulate == 1) return;
-  gradient_sum_ = parameters.gradients().like();
   buffers_ = parameters.buffer_values().like(), buffer_sum_ = buffers_.like();
+  if (shared)
+    exchange_.emplace(*options_.ranks, parameters, options_.accumulate);
+  else
+    gradient_sum_ = parameters.gradients().like();
 }
 
 std::vector<TrainStep::Part> TrainStep::parts_of(std::int64_t size) const {
@@ -46,21 +53,93 @@ std::vector<TrainStep::Part> TrainStep::parts_of(std::int64_t size) const {
   return parts;
 }
 
-void TrainStep::run(const kernels::StepState& state, std::int64_t size, int variant) {
+void TrainStep::prepare(const kernels::StepState& state, const Part& part) {
+  batches_.prepare(state.position, part.size, part.first);
+  metrics_.prepare(part.size);
+  if (Tensor& seed = seeds_[part.seed]; !seed)
+    seed = Tensor::from(parameters_.device(), {1}, std::span<const float>(std::vector{static_cast<float>(part.seed)}));
+}
+
+TrainStep::Recorded& TrainStep::recorded(std::int64_t size, int variant, int round) {
   const std::shared_ptr<Device>& device = parameters_.device();
+  if (!pool_) pool_ = device->new_pool();
+  return recorded_.try_emplace({size, variant, round}, device, pool_).first->second;
+}
+
+template <class Work>
+void TrainStep::run_recorded(Recorded& recorded, const Work& work) {
+  if (record_)
+    recorded.work.run(work);
+  else
+    work();
+}
+
+void TrainStep::run(const kernels::StepState& state, std::int64_t size, int variant) {
   state_.write(state);
   loss_ = {};  // before anything is allocated: a step finds its tensors where they were
-  for (const Part& part : parts_of(size)) {
-    batches_.prepare(state.position, part.size, part.first);
-    metrics_.prepare(part.size);
-    if (Tensor& seed = seeds_[part.seed]; !seed)
-      seed = Tensor::from(device, {1}, std::span<const float>(std::vector{static_cast<float>(part.seed)}));
+  if (exchange_) return run_shared(state, size, variant);
+  for (const Part& part : parts_of(size)) prepare(state, part);
+  if (!record_ || !RecordedWork::possible(*parameters_.device())) return issue(size, loss_);
+  Recorded& step = recorded(size, variant);
+  step.work.run([&] { issue(size, step.loss); });
+  loss_ = step.loss;
+}
+
+// In rounds of a part a rank. Part k's gradients are added behind those of part k − 1 wherever both are, so all comes out as
+// in add_up. A rank without images in a round goes through the motions with the batch's first one: it then knows which
+// parameters receive a gradient; nobody asks for the result.
+void TrainStep::run_shared(const kernels::StepState& state, std::int64_t size, int variant) {
+  const std::vector<Part> parts = parts_of(size);
+  const int ranks = options_.ranks->size();
+  for (std::size_t next = 0, first = 0; next < parts.size(); first = next) {
+    const std::int64_t round = parts[next].number / ranks;
+    RankExchange::Round shares{.counts = std::vector<bool>(static_cast<std::size_t>(ranks)), .first = round * ranks};
+    Part own{round * ranks + options_.ranks->rank(), 0, 1, 1, 1};
+    for (; next < parts.size() && parts[next].number / ranks == round; ++next) {
+      shares.counts[static_cast<std::size_t>(parts[next].number % ranks)] = true;
+      if (parts[next].number == own.number) own = parts[next];
+    }
+    prepare(state, own);
+    metrics_.set({});
+    Recorded& step = recorded(size, variant, static_cast<int>(round));
+    run_recorded(step, [&] {
+      step.loss = {};
+      step.loss = pass_own(own, first == 0);
+      step.ranges = parameters_.ranges_with_gradient();
+    });
+    exchange_->round(shares, metrics_.get(), step.loss, step.ranges);
   }
-  if (!record_ || !RecordedWork::possible(*device)) return issue(size, loss_);
-  if (!pool_) pool_ = device->new_pool();
-  Recorded& recorded = recorded_.try_emplace({size, variant}, device, pool_).first->second;
-  recorded.work.run([&] { issue(size, recorded.loss); });
-  loss_ = recorded.loss;
+  exchange_->finish();
+  Recorded& rest = recorded(size, variant);
+  run_recorded(rest, [&] {
+    rest.loss = {};
+    join(parts, rest.loss);
+    update();
+  });
+  loss_ = rest.loss;
+}
+
+Tensor TrainStep::pass_own(const Part& part, bool first) {
+  Device& device = *parameters_.device();
+  const Tensor& buffers = parameters_.buffer_values();
+  if (buffers.count() > 0) device.run(&Backend::convert, first ? buffers : buffers_, {first ? buffers_ : buffers, false});
+  Tensor loss = pass(part);
+  if (buffers.count() > 0)
+    device.run(&Backend::arithmetic, kernels::Arithmetic::subtract, buffers, buffers_, {buffers, false});
+  return loss;
+}
+
+void TrainStep::join(const std::vector<Part>& parts, Tensor& loss) {
+  Device& device = *parameters_.device();
+  const Tensor& buffers = parameters_.buffer_values();
+  loss = Tensor::empty(parameters_.device(), {1}, DType::f32);
+  for (std::size_t k = 0; k < parts.size(); ++k) {
+    device.run(&Backend::scale, parts[k].share, {}, exchange_->loss_of(parts[k].number), {loss, k > 0});
+    if (buffers.count() > 0)
+      device.run(&Backend::scale, parts[k].share, {}, exchange_->buffers_of(parts[k].number), {buffer_sum_, k > 0});
+  }
+  if (buffers.count() > 0)
+    device.run(&Backend::arithmetic, kernels::Arithmetic::add, buffers_, buffer_sum_, {buffers, false});
 }
 
 Tensor TrainStep::pass(const Part& part) {
@@ -83,19 +162,28 @@ Tensor TrainStep::pass(const Part& part) {
 }
 
 // Part k alone moves the running statistics by m·(batch_k − r), which is linear in the batch's: the sum of these, weighted by
-// the parts' shares, is m·(Σ share_k·batch_k − r), and nothing where they rest.
+// the parts' shares, is m·(Σ share_k·batch_k − r), and nothing where they rest. Where no gradient arrives, there is an older
+// one or none: it is left alone.
 void TrainStep::add_up(const std::vector<Part>& parts, Tensor& loss) {
   Device& device = *parameters_.device();
   const auto copy = [&](const Tensor& from, const Tensor& to) {
     if (from.count() > 0) device.run(&Backend::convert, from, {to, false});
   };
   const Tensor &gradients = parameters_.gradients(), &buffers = parameters_.buffer_values();
+  std::vector<ParameterStore::Range> ranges;
+  const auto slice = [&](const Tensor& flat, const ParameterStore::Range& range) {
+    return flat.slice(range.first, {range.count});
+  };
   copy(buffers, buffers_);
   loss = Tensor::empty(parameters_.device(), {1}, DType::f32);
   for (std::size_t k = 0; k < parts.size(); ++k) {
-    if (k > 0) copy(gradients, gradient_sum_), copy(buffers_, buffers);
+    if (k > 0) copy(buffers_, buffers);
+    for (const auto& range : ranges) copy(slice(gradients, range), slice(gradient_sum_, range));
     const Tensor own = pass(parts[k]);
-    if (k > 0) device.run(&Backend::arithmetic, kernels::Arithmetic::add, gradient_sum_, gradients, {gradients, false});
+    for (const auto& range : ranges)
+      device.run(&Backend::arithmetic, kernels::Arithmetic::add, slice(gradient_sum_, range), slice(gradients, range),
+                 {slice(gradients, range), false});
+    ranges = parameters_.ranges_with_gradient();
     const auto add = [&](const Tensor& share, const Tensor& sum) {
       device.run(&Backend::scale, parts[k].share, {}, share, {sum, k > 0});
     };
@@ -118,19 +206,23 @@ void TrainStep::clip() {
     device.run(&Backend::clip_norm, *options_.clip_norm, squares, gradients.slice(range.first, {range.count}));
 }
 
-void TrainStep::issue(std::int64_t size, Tensor& loss) {
+void TrainStep::update() {
   const kernels::StepState* on_device = state_.device_pointer();
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
+  parameters_.device()->run(&Backend::check_finite, parameters_.gradients(), guard);
+  if (options_.clip_norm) clip();
+  optimizer_.update(on_device, guard);
+  if (options_.average) options_.average->update(on_device, guard);
+}
+
+void TrainStep::issue(std::int64_t size, Tensor& loss) {
   loss = {};
   const std::vector<Part> parts = parts_of(size);
   if (options_.accumulate == 1)
     loss = pass(parts.front());
   else
     add_up(parts, loss);
-  parameters_.device()->run(&Backend::check_finite, parameters_.gradients(), guard);
-  if (options_.clip_norm) clip();
-  optimizer_.update(on_device, guard);
-  if (options_.average) options_.average->update(on_device, guard);
+  update();
 }
 
 double TrainStep::batch_loss() const { return loss_ ? loss_.to_host<float>().at(0) : 0; }

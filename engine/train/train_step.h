@@ -3,11 +3,14 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <tuple>
 
 #include "engine/core/recorded_work.h"
 #include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/evaluate.h"
+#include "engine/train/rank_exchange.h"
 #include "engine/train/weight_average.h"
 
 namespace tessera {
@@ -25,11 +28,14 @@ struct StepOptions {
   // loss and its gradient are the whole batch's, the parts' added in their order; so are the running statistics, which move
   // once, by the means over the parts weighted by their images. A part without images adds nothing.
   std::int64_t accumulate = 1;
+  // More than one rank: they share the parts, of which there is then at least one a rank; part k is rank k mod N's. All end
+  // a step with the same values, the same as one process that has so many parts.
+  Communicator* ranks = nullptr;
 };
 
 // As a recipe says. UsageError: its class weights are not numbers yet (ClassWeights::resolved).
-StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& device,
-                         const WeightAverage* average = nullptr);
+StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& device, const WeightAverage* average = nullptr,
+                         Communicator* ranks = nullptr);
 
 class TrainStep {
  public:
@@ -43,11 +49,13 @@ class TrainStep {
 
   // The loss of the last run()'s batch, before its update; waits for the device.
   double batch_loss() const;
-  // What the device has summed up since the last set; waits for it.
-  kernels::Metrics metrics() const { return metrics_.get(); }
+  // What the device has summed up since the last set, of all ranks; waits for it.
+  kernels::Metrics metrics() const { return exchange_ ? exchange_->metrics() : metrics_.get(); }
   kernels::StepGuard guard() const;
-  void set_metrics(const kernels::Metrics& metrics) { metrics_.set(metrics); }
+  void set_metrics(const kernels::Metrics& metrics) { exchange_ ? exchange_->set_metrics(metrics) : metrics_.set(metrics); }
   void set_guard(const kernels::StepGuard& guard);
+  // The first rank whose loss was not finite; none: so far all were, or there is one rank.
+  std::optional<int> non_finite_rank() const { return exchange_ ? exchange_->non_finite_rank() : std::nullopt; }
 
   // Every step as it is, none recorded: to compare with.
   void never_record() { record_ = false; }
@@ -59,16 +67,28 @@ class TrainStep {
     double seed;   // of backward(), by the part's mean loss
   };
   std::vector<Part> parts_of(std::int64_t size) const;  // those that have images
+  void prepare(const kernels::StepState& state, const Part& part);
   void issue(std::int64_t size, Tensor& loss);
   Tensor pass(const Part& part);                              // its loss; gradients are in the store
   void add_up(const std::vector<Part>& parts, Tensor& loss);  // of all of them
   void clip();
+  void update();  // with the gradients that are in the store
+
+  void run_shared(const kernels::StepState& state, std::int64_t size, int variant);
+  Tensor pass_own(const Part& part, bool first);            // leaves what it added to the buffers in them
+  void join(const std::vector<Part>& parts, Tensor& loss);  // of all ranks' parts: loss and buffers
 
   struct Recorded {
     Recorded(const std::shared_ptr<Device>& device, const std::shared_ptr<MemoryPool>& pool) : work(device, pool) {}
     RecordedWork work;
     Tensor loss;
+    std::vector<ParameterStore::Range> ranges;  // with a gradient, where the work makes them
   };
+  // Of one batch size and variant; a shared step is a pass a round, and the rest.
+  static constexpr int whole = -1;
+  Recorded& recorded(std::int64_t size, int variant, int round = whole);
+  template <class Work>
+  void run_recorded(Recorded& recorded, const Work& work);
 
   Network& network_;
   ParameterStore& parameters_;
@@ -81,8 +101,9 @@ class TrainStep {
   std::map<double, Tensor> seeds_;              // of backward(), by their value
   Tensor gradient_sum_, buffers_, buffer_sum_;  // of parts
   bool record_ = true;
-  std::shared_ptr<MemoryPool> pool_;                           // of all recorded steps
-  std::map<std::pair<std::int64_t, int>, Recorded> recorded_;  // by batch size and variant
+  std::shared_ptr<MemoryPool> pool_;  // of all recorded steps
+  std::map<std::tuple<std::int64_t, int, int>, Recorded> recorded_;
+  std::optional<RankExchange> exchange_;  // with other ranks, where there are any
 };
 
 }  // namespace tessera

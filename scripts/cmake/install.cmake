@@ -18,6 +18,9 @@ endforeach()
 install(TARGETS tessera_kernels tessera_engine tessera_models EXPORT TesseraTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+foreach(kind ${TESSERA_MPI_FOUND})
+  install(TARGETS tessera_mpi_${kind} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endforeach()
 
 file(GLOB kernel_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h ${PROJECT_SOURCE_DIR}/kernels/*.def)  # the contract; a backend's own headers stay here
 file(GLOB model_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/models/*.h)

@@ -14,8 +14,9 @@ inline constexpr std::int64_t image_count = 37, batch_size = 8, steps_per_epoch 
 
 // Everything a run needs, and copies of what a checkpoint would hold.
 struct Trainee {
-  Trainee(const OptimizerOptions& config, const TinyNetwork::Options& options, bool augment = false)
-      : device(training_device()),
+  Trainee(const OptimizerOptions& config, const TinyNetwork::Options& options, bool augment = false,
+          std::shared_ptr<Device> on = training_device())
+      : device(std::move(on)),
         network(options),
         store(network, device, 6),
         optimizer(config),

@@ -1,0 +1,91 @@
+#include "engine/train/rank_exchange.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "engine/train/evaluate.h"
+
+namespace tessera {
+namespace {
+
+// What a rank tells of its part; what the part did to the buffers follows it.
+struct Told {
+  kernels::Metrics metrics;
+  float loss;
+};
+
+}  // namespace
+
+RankExchange::RankExchange(Communicator& ranks, const ParameterStore& parameters, std::int64_t parts)
+    : ranks_(ranks), parameters_(parameters) {
+  if (parameters.gradients().dtype() != DType::f32)
+    throw ShapeError("[ranks] only float32 parameters are trained by several");
+  losses_ = Tensor::zeros(parameters.device(), {parts, slot}, DType::f32);
+  const Tensor& buffers = parameters.buffer_values();
+  if (buffers.count() > 0) buffers_ = Tensor::zeros(parameters.device(), {parts, buffers.count()}, DType::f32);
+  message_.resize(sizeof(Told) + buffers.bytes());
+  messages_.resize(message_.size() * static_cast<std::size_t>(ranks.size()));
+  if (!parameters.device()->backend().runtime.host_memory)
+    staged_.resize(static_cast<std::size_t>(parameters.gradients().count()));
+}
+
+Tensor RankExchange::buffers_of(std::int64_t part) const {
+  const std::int64_t count = parameters_.buffer_values().count();
+  return buffers_.slice(part * count, {count});
+}
+
+void RankExchange::prepare_sums(const std::vector<ParameterStore::Range>& ranges) {
+  if (std::equal(ranges.begin(), ranges.end(), ranges_.begin(), ranges_.end(),
+                 [](const auto& a, const auto& b) { return a.first == b.first && a.count == b.count; }))
+    return;
+  ranges_ = ranges;
+  sums_.clear();
+  for (const ParameterStore::Range& range : ranges) sums_.emplace_back(ranks_, static_cast<std::size_t>(range.count));
+}
+
+std::span<float> RankExchange::host(std::size_t range) {
+  const auto first = static_cast<std::size_t>(ranges_[range].first), count = static_cast<std::size_t>(ranges_[range].count);
+  float* const all = staged_.empty() ? static_cast<float*>(parameters_.gradients().data()) : staged_.data();
+  return {all + first, count};
+}
+
+void RankExchange::round(const Round& round, const kernels::Metrics& metrics, const Tensor& loss,
+                         const std::vector<ParameterStore::Range>& ranges) {
+  Device& device = *parameters_.device();
+  const Tensor& buffers = parameters_.buffer_values();
+  const Told own{metrics, loss.to_host<float>().at(0)};
+  std::memcpy(message_.data(), &own, sizeof own);
+  if (buffers.count() > 0) device.download(message_.data() + sizeof own, buffers.data(), buffers.bytes());
+  ranks_.all_gather(message_, messages_);
+  for (std::size_t r = 0; r < round.counts.size(); ++r) {
+    if (!round.counts[r]) continue;
+    const std::byte* const message = messages_.data() + r * message_.size();
+    Told told;
+    std::memcpy(&told, message, sizeof told);
+    add_metrics(metrics_, told.metrics);
+    if (!std::isfinite(told.loss) && !non_finite_rank_) non_finite_rank_ = static_cast<int>(r);
+    const std::int64_t part = round.first + static_cast<std::int64_t>(r);
+    loss_of(part).copy_from(std::span<const float>(&told.loss, 1));
+    if (buffers.count() > 0) device.upload(buffers_of(part).data(), message + sizeof told, buffers.bytes());
+  }
+
+  prepare_sums(ranges);
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const std::span<float> values = host(i);
+    if (!staged_.empty() && round.counts[static_cast<std::size_t>(ranks_.rank())])
+      parameters_.gradients().slice(ranges_[i].first, {ranges_[i].count}).copy_to(values);
+    sums_[i].add(values, round.counts);
+  }
+}
+
+void RankExchange::finish() {
+  for (std::size_t i = 0; i < sums_.size(); ++i) {
+    const std::span<float> values = host(i);
+    sums_[i].finish(values);
+    if (!staged_.empty())
+      parameters_.gradients().slice(ranges_[i].first, {ranges_[i].count}).copy_from(std::span<const float>(values));
+  }
+}
+
+}  // namespace tessera

@@ -1,0 +1,59 @@
+// What the ranks of a run hand each other in a training step (train_step.h): gradients, losses, what their parts did to the
+// buffers, and the sums of metrics.
+//
+// All ranks end with the same numbers, those of one process that has all parts: gradients and metrics are added in the order
+// of the parts here; losses and buffers are gathered, and added by the same kernels as there.
+#pragma once
+
+#include <optional>
+
+#include "engine/nn/parameter_store.h"
+#include "engine/parallel/ordered_sum.h"
+
+namespace tessera {
+
+class RankExchange {
+ public:
+  // Of steps of at most `parts` parts. ShapeError where the parameters are not float32.
+  RankExchange(Communicator& ranks, const ParameterStore& parameters, std::int64_t parts);
+
+  // One part a rank: part first + r is rank r's, and counts where it has images.
+  struct Round {
+    std::vector<bool> counts;
+    std::int64_t first;
+  };
+  // This rank's part of a round: the metrics and the loss of it alone; its gradients are in the store's ranges, what it
+  // added to the buffers in the store's buffers. Waits for the device.
+  void round(const Round& round, const kernels::Metrics& metrics, const Tensor& loss,
+             const std::vector<ParameterStore::Range>& ranges);
+  // Behind the last round: the store has the gradients' sum; what follows is there.
+  void finish();
+
+  // Of a part, on the device, at addresses that stay.
+  Tensor loss_of(std::int64_t part) const { return losses_.slice(part * slot, {1}); }
+  Tensor buffers_of(std::int64_t part) const;
+
+  const kernels::Metrics& metrics() const { return metrics_; }  // of all ranks, since the last set
+  void set_metrics(const kernels::Metrics& metrics) { metrics_ = metrics; }
+  std::optional<int> non_finite_rank() const { return non_finite_rank_; }  // the first whose loss was not finite
+
+ private:
+  // Elements between losses: kernels want aligned memory.
+  static constexpr std::int64_t slot = 64;
+
+  void prepare_sums(const std::vector<ParameterStore::Range>& ranges);
+  std::span<float> host(std::size_t range);  // where a range's gradients are seen by the host
+
+  Communicator& ranks_;
+  const ParameterStore& parameters_;
+  Tensor losses_, buffers_;  // [parts, slot], [parts, those of the store]
+  kernels::Metrics metrics_;
+  std::optional<int> non_finite_rank_;
+
+  std::vector<ParameterStore::Range> ranges_;
+  std::vector<OrderedSum> sums_;  // one a range
+  std::vector<float> staged_;     // gradients of a device whose memory is not the host's
+  std::vector<std::byte> message_, messages_;
+};
+
+}  // namespace tessera
