@@ -31,8 +31,8 @@ bool counts_in(int rank, int round) { return (rank + 2 * round) % 5 != 3; }
 }  // namespace
 
 TEST_CASE("an ordered sum has the bits of one process that adds one after another") {
-  for (const int ranks : {1, 2, 3, 4, 7})
-    for (const std::size_t count : {std::size_t{1}, std::size_t{2}, std::size_t{5}, std::size_t{1000}, std::size_t{4099}}) {
+  for (const int ranks : {1, 2, 3, 7})
+    for (const std::size_t count : {std::size_t{1}, std::size_t{5}, std::size_t{4099}}) {
       INFO(ranks << " ranks, " << count << " values");
       constexpr int rounds = 3;
       std::vector<float> expected(count);
@@ -127,12 +127,12 @@ TEST_CASE("launchers are known by their variables") {
 }
 
 TEST_CASE("ranks of a host share its processors; each has a GPU of its own, or none") {
-  Threads threads(64);
+  Threads threads(16);
   const int usable = usable_threads().threads;
   threads.run([&](Communicator& ranks) {
     const Seat seat = take_seat(ranks);
-    RANK_CHECK(seat.threads == std::max(1, usable / 64) || seat.threads == 0);  // 0: by OMP_NUM_THREADS
-    RANK_CHECK(seat.gpu_index == ranks.rank() && seat.gpu_ranks == 64);
+    RANK_CHECK(seat.threads == std::max(1, usable / 16) || seat.threads == 0);  // 0: by OMP_NUM_THREADS
+    RANK_CHECK(seat.gpu_index == ranks.rank() && seat.gpu_ranks == 16);
   });
   CHECK(gpu_of({.host = "h", .gpu_index = 1, .gpu_ranks = 2}, 2) == "cuda:1");
   CHECK_THROWS_WITH(gpu_of({.host = "h", .gpu_index = 0, .gpu_ranks = 3}, 1), Contains("3 ranks on h and 1 GPU"));
