@@ -18,8 +18,8 @@ endforeach()
 install(TARGETS tessera_kernels tessera_engine tessera_models EXPORT TesseraTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-foreach(kind ${TESSERA_MPI_FOUND})
-  install(TARGETS tessera_mpi_${kind} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+foreach(kind ${TESSERA_MPI_FOUND})  # cmake --install BUILD --component mpi: else a package would ask for every MPI
+  install(TARGETS tessera_mpi_${kind} LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT mpi EXCLUDE_FROM_ALL)
 endforeach()
 
 file(GLOB kernel_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.h ${PROJECT_SOURCE_DIR}/kernels/*.def)  # the contract; a backend's own headers stay here
