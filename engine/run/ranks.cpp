@@ -94,12 +94,12 @@ void require_alike(Communicator& ranks, const RunConfig& config, Device& device)
     throw UsageError(other + " runs another build of this program than rank 0: install the same one on every host");
   RunConfig options = config;
   options.data.clear(), options.weights.clear();  // paths may differ; what is there must not
-  std::string text = to_json(options);
-  if (const std::string other = other_than_rank_0(ranks, text); !other.empty()) {
-    broadcast(ranks, text);
+  const std::vector<std::string> all = all_gather(ranks, to_json(options));
+  if (const std::string other = other_than_rank_0(ranks, to_json(options)); !other.empty()) {
+    const auto differs = std::find_if(all.begin(), all.end(), [&](const std::string& text) { return text != all[0]; });
     std::string changes;
-    for (const std::string& change : differences(parse_run_config(text, "rank 0"), options))
-      changes += (changes.empty() ? " (rank 0's → own: " : ", ") + change;
+    for (const std::string& change : differences(parse_run_config(all[0], "rank 0"), parse_run_config(*differs, other)))
+      changes += (changes.empty() ? " (rank 0's → its: " : ", ") + change;
     throw UsageError(other + " has other options than rank 0" + (changes.empty() ? "" : changes + ")") +
                      ": give all ranks the same");
   }
