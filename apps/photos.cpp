@@ -10,6 +10,7 @@
 
 #include "engine/data/image_folder.h"
 #include "engine/image/decode.h"
+#include "engine/image/resize.h"
 #include "engine/report/heat_map.h"
 
 namespace tessera {
@@ -50,7 +51,9 @@ Subjects pick_test_image(const Dataset& data, std::int64_t index) {
   const ImageSet& image = subjects.images;
   const auto label = static_cast<std::size_t>(std::exchange(subjects.images.labels[0], 0));
   subjects.true_classes = {label < data.classes.size() ? data.classes[label] : std::to_string(label)};
-  subjects.pictures = {{image.width, image.height, image.pixels}};
+  const Extents extents = fitting_extents(image.height, image.width);
+  Image seen = resize_bicubic({image.height, image.width, image.pixels}, extents.height, extents.width);
+  subjects.pictures = {{seen.width, seen.height, std::move(seen.pixels)}};
   return subjects;
 }
 

@@ -29,7 +29,8 @@ void Profiling::report(const Device& device, const Console& console) const {
                        {"bytes", sum.bytes},
                        {"flop", sum.flop}});
   }
-  console.object(nlohmann::ordered_json{{"event", "profile"}, {"trace", file_}, {"slowest", slowest}}.dump());
+  console.object(nlohmann::ordered_json{{"event", "profile"}, {"trace", file_}, {"slowest", slowest}}.dump(
+      -1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
 }
 
 }  // namespace tessera

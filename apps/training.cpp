@@ -1,6 +1,7 @@
 #include "apps/training.h"
 
 #include <ctime>
+#include <exception>
 
 #include "apps/data.h"
 #include "apps/profiling.h"
@@ -91,7 +92,13 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Ranks& ranks, co
     if (ranks.first() && request.folder.empty()) request.folder = new_run_folder(folder_name);
     const RunResult result = run_training(request, *network, std::move(dataset), device, console);
     if (result.end == FitEnd::stopped) return stopped(signals.exit_code());
-    report_profile();
+    // The results are told in any case; the last line on standard output is the test's.
+    std::exception_ptr no_profile;
+    try {
+      report_profile();
+    } catch (...) {
+      no_profile = std::current_exception();
+    }
     console.result("results in " + request.folder.string());
     if (result.average_test) {
       console.result("ema: " + test_line(*result.average_test).substr(std::string("test: ").size()));
@@ -101,6 +108,7 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Ranks& ranks, co
       console.result(test_line(*result.test));
       console.object(evaluation_json(*result.test));
     }
+    if (no_profile) std::rethrow_exception(no_profile);
     return 0;
   } catch (const Interrupted&) {
     return stopped(signals.exit_code());

@@ -84,6 +84,11 @@ struct Notes {
   }
 };
 
+bool is_constant(const Notes& notes, const ConstView& v) {
+  const Memory::Block* const block = notes.memory.find(v);
+  return block && block->constant == v.data;
+}
+
 // The call with its weights made ready, where they are the caller's constants; else none.
 template <auto slot, class... Arguments>
 PreparedCall prepared(Notes&, Stream&, const Arguments&...) {
@@ -92,13 +97,13 @@ PreparedCall prepared(Notes&, Stream&, const Arguments&...) {
 template <>
 PreparedCall prepared<&Backend::conv2d_forward>(Notes& notes, Stream& stream, const Conv2dShape& shape, const ConstView& x,
                                                 const ConstView& w, const Conv2dEpilogue& epilogue, const View& y) {
-  if (!notes.memory.find(w)) return {};
+  if (!is_constant(notes, w)) return {};
   return preparation_of(stream.backend)->conv2d_forward(stream, notes.weights, shape, x, w, epilogue, y);
 }
 template <>
 PreparedCall prepared<&Backend::matmul>(Notes& notes, Stream& stream, const MatmulParams& params, const ConstView& a,
                                         const ConstView& b, const ConstView& bias, const Gradient& c) {
-  if (!notes.memory.find(b) || notes.memory.find(b)->constant != b.data) return {};
+  if (!is_constant(notes, b)) return {};
   return preparation_of(stream.backend)->matmul(stream, notes.weights, params, a, b, bias, c);
 }
 

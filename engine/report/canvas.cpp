@@ -1,5 +1,7 @@
 #include "engine/report/canvas.h"
 
+#include <algorithm>
+
 #include "engine/report/font.h"
 
 namespace tessera {
@@ -10,8 +12,9 @@ Canvas::Canvas(std::int64_t width, std::int64_t height) : picture_{.width = widt
 }
 
 void Canvas::rectangle(std::int64_t x, std::int64_t y, std::int64_t width, std::int64_t height, Colour colour) {
-  for (std::int64_t j = y; j < y + height; ++j)
-    for (std::int64_t i = x; i < x + width; ++i) {
+  const std::int64_t bottom = std::min(y + height, picture_.height), right = std::min(x + width, picture_.width);
+  for (std::int64_t j = std::max<std::int64_t>(y, 0); j < bottom; ++j)
+    for (std::int64_t i = std::max<std::int64_t>(x, 0); i < right; ++i) {
       std::uint8_t* to = picture_.rgb.data() + (j * picture_.width + i) * 3;
       to[0] = colour.r, to[1] = colour.g, to[2] = colour.b;
     }

@@ -17,6 +17,7 @@ struct Colour {
 };
 inline constexpr Colour paper{255, 255, 255}, ink{38, 44, 54}, faint{128, 136, 148};
 
+// What lies outside of it is not drawn.
 class Canvas {
  public:
   Canvas(std::int64_t width, std::int64_t height);  // of paper

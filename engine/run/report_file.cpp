@@ -9,6 +9,7 @@
 #include "engine/report/png.h"
 #include "engine/report/text.h"
 #include "engine/run/json_fields.h"
+#include "kernels/errors.h"
 
 namespace tessera {
 namespace {
@@ -88,15 +89,17 @@ std::function<void(const Tensor&, const Tensor&)> RunReport::watch(const ImageSe
   };
 }
 
-void RunReport::explain_mistakes(Network& network, const Normalization& normalization) {
+void RunReport::explain_mistakes(Network& network, const Recipe& recipe, const std::atomic<bool>* stop) {
   explanations_.reset();
   std::vector<std::int64_t> places;
   std::vector<std::int32_t> classes;
   for (const Mistake& mistake : mistakes_.surest()) places.push_back(mistake.image), classes.push_back(mistake.predicted);
   if (places.empty() || images_->channels != 3) return;
   try {
-    explanations_ = explain(network, pick(*images_, places), normalization, parameters_.device(), classes);
-  } catch (const UsageError&) {  // a network without maps has no places to show
+    explanations_ = explain(network, pick(*images_, places), recipe.normalization, parameters_.device(), classes, {}, stop,
+                            std::min<std::int64_t>(recipe.batch_size, 32));
+  } catch (const UsageError&) {            // a network without maps has no places to show
+  } catch (const kernels::OutOfMemory&) {  // the report is worth having without them
   }
 }
 

@@ -23,8 +23,8 @@ class RunReport {
   std::function<void(const Tensor& logits, const Tensor& labels)> watch(const ImageSet& images, std::string kind,
                                                                         const std::vector<std::string>& classes);
   // What of those images speaks for the class that the surest mistakes are taken for, by the network with its weights of that
-  // evaluation.
-  void explain_mistakes(Network& network, const Normalization& normalization);
+  // evaluation. Interrupted once `stop` is set.
+  void explain_mistakes(Network& network, const Recipe& recipe, const std::atomic<bool>* stop);
   // Its result, and how long it took.
   void add_evaluation(const Evaluation& result, double seconds);
 

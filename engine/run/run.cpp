@@ -309,7 +309,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     if (views) options.views = views->views();
     const Evaluation e = evaluate(network, source, options);
     report.add_evaluation(e, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
-    report.explain_mistakes(network, recipe.normalization);
+    if (first) report.explain_mistakes(network, recipe, request.stop);
     if (tensorboard) tensorboard->add_mistakes(images, report.mistakes());
     return e;
   };

@@ -8,8 +8,7 @@ namespace tessera {
 
 ClassMaps explain(Network& network, const ImageSet& images, const Normalization& normalization,
                   const std::shared_ptr<Device>& device, std::span<const std::int32_t> classes, const std::string& layer,
-                  const std::atomic<bool>* stop) {
-  constexpr std::int64_t at_once = 32;
+                  const std::atomic<bool>* stop, std::int64_t at_once) {
   const ImageBatches source(DeviceImages::upload(images, device), gather_params(normalization, Augmentation::none, 0));
   StepStateBuffer state(device);
   ClassMaps all;

@@ -9,9 +9,9 @@
 
 namespace tessera {
 
-// For each image the maps of its class (grad_cam), a few images at a time. Errors as there; Interrupted once `stop` is set.
+// For each image the maps of its class (grad_cam), at most `at_once` images at a time. Errors as there; Interrupted once `stop` is set.
 ClassMaps explain(Network& network, const ImageSet& images, const Normalization& normalization,
                   const std::shared_ptr<Device>& device, std::span<const std::int32_t> classes,
-                  const std::string& layer = {}, const std::atomic<bool>* stop = nullptr);
+                  const std::string& layer = {}, const std::atomic<bool>* stop = nullptr, std::int64_t at_once = 32);
 
 }  // namespace tessera

@@ -57,16 +57,23 @@ PreparedCall prepared_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShap
   const int m = way_for(stream, s);
   const std::int64_t rows = m == 0 ? s.n * s.p * s.q : s.n * ceil_div(s.p, m) * ceil_div(s.q, m);
   if (s.groups > 1 || rows * s.k == 0 || rows > many_rows) return {};
-  const auto call = [&](auto run, std::int64_t floats, const auto& make) -> PreparedCall {
-    return [run, s, m, weights = keep(stream, kept, w.data, m, floats, make), in = x.as<E>(), e = typed<E>(epilogue),
+  const auto call = [&](auto run, int form, std::int64_t floats, const auto& make) -> PreparedCall {
+    return [run, s, m, weights = keep(stream, kept, w.data, form, floats, make), in = x.as<E>(), e = typed<E>(epilogue),
             out = y.as<E>()](Stream& on) { run(on, s, m, in, weights.get(), e, out); };
   };
   if (m != 0)
-    return call(winograd_forward_kept<E>, winograd_kept_floats<E>(stream, s, m),
+    return call(winograd_forward_kept<E>, m, winograd_kept_floats<E>(stream, s, m),
                 [&](float* u) { winograd_keep(stream, s, m, w.as<E>(), u); });
+  const Reach reach = reach_of(s);
+  constexpr std::int64_t most = 64;  // taps along a side that a form can tell apart
+  if (!reach.whole && std::max(s.r, s.s) >= most) return {};
+  // What is packed depends on the taps that this map's extents let the filters use.
+  const auto form =
+      static_cast<int>(reach.whole ? 0 : 8 + ((reach.row * most + reach.rows) * most + reach.column) * most + reach.columns);
   const auto direct = [](Stream& on, const Conv2dShape& shape, int, const E* in, const float* panels,
                          const isa::Epilogue<E>& e, E* out) { direct_forward_packed(on, shape, in, panels, e, out); };
-  return call(direct, direct_panel_floats(stream, s), [&](float* panels) { direct_pack(stream, s, w.as<E>(), panels); });
+  return call(direct, form, direct_panel_floats(stream, s),
+              [&](float* panels) { direct_pack(stream, s, w.as<E>(), panels); });
 }
 
 PreparedCall prepare_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& shape, ConstView x, ConstView w,

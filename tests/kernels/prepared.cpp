@@ -108,3 +108,24 @@ TEST_CASE("calls with the same weights share what is kept of them") {
   CHECK(kept.size() == 1);
   CHECK(preparation_of(reference_backend()) == nullptr);
 }
+
+TEST_CASE("filters that are kept for a small map serve no larger one, which reaches more of their taps") {
+  Stream stream(cpu_backend(), 0, {.direct_convolution = true});
+  constexpr std::int64_t channels = 16;
+  std::vector<float> w(channels * 9 * channels);
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i % 7) - 3;
+  KeptWeights kept;
+  for (const std::int64_t side : {1, 2, 1}) {
+    const Conv2dShape s = same(1, side, channels);
+    const kernels::Dims dims{1, side, side, channels};
+    std::vector<float> x(static_cast<std::size_t>(side * side * channels)), y(x.size()), expected(x.size());
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 5);
+    const ConstView in(x.data(), DType::f32, dims), filters(w.data(), DType::f32, {channels, 3, 3, channels});
+    const PreparedCall call = preparation().conv2d_forward(stream, kept, s, in, filters, {}, {y.data(), DType::f32, dims});
+    REQUIRE(call);
+    call(stream);
+    Stream by_reference(reference_backend(), 0, {});
+    reference_backend().conv2d_forward(by_reference, s, in, filters, {}, {expected.data(), DType::f32, dims});
+    CHECK(y == expected);  // sums of small whole numbers
+  }
+}

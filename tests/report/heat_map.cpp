@@ -63,3 +63,16 @@ TEST_CASE("pictures are explained side by side") {
   CHECK(pixel(one, 24 + 228 + 223, 24)[0] > 150);            // the hot corner of the map
   CHECK(pixel(one, 24 + 228, 24)[0] < 50);
 }
+
+TEST_CASE("what lies outside of a canvas is not drawn") {
+  Canvas canvas(4, 3);
+  canvas.rectangle(-2, -5, 3, 6, ink);
+  canvas.rectangle(3, 2, 9, 9, faint);
+  canvas.rectangle(0, -4, 4, 4, faint);
+  const Picture seen = canvas.take();
+  for (std::int64_t y = 0; y < 3; ++y)
+    for (std::int64_t x = 0; x < 4; ++x) {
+      const Colour expected = x == 0 && y == 0 ? ink : x == 3 && y == 2 ? faint : paper;
+      CHECK(pixel(seen, x, y) == std::array<int, 3>{expected.r, expected.g, expected.b});
+    }
+}
