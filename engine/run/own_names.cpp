@@ -188,7 +188,7 @@ TensorFile own_of_keras(const TensorFile& file, Network& network, std::vector<st
   for (std::size_t i = 0; i < theirs.size(); ++i)
     for (const auto& [variable, tensor] : theirs[i].variables) {
       const Layer* layer = matched[i];
-      const auto role = std::find_if(roles.begin(), roles.end(), [&](const Role& r) {
+      const auto role = std::find_if(roles.begin(), roles.end(), [&, variable = variable](const Role& r) {
         return layer && variable == (layer->kind == Kind::norm ? r.keras_norm : r.keras);
       });
       if (role == roles.end()) {
