@@ -39,7 +39,9 @@ Json json_of(const MemoryEstimate& e) {
 
 void add_memory_options(CLI::App& app, MemoryOptions& options, ComputeOptions& compute) {
   const char* group = "Memory";
-  app.add_flag("--memory", options.wanted, "Say how much memory training and inference will take, without taking it")
+  app.add_flag(
+         "--memory", options.wanted,
+         "Say how much memory training and inference will take, without taking it (a CPU tries steps of at most 32 images)")
       ->group(group);
   const auto add = [&](const char* name, auto& value, const char* help, const char* shown) {
     using T = typename std::remove_reference_t<decltype(value)>::value_type;
