@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "engine/report/text.h"
 #include "engine/run/peak.h"
@@ -78,16 +79,22 @@ std::string trace_json(const Profile& profile, const ProfilePeaks& peaks) {
   const auto is_first_of_step = [&](std::size_t i) {
     return layer(calls[i]) == Profile::input && (i == 0 || layer(calls[i - 1]) != Profile::input);
   };
-  std::int64_t steps = 0;
+  std::int64_t steps = 0, evaluated = 0;
   for (std::size_t i = 0; i < calls.size();) {  // from one batch to the next
     std::size_t next = i + 1;
     while (next < calls.size() && !is_first_of_step(next)) ++next;
     if (layer(calls[i]) == Profile::input) {
-      const bool trained =
-          std::any_of(calls.begin() + static_cast<std::ptrdiff_t>(i), calls.begin() + static_cast<std::ptrdiff_t>(next),
-                      [&](const ProfileCall& call) { return layer(call) == Profile::update; });
-      events.span(steps_track, (trained ? "step " : "evaluation batch ") + std::to_string(++steps), "step", calls[i].begin,
-                  end_of(calls[next - 1]), Json::object());
+      const auto any = [&](const auto& holds) {
+        return std::any_of(calls.begin() + static_cast<std::ptrdiff_t>(i), calls.begin() + static_cast<std::ptrdiff_t>(next),
+                           holds);
+      };
+      const bool updates = any([&](const ProfileCall& call) { return layer(call) == Profile::update; });
+      const bool trains = any(
+          [](const ProfileCall& call) { return std::string_view(call.slot).find("backward") != std::string_view::npos; });
+      const std::string name = updates  ? "step " + std::to_string(++steps)
+                               : trains ? "part of step " + std::to_string(steps + 1)  // --accumulate
+                                        : "evaluation batch " + std::to_string(++evaluated);
+      events.span(steps_track, name, "step", calls[i].begin, end_of(calls[next - 1]), Json::object());
     }
     i = next;
   }

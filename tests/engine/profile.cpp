@@ -16,13 +16,13 @@ using Catch::Contains;
 
 namespace {
 
-std::vector<float> train(const std::shared_ptr<Device>& device, Profile* profile) {
+std::vector<float> train(const std::shared_ptr<Device>& device, Profile* profile, std::int64_t accumulate = 1) {
   TinyNetwork network({.dropout = 0.5});
   ParameterStore store(network, device, 5);
   if (profile) profile->name(store);
   const auto optimizer = make_optimizer(Adam::Options{}, store);
   const ImageBatches source(DeviceImages::upload(tiny_images(32, 3), device), {});
-  TrainStep step(network, store, *optimizer, source, {.seed = 1});
+  TrainStep step(network, store, *optimizer, source, {.seed = 1, .accumulate = accumulate});
   for (std::int64_t i = 0; i < 4; ++i) step.run({.step = i, .position = 8 * i, .learning_rate = {1e-3}}, 8);
   return store.values().to_host<float>();
 }
@@ -78,4 +78,16 @@ TEST_CASE("a profile sees the calls of a training by layer, with bytes and FLOP,
     CHECK_THAT(profile_table(profile, {.flops = 1e9, .bandwidth = [](double) { return 1e9; }}),
                Contains("conv2d_forward") && Contains(" %") && Contains("calls of kernels"));
   }
+}
+
+TEST_CASE("the trace tells the parts of a step from batches of an evaluation") {
+  Profile profile;
+  const auto real = Device::open({.device = "cpu", .options = {.threads = 1}});
+  train(Device::open({.device = "cpu", .options = {.threads = 1}}, profile.in_front_of(real->backend())), &profile, 2);
+  std::vector<std::string> steps;
+  const auto trace = nlohmann::json::parse(trace_json(profile, {}));
+  for (const auto& event : trace.at("traceEvents"))
+    if (event.at("ph") == "X" && event.at("cat") == "step") steps.push_back(event.at("name"));
+  CHECK(steps == std::vector<std::string>{"part of step 1", "step 1", "part of step 2", "step 2", "part of step 3", "step 3",
+                                          "part of step 4", "step 4"});
 }
