@@ -10,6 +10,7 @@
 #include "engine/core/threads.h"
 #include "engine/files/crc32c.h"
 #include "engine/parallel/watch.h"
+#include "kernels/cpu_instruction_set.h"
 #include "kernels/errors.h"
 
 namespace tessera {
@@ -33,7 +34,7 @@ std::pair<int, int> among_equals(const std::vector<std::string>& all, int rank) 
   return {count(all.begin() + rank), count(all.end())};
 }
 
-// Rank 0 has another: which ranks, and what the first of them has. Empty: nobody.
+// Of the first rank that has another than rank 0. Empty: there is none.
 std::string other_than_rank_0(Communicator& ranks, const std::string& own) {
   const std::vector<std::string> all = all_gather(ranks, own), hosts = all_gather(ranks, host_name());
   for (std::size_t r = 1; r < all.size(); ++r)
@@ -42,10 +43,14 @@ std::string other_than_rank_0(Communicator& ranks, const std::string& own) {
 }
 
 std::string kind_of(Device& device) {
-  const kernels::DeviceInfo info = device.backend().runtime.device_info(device.stream().device);
   const std::string backend = device.backend().name;
-  // Of a CPU, the instruction set decides the bits.
-  return device.backend().gpu ? backend + " " + info.name + " " + info.detail : backend + " " + info.detail;
+  if (backend == "cpu") {  // its instruction set decides the bits
+    const kernels::InstructionSet used = kernels::cpu_instruction_set(device.options().instruction_set);
+    return backend + " " + std::string(kernels::name_of(used));
+  }
+  if (!device.backend().gpu) return backend;
+  const kernels::DeviceInfo info = device.backend().runtime.device_info(device.stream().device);
+  return backend + " " + info.name + " " + info.detail;
 }
 
 }  // namespace
@@ -103,9 +108,13 @@ void require_alike(Communicator& ranks, const RunConfig& config, Device& device)
     throw UsageError(other + " has other options than rank 0" + (changes.empty() ? "" : changes + ")") +
                      ": give all ranks the same");
   }
+  const std::vector<std::string> kinds = all_gather(ranks, kind_of(device));
   if (const std::string other = other_than_rank_0(ranks, kind_of(device)); !other.empty())
-    throw kernels::DeviceError(other + " computes on a device of another kind than rank 0 (" + kind_of(device) +
-                               " on this rank): the ranks would not stay alike");
+    throw kernels::DeviceError(
+        other + " computes with " +
+        *std::find_if(kinds.begin(), kinds.end(), [&](const std::string& kind) { return kind != kinds[0]; }) +
+        ", rank 0 with " + kinds[0] + ": the ranks would not stay alike; give all the same kind of device" +
+        " (TESSERA_ISA chooses the instruction set of a CPU)");
 }
 
 void require_same_images(Communicator& ranks, const std::string& what, const std::string& digest) {

@@ -1,4 +1,8 @@
 // What ranks do with each other, told apart from what carries their words: sums in order, launchers, seats.
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
 #include <map>
 #include <random>
 
@@ -6,7 +10,9 @@
 #include "engine/core/threads.h"
 #include "engine/parallel/launch.h"
 #include "engine/parallel/ordered_sum.h"
+#include "engine/parallel/watch.h"
 #include "engine/run/ranks.h"
+#include "kernels/cpu_instruction_set.h"
 #include "kernels/errors.h"
 #include "tests/catch.h"
 #include "tests/parallel/threads.h"
@@ -145,6 +151,25 @@ TEST_CASE("ranks of a host share its processors; each has a GPU of its own, or n
   CHECK(seated(config, {.host = "h", .threads = 3}).threads == 3);
   config.threads = 2;
   CHECK(seated(config, {.host = "h", .threads = 3}).threads == 2);
+}
+
+TEST_CASE(
+    "ranks that compute with other instruction sets are refused, and those that only name the same one otherwise are not") {
+  using kernels::InstructionSet;
+  const auto compared = [](InstructionSet of_rank_0, InstructionSet of_rank_1) {
+    Threads threads(2);
+    threads.run([&](Communicator& ranks) {
+      const InstructionSet set = ranks.rank() == 0 ? of_rank_0 : of_rank_1;
+      require_alike(ranks, {}, *Device::open({.device = "cpu", .options = {.threads = 1, .instruction_set = set}}));
+    });
+  };
+  const InstructionSet best = kernels::cpu_instruction_set(InstructionSet::best);
+  CHECK_NOTHROW(compared(best, best));
+  if (best == InstructionSet::baseline) return;  // this processor has one
+  CHECK_THROWS_AS(compared(best, InstructionSet::baseline), kernels::DeviceError);
+  CHECK_THROWS_WITH(compared(InstructionSet::baseline, best),
+                    Contains("rank 1 on " + host_name() + " computes with cpu " + std::string(name_of(best))));
+  if (!std::getenv("TESSERA_ISA")) CHECK_NOTHROW(compared(InstructionSet::best, best));
 }
 
 TEST_CASE("ranks that see other images are refused, by the one that differs") {

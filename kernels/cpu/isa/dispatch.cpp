@@ -3,6 +3,7 @@
 #include <string>
 
 #include "kernels/cpu/isa/kernels.h"
+#include "kernels/cpu_instruction_set.h"
 #include "kernels/errors.h"
 
 namespace tessera::kernels::cpu::isa {
@@ -28,19 +29,27 @@ const auto& candidates() {
   return all;
 }
 
-}  // namespace
-
-const Kernels& kernels(InstructionSet set) {
+const Candidate& chosen(InstructionSet set) {
   for (const Candidate& candidate : candidates())
     if (set == candidate.set || (set == InstructionSet::best && candidate.supported)) {
-      if (candidate.supported) return candidate.kernels;
+      if (candidate.supported) return candidate;
       throw DeviceError("instruction set " + std::string(name_of(set)) +
                         ": this processor does not have it; leave TESSERA_ISA unset to use the best that there is");
     }
   throw DeviceError("instruction set " + std::string(name_of(set)) + ": this build has none of that name");
 }
 
+}  // namespace
+
+const Kernels& kernels(InstructionSet set) { return chosen(set).kernels; }
+
 }  // namespace tessera::kernels::cpu::isa
+
+namespace tessera::kernels {
+
+InstructionSet cpu_instruction_set(InstructionSet wanted) { return cpu::isa::chosen(wanted).set; }
+
+}  // namespace tessera::kernels
 
 namespace tessera::kernels::cpu {
 
