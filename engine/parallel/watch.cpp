@@ -79,29 +79,37 @@ class Watch::Implementation {
            (rank == rank_ ? host_name() : peers_[static_cast<std::size_t>(rank_ == 0 ? rank - 1 : 0)].host);
   }
 
-  // Connects rank 0 with everybody. A number that only the ranks of this run know tells them from strangers.
+  // What only the ranks of this run know tells them from strangers: the others bring one number, and rank 0 answers with
+  // another, which a service that sends back what it hears does not have.
+  struct Keys {
+    std::uint64_t question, answer;
+  };
+
+  // Connects rank 0 with everybody.
   void meet(Communicator& ranks) {
     std::optional<Listener> listener;
-    std::string addresses;
-    std::uint64_t secret = 0;
+    Listener::Addresses addresses;
+    std::string root = host_name();
+    Keys keys{};
     if (rank_ == 0) {
       listener.emplace();
       addresses = listener->addresses();
       std::random_device random;
-      secret = (std::uint64_t{random()} << 32) | random();
+      for (std::uint64_t* key : {&keys.question, &keys.answer}) *key = (std::uint64_t{random()} << 32) | random();
     }
-    broadcast(ranks, addresses);
-    broadcast(ranks, secret);
-    const std::string key = std::to_string(secret) + " ";
+    broadcast(ranks, root);
+    broadcast(ranks, addresses.loopback);
+    broadcast(ranks, addresses.others);
+    broadcast(ranks, keys);
     if (rank_ == 0)
-      wait_for_all(*listener, key);
-    else
-      go_to_root(addresses, key);
+      wait_for_all(*listener, keys);
+    else  // elsewhere the loopback leads to another host
+      go_to_root((root == host_name() ? addresses.loopback : "") + addresses.others, keys);
     const std::vector<std::string> hosts = all_gather(ranks, host_name());
     for (std::size_t i = 0; i < peers_.size(); ++i) peers_[i].host = hosts[rank_ == 0 ? i + 1 : 0];
   }
 
-  void wait_for_all(const Listener& listener, const std::string& key) {
+  void wait_for_all(const Listener& listener, const Keys& keys) {
     const Clock::time_point start = Clock::now();
     std::vector<Connection> found(static_cast<std::size_t>(size_ - 1));
     for (int missing = size_ - 1; missing > 0;) {
@@ -112,25 +120,28 @@ class Watch::Implementation {
       std::optional<Connection> connection = listener.accept(left);
       if (!connection) continue;
       const std::optional<Message> hello = connection->wait(1);
-      if (!hello || hello->kind != MessageKind::hello || hello->text != key || hello->code < 1 || hello->code >= size_)
+      if (!hello || hello->kind != MessageKind::hello || hello->text != std::to_string(keys.question) || hello->code < 1 ||
+          hello->code >= size_)
         continue;
       Connection& place = found[static_cast<std::size_t>(hello->code - 1)];
-      if (place.descriptor() >= 0 || !connection->send({MessageKind::hello, 0, key})) continue;
+      if (place.descriptor() >= 0 || !connection->send({MessageKind::hello, 0, std::to_string(keys.answer)})) continue;
       place = std::move(*connection);
       --missing;
     }
     for (Connection& connection : found) peers_.push_back({std::move(connection), ""});
   }
 
-  void go_to_root(const std::string& addresses, const std::string& key) {
+  void go_to_root(const std::string& addresses, const Keys& keys) {
     const Clock::time_point start = Clock::now();
     do {
       for (std::size_t at = 0, end; at < addresses.size(); at = end + 1) {
         end = addresses.find('\n', at);
         std::optional<Connection> connection = connect_to(addresses.substr(at, end - at), 3);
-        if (!connection || !connection->send({MessageKind::hello, rank_, key})) continue;
+        if (!connection || !connection->send({MessageKind::hello, rank_, std::to_string(keys.question)})) continue;
         const std::optional<Message> answer = connection->wait(3);
-        if (!answer || answer->kind != MessageKind::hello || answer->text != key) continue;
+        if (!answer || answer->kind != MessageKind::hello || answer->code != 0 ||
+            answer->text != std::to_string(keys.answer))
+          continue;
         peers_.push_back({std::move(*connection), ""});
         return;
       }
@@ -226,8 +237,8 @@ class Watch::Implementation {
       for (Peer& peer : peers_) peer.connection.send({MessageKind::end, code});
       return set_agreed(code);
     }
-    // Who was stopped with the others is about to end; rank 0 may still have to save.
-    if (code != 0 && since(done_since_) > (own_done_ ? times_.silence / 4 : times_.silence))
+    // Who was stopped with the others is about to end. Not so rank 0, which saves: that takes the time that it takes.
+    if (own_done_ && code != 0 && since(done_since_) > times_.silence / 4)
       verdict(code, named(missing) + " does not end, though others have");
   }
 

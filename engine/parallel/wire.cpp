@@ -117,8 +117,8 @@ Listener::~Listener() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-std::string Listener::addresses() const {
-  std::string others, own;
+Listener::Addresses Listener::addresses() const {
+  Addresses found;
   ifaddrs* first = nullptr;
   if (::getifaddrs(&first) != 0) fail_with_errno("no list of network addresses");
   for (const ifaddrs* at = first; at; at = at->ifa_next) {
@@ -126,10 +126,11 @@ std::string Listener::addresses() const {
     char text[INET_ADDRSTRLEN] = "";
     const auto* address = reinterpret_cast<const sockaddr_in*>(at->ifa_addr);
     if (!::inet_ntop(AF_INET, &address->sin_addr, text, sizeof text)) continue;
-    ((at->ifa_flags & IFF_LOOPBACK) != 0 ? own : others) += std::string(text) + " " + std::to_string(port_) + "\n";
+    ((at->ifa_flags & IFF_LOOPBACK) != 0 ? found.loopback : found.others) +=
+        std::string(text) + " " + std::to_string(port_) + "\n";
   }
   ::freeifaddrs(first);
-  return own + others;  // the own host answers, or refuses, at once
+  return found;
 }
 
 std::optional<Connection> Listener::accept(double seconds) const {

@@ -43,8 +43,11 @@ class Listener {
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
-  // "10.0.0.5 41000\n127.0.0.1 41000": where others may try.
-  std::string addresses() const;
+  // Where others may try, "10.0.0.5 41000\n10.1.0.5 41000\n"; the loopback's are for those on this host.
+  struct Addresses {
+    std::string loopback, others;
+  };
+  Addresses addresses() const;
   std::optional<Connection> accept(double seconds) const;
 
  private:
@@ -52,7 +55,7 @@ class Listener {
   std::uint16_t port_ = 0;
 };
 
-// To one line of addresses(); none where nobody answers in that time.
+// To one line of such addresses; none where nobody answers in that time.
 std::optional<Connection> connect_to(const std::string& address, double seconds);
 
 }  // namespace tessera

@@ -172,6 +172,25 @@ TEST_CASE(
   if (!std::getenv("TESSERA_ISA")) CHECK_NOTHROW(compared(InstructionSet::best, best));
 }
 
+TEST_CASE("rank 0 takes as long as it needs to save, though the others are done") {
+  // In a process of its own, which a wrong verdict would end.
+  constexpr int right = 7;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    Threads threads(2);
+    threads.run([](Communicator& ranks) {
+      Watch watch(ranks, {.beat = 0.05, .silence = 0.4});
+      if (ranks.rank() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1200));
+      RANK_CHECK(watch.finish(143) == 143);
+    });
+    ::_exit(right);
+  }
+  int status = 0;
+  REQUIRE(::waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == right);
+}
+
 TEST_CASE("ranks that see other images are refused, by the one that differs") {
   Threads threads(3);
   CHECK_THROWS_WITH(threads.run([](Communicator& ranks) {
