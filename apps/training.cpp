@@ -90,6 +90,9 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Ranks& ranks, co
     if (ranks.first()) request.known_classes = known_classes(request);
     broadcast(ranks.communicator, request.known_classes);
     if (ranks.first() && request.folder.empty()) request.folder = new_run_folder(folder_name);
+    std::string folder = request.folder.string();
+    broadcast(ranks.communicator, folder);
+    request.folder = folder;
     const RunResult result = run_training(request, *network, std::move(dataset), device, console);
     if (result.end == FitEnd::stopped) return stopped(signals.exit_code());
     // The results are told in any case; the last line on standard output is the test's.
@@ -115,6 +118,7 @@ int run_and_report(RunRequest request, Dataset&& dataset, const Ranks& ranks, co
   } catch (const WeightsError& error) {
     const int code = SignalFlags::failed_write();
     if (code == 0) throw;
+    if (ranks.communicator.size() > 1) throw Error(static_cast<ExitCode>(code), error.what());  // the others end too
     console.warn(error.what());
     return stopped(code);
   }

@@ -321,9 +321,11 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   if (first) report.write();
   if (closing && first)
     write_file_atomically(folder / "test.json", bytes_of(evaluation_json(*closing) + "\n"), ExitCode::weights);
-  if (closing && !std::isfinite(closing->loss))
+  if (closing && !std::isfinite(closing->loss)) {
+    any(ranks, false);  // the first rank to throw ends all: not before rank 0 has written
     throw NonFiniteError("the trained network's loss is not finite (results are in " + request.folder.string() +
                          "); try a smaller --lr");
+  }
   return result;
 }
 

@@ -156,8 +156,10 @@ FitEnd Fit::run() {
   const FitEnd end = interrupted_ ? FitEnd::stopped : FitEnd::finished;
   notify([&](FitObserver& o) { o.on_end(*this, end); });
   if (end == FitEnd::finished && step_.metrics().samples > 0) close_row(state_.epoch + 1);  // a cut epoch's steps make a row
-  if (end == FitEnd::finished && session_steps() > 0 && session_steps() < patience_for_non_finite)
-    check_guard(1);  // too short for patience: its last step must be a good one
+  if (end == FitEnd::finished && session_steps() > 0 && session_steps() < patience_for_non_finite) {
+    if (limits_.ranks) any(*limits_.ranks, false);  // the first rank to throw ends all: not before rank 0 has saved
+    check_guard(1);                                 // too short for patience: its last step must be a good one
+  }
   return end;
 }
 

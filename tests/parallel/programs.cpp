@@ -140,4 +140,19 @@ TEST_CASE("mpirun: a failure of one is everybody's, with one message, rank, host
     }
   }
 }
+
+TEST_CASE("mpirun: a test loss that is not finite ends all ranks when the results are written, and says where they are") {
+  Folder folder;
+  make_cifar(folder / "data", 49, 21);
+  for (const std::string& launcher : launchers()) {
+    const Outcome outcome = shell("cd " + folder.path().string() + " && rm -rf runs && " + ranks(launcher, 2) +
+                                  "train_lenet5_relu data --lr 1e30 --steps 1 --threads 1");
+    INFO(launcher << ": " << outcome.err);
+    CHECK(outcome.code == 6);
+    CHECK_THAT(outcome.err, Contains("results are in runs/"));
+    const fs::path run = fs::directory_iterator(folder / "runs")->path();
+    CHECK(fs::exists(run / "test.json"));
+    CHECK(fs::exists(run / "report.html"));
+  }
+}
 #endif

@@ -106,6 +106,36 @@ TEST_CASE("a stop that one rank has seen is everybody's, and a loss that is not 
                     Catch::Contains("those of rank 1 first"));
 }
 
+TEST_CASE("a short run that is not finite ends when rank 0 has saved, in no rank before") {
+  struct Saves : FitObserver {
+    explicit Saves(std::atomic<bool>& done) : saved(done) {}
+    void on_end(const Fit&, FitEnd) override {
+      std::this_thread::sleep_for(std::chrono::milliseconds(200));
+      saved = true;
+    }
+    std::atomic<bool>& saved;
+  };
+  std::atomic<bool> saved{false};
+  Threads threads(2);
+  threads.run([&](Communicator& ranks) {
+    Trainee t(Sgd::Options{}, {}, false, open("cpu", 1));
+    t.network.damage = [](int) { return true; };
+    Plan p = plan(1);
+    p.limits.ranks = &ranks, p.limits.max_steps = 2;
+    Fit& loop = t.begin(p, p.limits, {}, false);
+    Saves saves(saved);
+    if (ranks.rank() == 0) loop.add(saves);
+    bool thrown = false;
+    try {
+      (void)loop.run();
+    } catch (const NonFiniteError&) {
+      thrown = true;
+      RANK_CHECK(saved);
+    }
+    RANK_CHECK(thrown);
+  });
+}
+
 TEST_CASE("an evaluation is shared out by batches: its sums and what watches it are one process's") {
   struct Seen {
     Evaluation evaluation;
