@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "engine/train/evaluate.h"
 
@@ -64,7 +65,10 @@ void RankExchange::round(const Round& round, const kernels::Metrics& metrics, co
     Told told;
     std::memcpy(&told, message, sizeof told);
     add_metrics(metrics_, told.metrics);
-    if (!std::isfinite(told.loss) && !non_finite_rank_) non_finite_rank_ = static_cast<int>(r);
+    if (!std::isfinite(told.loss)) {
+      all_finite_ = false;
+      if (!non_finite_rank_) non_finite_rank_ = static_cast<int>(r);
+    }
     const std::int64_t part = round.first + static_cast<std::int64_t>(r);
     loss_of(part).copy_from(std::span<const float>(&told.loss, 1));
     if (buffers.count() > 0) device.upload(buffers_of(part).data(), message + sizeof told, buffers.bytes());
@@ -80,6 +84,7 @@ void RankExchange::round(const Round& round, const kernels::Metrics& metrics, co
 }
 
 void RankExchange::finish() {
+  if (std::exchange(all_finite_, true)) non_finite_rank_.reset();
   for (std::size_t i = 0; i < sums_.size(); ++i) {
     const std::span<float> values = host(i);
     sums_[i].finish(values);

@@ -35,7 +35,8 @@ class RankExchange {
 
   const kernels::Metrics& metrics() const { return metrics_; }  // of all ranks, since the last set
   void set_metrics(const kernels::Metrics& metrics) { metrics_ = metrics; }
-  std::optional<int> non_finite_rank() const { return non_finite_rank_; }  // the first whose loss was not finite
+  // The first whose loss was not finite, since the last step where all were.
+  std::optional<int> non_finite_rank() const { return non_finite_rank_; }
 
  private:
   // Elements between losses: kernels want aligned memory.
@@ -49,6 +50,7 @@ class RankExchange {
   Tensor losses_, buffers_;  // [parts, slot], [parts, those of the store]
   kernels::Metrics metrics_;
   std::optional<int> non_finite_rank_;
+  bool all_finite_ = true;  // in the rounds of this step
 
   std::vector<ParameterStore::Range> ranges_;
   std::vector<OrderedSum> sums_;  // one a range

@@ -54,7 +54,7 @@ class TrainStep {
   kernels::StepGuard guard() const;
   void set_metrics(const kernels::Metrics& metrics) { exchange_ ? exchange_->set_metrics(metrics) : metrics_.set(metrics); }
   void set_guard(const kernels::StepGuard& guard);
-  // The first rank whose loss was not finite; none: so far all were, or there is one rank.
+  // The first rank whose loss was not finite since the last step where all were; none: all were, or there is one rank.
   std::optional<int> non_finite_rank() const { return exchange_ ? exchange_->non_finite_rank() : std::nullopt; }
 
   // Every step as it is, none recorded: to compare with.

@@ -106,6 +106,18 @@ TEST_CASE("a stop that one rank has seen is everybody's, and a loss that is not 
                     Catch::Contains("those of rank 1 first"));
 }
 
+TEST_CASE("the rank that is named began the steps that are not finite, not one of earlier ones that were got over") {
+  Threads threads(2);
+  CHECK_THROWS_WITH(threads.run([](Communicator& ranks) {
+    Trainee t(Sgd::Options{}, {}, false, open("cpu", 1));
+    t.network.damage = [&](int step) { return ranks.rank() == 1 ? step == 2 : step >= 5; };
+    Plan p = plan(9);
+    p.limits.ranks = &ranks;
+    (void)fit(t, p);
+  }),
+                    Catch::Contains("those of rank 0 first"));
+}
+
 TEST_CASE("a short run that is not finite ends when rank 0 has saved, in no rank before") {
   struct Saves : FitObserver {
     explicit Saves(std::atomic<bool>& done) : saved(done) {}
