@@ -40,6 +40,7 @@ const char* name_of(Launcher launcher) {
 }
 
 Launch launch_of(const std::function<const char*(const char*)>& environment) {
+  Launch single;
   for (const Known& known : launchers) {
     const char *rank = environment(known.rank), *size = environment(known.size);
     if (!rank || !size || !environment(known.also)) continue;
@@ -47,9 +48,10 @@ Launch launch_of(const std::function<const char*(const char*)>& environment) {
     if (launch.rank >= launch.size)
       throw UsageError(std::string(known.rank) + " is " + rank + " of " + known.size + " " + size +
                        ": ranks are counted from 0; unset both, or start the ranks with a launcher");
-    return launch;
+    if (launch.size > 1) return launch;
+    if (single.launcher == Launcher::none) single = launch;
   }
-  return {};
+  return single;
 }
 
 Launch launch_of_environment() {

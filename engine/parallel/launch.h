@@ -14,8 +14,9 @@ struct Launch {
 };
 
 // By OMPI_COMM_WORLD_RANK and _SIZE (mpirun of Open MPI), PMI_RANK and PMI_SIZE (mpirun of MPICH), SLURM_PROCID and
-// SLURM_STEP_NUM_TASKS (srun), RANK and WORLD_SIZE with MASTER_ADDR (torchrun), the first that is whole. UsageError where
-// numbers make no sense.
+// SLURM_STEP_NUM_TASKS (srun), RANK and WORLD_SIZE with MASTER_ADDR (torchrun), the first that is whole and started
+// more than one, else the first that is whole: a batch system may have started one process that is the launcher. UsageError
+// where numbers make no sense.
 Launch launch_of(const std::function<const char*(const char*)>& environment);
 Launch launch_of_environment();
 

@@ -128,6 +128,12 @@ TEST_CASE("launchers are known by their variables") {
     CHECK(launch(variables).rank == 2);
     CHECK(launch(variables).size == 4);
   }
+  // torchrun within one task of srun; and a single process is its launcher's, whatever comes after.
+  const Launch within = launch(
+      {{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}, {"RANK", "3"}, {"WORLD_SIZE", "4"}, {"MASTER_ADDR", "h"}});
+  CHECK(within.launcher == Launcher::torchrun);
+  CHECK(within.rank == 3);
+  CHECK(launch({{"SLURM_PROCID", "0"}, {"SLURM_STEP_NUM_TASKS", "1"}}).launcher == Launcher::slurm);
   CHECK_THROWS_WITH(launch({{"PMI_RANK", "4"}, {"PMI_SIZE", "4"}}), Contains("counted from 0"));
   CHECK_THROWS_WITH(launch({{"PMI_RANK", "one"}, {"PMI_SIZE", "4"}}), Contains("PMI_RANK is"));
 }
