@@ -148,6 +148,21 @@ TEST_CASE("a short run that is not finite ends when rank 0 has saved, in no rank
   });
 }
 
+TEST_CASE("parts of a batch leave the gradient of a resting parameter alone: added to itself it would overflow") {
+  Trainee t(Sgd::Options{.learning_rate = 0.01}, {}, false, open("cpu", 1));
+  const auto optimizer = make_optimizer(t.optimizer, t.store);
+  TrainStep step(t.network, t.store, *optimizer, t.train, {.seed = 3, .accumulate = 4});
+  kernels::StepState state{.learning_rate = {0.01}};
+  step.run(state, batch_size);
+  t.network.fc.bias.set_resting(true);
+  const Tensor gradient = t.network.fc.bias.node()->grad();  // where it stays
+  const std::vector<float> last = gradient.to_host<float>();
+  CHECK(std::any_of(last.begin(), last.end(), [](float g) { return g != 0; }));
+  for (state.step = 1; state.step < 4; ++state.step) step.run(state, batch_size, 1);
+  CHECK(gradient.to_host<float>() == last);
+  CHECK(step.guard().consecutive == 0);
+}
+
 TEST_CASE("an evaluation is shared out by batches: its sums and what watches it are one process's") {
   struct Seen {
     Evaluation evaluation;
