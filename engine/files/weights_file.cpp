@@ -45,8 +45,17 @@ struct Format {
 constexpr Format formats[] = {
     {"PK\x03\x04", parse_zip}, {"PK\x05\x06", parse_zip}, {"\x80", parse_pickle}, {hdf5_mark, parse_keras}};
 
-// Null: safetensors, which has no mark of its own.
+constexpr std::size_t longest_mark = 9;  // bytes of a file by which its format is told
+
+// The length of a header, whose lower bytes may be any other format's mark, and the header's beginning. Nothing that the
+// formats below hold begins so: a zip's ninth byte would be a method or a count of entries there are not, a pickle's no opcode.
+bool is_safetensors(std::string_view first) {
+  return first.size() >= 9 && first.substr(4, 4) == std::string_view("\0\0\0\0", 4) && first[8] == '{';
+}
+
+// Null: safetensors, or nothing that is known, of which their reader says what it lacks.
 const Format* format_of(std::string_view first) {
+  if (is_safetensors(first)) return nullptr;
   for (const Format& format : formats)
     if (first.starts_with(format.first)) return &format;
   return nullptr;
@@ -92,13 +101,13 @@ constexpr WeightsFormat written[] = {{".safetensors", TensorNames::torch, put_sa
 }  // namespace
 
 TensorFile parse_weights(Bytes file, const std::string& where) {
-  const Format* format = format_of(text_of(file).substr(0, 16));
+  const Format* format = format_of(text_of(file).substr(0, longest_mark));
   return format ? format->parse(std::move(file), where) : Safetensors::parse(std::move(file), where);
 }
 
 TensorFile read_weights(const std::filesystem::path& path, const SystemCalls& calls) {
   if (std::error_code ignored; !std::filesystem::is_directory(path, ignored)) {
-    std::byte first[8] = {};
+    std::byte first[longest_mark] = {};
     {
       File file(path, File::Mode::read, ExitCode::weights, calls);
       file.read_exactly(

@@ -6,6 +6,7 @@
 #include "engine/files/floats.h"
 #include "engine/files/state_dict.h"
 #include "tests/catch.h"
+#include "tests/files/safetensors_support.h"
 #include "tests/files/support.h"
 
 using namespace tessera;
@@ -97,4 +98,17 @@ TEST_CASE("what is written in each format is read again, to the bit", "[weights]
     }
   }
   CHECK(error_of<UsageError>([] { format_to_write("w.txt"); }).find(".npz") != std::string::npos);
+}
+
+TEST_CASE("safetensors is told by its header, whose length may begin with another format's mark", "[weights][safetensors]") {
+  const TemporaryFolder folder;
+  for (const std::size_t length : {96, 128, 384, 640, 896, 1152}) {
+    INFO(length);
+    std::string header = "{" + entry("w", "F32", "[1]", 0, 4) + "}";
+    header.resize(length, ' ');
+    const std::string file = file_of(header, std::string(4, '\0'));
+    CHECK(parse_weights(to_bytes(file), "f").find("w") != nullptr);
+    put(folder / "f", file);
+    CHECK(read_weights(folder / "f").find("w") != nullptr);
+  }
 }
