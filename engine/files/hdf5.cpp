@@ -334,7 +334,8 @@ Bytes encode(const Library& h, std::span<const TensorEntry> datasets, const std:
 TensorFile read_hdf5(ByteSpan file, const std::string& where) {
   const std::uint64_t most = free_bytes + ratio * file.size();
   constexpr std::uint64_t headers = std::uint64_t{32} << 20;
-  const IsolationLimits limits{.result = most + headers, .memory = 3 * most + file.size() + headers, .seconds = 60};
+  const IsolationLimits limits{
+      .result = most + headers, .memory = 3 * most + file.size() + headers, .seconds = 60, .wait = 600};
   Library library;
   Bytes plain = run_isolated([&] { library.open(where); }, [&] { return Hdf5Reader(library, file, where).run(); }, limits,
                              where, ExitCode::weights);
@@ -357,7 +358,7 @@ Bytes write_hdf5(std::span<const TensorEntry> datasets) {
   for (const TensorEntry& dataset : datasets) bytes += dataset.bytes.size();
   Library library;
   return run_isolated([&] { library.open(what); }, [&] { return encode(library, datasets, what); },
-                      {.result = bytes, .memory = 6 * bytes, .seconds = 600}, what, ExitCode::weights);
+                      {.result = bytes, .memory = 6 * bytes, .seconds = 600, .wait = 3600}, what, ExitCode::weights);
 }
 
 #endif

@@ -4,6 +4,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -13,12 +14,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstddef>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <limits>
+#include <new>
 #include <system_error>
+#include <thread>
+#include <utility>
 
 namespace tessera {
 namespace {
@@ -46,11 +51,43 @@ std::uint64_t data_in_use() {
   return 0;
 }
 
-void limit(decltype(RLIMIT_CPU) resource, std::uint64_t most) {
+// The hard limit too: what the library does cannot raise it again.
+void limit(decltype(RLIMIT_CPU) resource, std::uint64_t most, std::uint64_t hard) {
   rlimit now = {};
   ::getrlimit(resource, &now);
-  now.rlim_cur = std::min<rlim_t>(now.rlim_cur, most);
+  now.rlim_max = std::min<rlim_t>(now.rlim_max, hard);
+  now.rlim_cur = std::min<rlim_t>({now.rlim_cur, now.rlim_max, most});
   ::setrlimit(resource, &now);
+}
+void limit(decltype(RLIMIT_CPU) resource, std::uint64_t most) { limit(resource, most, most); }
+
+// Our handlers would run in a copy of us that nobody looks at, and what we block or ignore would keep a limit from ending it.
+void take_signals() {
+  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGPIPE, SIGXCPU}) std::signal(signal, SIG_DFL);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT})  // what we were told to ignore, as under nohup, it ignores too
+    if (std::signal(signal, SIG_DFL) == SIG_IGN) std::signal(signal, SIG_IGN);
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::pthread_sigmask(SIG_SETMASK, &none, nullptr);
+}
+
+void close_between(unsigned first, unsigned last) {
+  if (first > last) return;
+#ifdef __NR_close_range
+  if (::syscall(__NR_close_range, first, last, 0u) == 0) return;
+#endif
+  const long most = ::sysconf(_SC_OPEN_MAX);
+  const unsigned end = most < 0 ? 65536u : static_cast<unsigned>(std::min(most, 1l << 20));
+  for (unsigned descriptor = first; descriptor <= std::min(last, end); ++descriptor) ::close(static_cast<int>(descriptor));
+}
+
+// Leaves the answer, and standard descriptors to which what a library says goes nowhere.
+void close_files_but(int answer) {
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (nowhere < 0 || ::dup2(nowhere, standard) < 0) ::close(standard);
+  close_between(STDERR_FILENO + 1, static_cast<unsigned>(answer) - 1);
+  close_between(static_cast<unsigned>(answer) + 1, std::numeric_limits<unsigned>::max());
 }
 
 // Everything but memory, answering and ending fails with EPERM from here on.
@@ -99,13 +136,15 @@ void send(int descriptor, Outcome outcome, ByteSpan bytes) {
 }
 
 [[noreturn]] void run_child(const std::function<void()>& prepare, const std::function<Bytes()>& work,
-                            const IsolationLimits& limits, int answer) {
-  for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL}) std::signal(signal, SIG_DFL);
+                            const IsolationLimits& limits, int answer, pid_t parent) {
+  take_signals();
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) ::_exit(1);  // it ended before that
+  close_files_but(answer);
   try {
-    if (const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC); nowhere >= 0)  // what a library says is nobody's
-      for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) ::dup2(nowhere, standard);
     prepare();
-    limit(RLIMIT_CORE, 0), limit(RLIMIT_FSIZE, 0), limit(RLIMIT_CPU, limits.seconds);
+    limit(RLIMIT_CORE, 0), limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_CPU, limits.seconds, limits.seconds + 1);  // SIGXCPU says why; SIGKILL, a second later, cannot be caught
     if (!maps_much) limit(RLIMIT_DATA, data_in_use() + limits.memory);
     forbid_system_calls();
     send(answer, Outcome::result, work());
@@ -121,53 +160,123 @@ void send(int descriptor, Outcome outcome, ByteSpan bytes) {
   ::_exit(0);
 }
 
+// Both ends above the standard descriptors, which may be closed here and are replaced in the child.
+void open_pipe(int (&ends)[2]) {
+  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
+  int problem = 0;
+  for (int& end : ends)
+    if (end <= STDERR_FILENO) {
+      const int low = std::exchange(end, ::fcntl(end, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+      if (end < 0) problem = errno;
+      ::close(low);
+    }
+  if (problem == 0) return;
+  for (const int end : ends)
+    if (end >= 0) ::close(end);
+  throw std::system_error(problem, std::generic_category(), "pipe");
+}
+
+// The child as its parent has it: whatever happens, it does not stay.
+class Child {
+ public:
+  Child(pid_t id, int answer, unsigned seconds)
+      : id_(id), answer_(answer), deadline_(Clock::now() + std::chrono::seconds(seconds)) {}
+  ~Child() { kill(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  bool is_late() const { return is_late_; }
+
+  // Bytes that have come, none at the end of the answer or where it is late.
+  std::size_t read(std::span<std::byte> to) {
+    while (true) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline_ - Clock::now()).count();
+      pollfd waiting{answer_, POLLIN, 0};
+      const int ready = left > 0 ? ::poll(&waiting, 1, static_cast<int>(std::min<long>(left, 1'000'000))) : 0;
+      if (left <= 0) return is_late_ = true, 0;
+      if (ready == 0 || (ready < 0 && errno == EINTR)) continue;
+      const ssize_t got = ready < 0 ? -1 : ::read(answer_, to.data(), to.size());
+      if (got >= 0) return static_cast<std::size_t>(got);
+      if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "read from a process");
+    }
+  }
+
+  // Its status, when it has ended of itself behind its answer; it may have closed that and go on.
+  int finish() {
+    while (!is_late_ && !wait(WNOHANG)) {
+      is_late_ = Clock::now() >= deadline_;
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return kill();
+  }
+
+  int kill() {
+    if (id_ > 0) ::kill(id_, SIGKILL), wait(0);
+    if (answer_ >= 0) ::close(std::exchange(answer_, -1));
+    return status_;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  // Whether it has ended.
+  bool wait(int options) {
+    pid_t ended = 0;
+    while ((ended = ::waitpid(id_, &status_, options)) < 0 && errno == EINTR) {}
+    if (ended == 0) return false;
+    id_ = 0;
+    return true;
+  }
+
+  pid_t id_;
+  int answer_, status_ = 0;
+  Clock::time_point deadline_;
+  bool is_late_ = false;
+};
+
 }  // namespace
 
 Bytes run_isolated(const std::function<void()>& prepare, const std::function<Bytes()>& work, const IsolationLimits& limits,
                    const std::string& what, ExitCode on_error) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) throw std::system_error(errno, std::generic_category(), "pipe");
-  std::fflush(nullptr);
-  const pid_t child = ::fork();
-  if (child < 0) {
+  open_pipe(ends);
+  const pid_t parent = ::getpid(), id = ::fork();
+  if (id < 0) {
     const int problem = errno;
     ::close(ends[0]), ::close(ends[1]);
+    if (problem == ENOMEM) throw std::bad_alloc();
     throw std::system_error(problem, std::generic_category(), "a process to read " + what);
   }
-  if (child == 0) run_child(prepare, work, limits, ends[1]);
+  if (id == 0) {
+    ::close(ends[0]);  // else it would write on for itself when its parent has gone
+    run_child(prepare, work, limits, ends[1], parent);
+  }
   ::close(ends[1]);
 
-  struct Child {  // whatever happens here, it does not stay
-    pid_t id;
-    int answer, status = 0;
-    ~Child() { finish(); }
-    void finish() {
-      if (id <= 0) return;
-      ::close(answer);
-      while (::waitpid(id, &status, 0) < 0 && errno == EINTR) {}
-      id = 0;
-    }
-  } process{child, ends[0]};
+  Child child(id, ends[0], limits.wait);
   constexpr std::size_t piece = std::size_t{1} << 20;
   Bytes all;
   bool too_much = false;
-  while (true) {
+  for (std::size_t got = 1; got > 0 && !too_much;) {
     const std::size_t have = all.size();
     all.resize(have + piece);
-    const ssize_t got = ::read(process.answer, all.data() + have, piece);
-    if (got < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "read from a process");
-    all.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    got = child.read(std::span(all).subspan(have));
+    all.resize(have + got);
     too_much = all.size() > limits.result + 1;
-    if (got == 0 || too_much) break;
   }
-  process.finish();
-  const int status = process.status;
+  const int status = too_much ? child.kill() : child.finish();
   if (too_much) fail(on_error, what + ": more than " + std::to_string(limits.result) + " bytes came out of it");
-  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
+  if (child.is_late())
+    fail(on_error, what + ": took longer than " + std::to_string(limits.wait) +
+                       " s by the clock; the file is damaged, or the machine has no time for it");
+  const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  if (signal == SIGXCPU)
     fail(on_error, what + ": took longer than " + std::to_string(limits.seconds) + " s; the file is damaged");
-  if (WIFSIGNALED(status))
-    fail(on_error,
-         what + ": the library failed on it (signal " + std::to_string(WTERMSIG(status)) + "); the file is damaged");
+  if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
+    throw Error(ExitCode::failure,
+                what + ": the process that works on it was told to end (signal " + std::to_string(signal) + ")");
+  if (signal != 0)
+    fail(on_error, what + ": the library failed on it (signal " + std::to_string(signal) + "); the file is damaged");
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || all.empty())
     fail(on_error, what + ": the library failed on it; the file is damaged");
   const auto outcome = static_cast<Outcome>(std::to_integer<char>(all[0]));

@@ -1,9 +1,14 @@
 // Keras' files: samples that Keras has made (tests/exchange/weight_samples.py), what we write, and files that mean harm. A build
 // without HDF5 refuses them all.
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 
 #include <array>
+#include <chrono>
 #include <functional>
+#include <future>
+#include <thread>
 
 #include "engine/files/floats.h"
 #include "engine/files/hdf5.h"
@@ -117,21 +122,38 @@ TEST_CASE("HDF5 files that mean harm are refused", "[weights][keras][hostile]") 
 
 TEST_CASE("a process of its own may crash, hang, take memory or reach out: each is an error here", "[isolated]") {
   const auto nothing = [] {};
-  const IsolationLimits limits{.result = 100, .memory = std::uint64_t{64} << 20, .seconds = 1};
-  const auto outcome = [&](const std::function<Bytes()>& work) {
-    return error_of<WeightsError>([&] { run_isolated(nothing, work, limits, "W", ExitCode::weights); });
+  const IsolationLimits limits{.result = 100, .memory = std::uint64_t{64} << 20, .seconds = 1, .wait = 60};
+  IsolationLimits brief = limits;
+  brief.wait = 1;
+  const auto outcome_in = [&](const IsolationLimits& most, const std::function<Bytes()>& work) {
+    return error_of<WeightsError>([&] { run_isolated(nothing, work, most, "W", ExitCode::weights); });
   };
+  const auto outcome = [&](const std::function<Bytes()>& work) { return outcome_in(limits, work); };
   CHECK(run_isolated(
             nothing, [] { return to_bytes("fine"); }, limits, "W", ExitCode::weights) == to_bytes("fine"));
   CHECK(outcome([]() -> Bytes { throw WeightsError("why"); }) == "why");
   CHECK(outcome([]() -> Bytes { _exit(3); }).find("the library failed") != std::string::npos);
   CHECK(outcome([]() -> Bytes { kill(getpid(), SIGKILL), _exit(0); }).find("the library failed") != std::string::npos);
   CHECK(outcome([]() -> Bytes { __builtin_trap(); }).find("the library failed") != std::string::npos);
+  sigset_t xcpu, before;
+  sigemptyset(&xcpu), sigaddset(&xcpu, SIGXCPU);
+  pthread_sigmask(SIG_BLOCK, &xcpu, &before);
   CHECK(outcome([]() -> Bytes {
           for (volatile int i = 0; i == 0;) continue;
           return {};
         }).find("longer than 1 s") != std::string::npos);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   CHECK(outcome([] { return Bytes(200); }).find("more than 100 bytes") != std::string::npos);
+  CHECK(outcome([] { return Bytes(8 << 20); }).find("more than 100 bytes") != std::string::npos);  // more than a pipe holds
+  CHECK(outcome_in(brief, []() -> Bytes {
+          std::promise<void>().get_future().wait();
+          return {};
+        }).find("longer than 1 s by the clock") != std::string::npos);
+  CHECK(outcome_in(brief, []() -> Bytes {
+          for (int i = 3; i < 100; ++i) close(i);
+          std::promise<void>().get_future().wait();
+          return {};
+        }).find("longer than 1 s by the clock") != std::string::npos);
   const TemporaryFolder folder;
   const std::string witness = folder / "witness";
   outcome([&] {
@@ -139,4 +161,55 @@ TEST_CASE("a process of its own may crash, hang, take memory or reach out: each 
     return Bytes();
   });
   CHECK((!fs::exists(witness) || get(witness).empty()));
+}
+
+TEST_CASE("a process of its own has none of our open files, and its answer survives without standard ones", "[isolated]") {
+  const IsolationLimits limits{.result = 100, .memory = std::uint64_t{64} << 20, .seconds = 1, .wait = 60};
+  const auto answer = [&](const std::function<Bytes()>& work) {
+    return run_isolated([] {}, work, limits, "W", ExitCode::weights);
+  };
+  const int ours = dup(STDERR_FILENO);
+  REQUIRE(ours > STDERR_FILENO);
+  CHECK(answer([&] { return to_bytes(close(ours) == 0 ? "open" : "closed"); }) == to_bytes("closed"));
+  close(ours);
+
+  const int kept[] = {dup(STDIN_FILENO), dup(STDOUT_FILENO)};
+  close(STDIN_FILENO), close(STDOUT_FILENO);
+  Bytes result;
+  const std::string error = error_of<WeightsError>([&] { result = answer([] { return to_bytes("fine"); }); });
+  for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) dup2(kept[standard], standard), close(kept[standard]);
+  CHECK(error.empty());
+  CHECK(result == to_bytes("fine"));
+}
+
+TEST_CASE("a process of its own ends with the one that it works for", "[isolated]") {
+  const TemporaryFolder folder;
+  const fs::path written = folder / "written", named = folder / "pid";
+  REQUIRE(prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0);  // orphans come to us
+  const pid_t parent = fork();
+  if (parent == 0) {
+    run_isolated(
+        [&] {
+          put(written, std::to_string(getpid()));
+          fs::rename(written, named);
+        },
+        []() -> Bytes {
+          std::promise<void>().get_future().wait();
+          return {};
+        },
+        {.result = 100, .memory = std::uint64_t{64} << 20, .seconds = 1, .wait = 600}, "W", ExitCode::weights);
+    _exit(0);
+  }
+  const auto until = [](const std::function<bool()>& done) {
+    for (int i = 0; i < 1000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return done();
+  };
+  REQUIRE(until([&] { return fs::exists(named); }));
+  const pid_t child = std::stoi(get(named));
+  kill(parent, SIGKILL);
+  waitpid(parent, nullptr, 0);
+  bool ended = false;
+  CHECK(until([&] { return ended = ended || waitpid(child, nullptr, WNOHANG) == child; }));
+  if (!ended) kill(child, SIGKILL), waitpid(child, nullptr, 0);
+  prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
 }
