@@ -13,6 +13,7 @@ using Meaning = PickleMeaning;
 
 constexpr std::size_t most_values = 2'000'000, most_marks = 64;
 constexpr std::size_t longest_name = 200;
+constexpr std::size_t highest_rank = 32;  // NumPy's, when these formats were made
 
 }  // namespace
 
@@ -322,6 +323,9 @@ class PickleMachine {
       broken(at_, expected);
     const bool column_major = value(state.items[3]).integer != 0;
     if (column_major && !weights_) broken(at_, expected);
+    // Each array has its own extents, though a small file may give many of them the same long tuple.
+    if (const std::size_t rank = value(state.items[1]).items.size(); rank > highest_rank)
+      broken(at_, "an array of " + std::to_string(rank) + " axes; at most 32 are read");
     const std::vector<Ref> extents = value(state.items[1]).items;
     const ByteSpan elements = value(state.items[4]).bytes;
     const ElementType type = value(state.items[2]).element;

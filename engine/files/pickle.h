@@ -10,9 +10,9 @@
 //              collections.OrderedDict, torch's _rebuild_tensor_v2, _rebuild_parameter and typed storages, which are named by
 //              persistent ids and lie outside the pickle. WeightsErrors.
 //
-// Limits, so that a small file cannot ask for much: 2,000,000 values, memo numbers below 2,000,000, 64 marks; bytes decoded
-// from text are altogether no more than the pickle. Values refer to each other by number and are never walked recursively:
-// neither deep nesting nor a list that contains itself matters.
+// Limits, so that a small file cannot ask for much: 2,000,000 values, memo numbers below 2,000,000, 64 marks, arrays of 32
+// axes; bytes decoded from text are altogether no more than the pickle. Values refer to each other by number and are never
+// walked recursively: neither deep nesting nor a list that contains itself matters.
 // Source: CPython's Lib/pickletools.py (the opcodes); NumPy's ndarray.__reduce__ and __setstate__ (the arrays); torch/_utils.py
 // and torch/serialization.py (tensors and storages).
 #pragma once

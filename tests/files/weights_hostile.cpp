@@ -110,6 +110,19 @@ const std::string six = "(" + storage("K\x06"), whole = "K" + std::string(1, '\0
 
 std::string torch_pickle(const std::string& body) { return archive_of({{"a/data.pkl", pickle(body)}}).bytes; }
 
+// A NumPy array of these extents, an opcode each, and elements.
+std::string array(const std::string& extents, const std::string& elements) {
+  const std::string zero(1, '\0');
+  return "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK" + zero + "\x85" + word("b") + "\x87R(K\x01(" + extents +
+         "tcnumpy\ndtype\n" + word("f4") + "\x89\x88\x87R(K\x03" + word("<") + "NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK" +
+         zero + "tb\x89" + "B" + number(elements.size(), 4) + elements + "tb";
+}
+std::string repeated(const std::string& text, int count) {
+  std::string all;
+  for (int i = 0; i < count; ++i) all += text;
+  return all;
+}
+
 struct Case {
   const char* what;
   std::string file, reason;
@@ -176,6 +189,7 @@ TEST_CASE("hostile weights are refused, and nothing in them is executed", "[weig
        "2^63 bytes"},
       {"a gigabyte out of one element", torch(six, "K" + zero + "J" + number(1u << 28, 4) + "\x85K" + zero + "\x85"),
        "larger than the file"},
+      {"an array of 33 axes", pickle("}" + word("w") + array(repeated("K\x01", 33), "1234") + "s"), "an array of 33 axes"},
       {"strides for another rank", torch(six, "K" + zero + "K\x02K\x03\x86K\x01\x85"), "another number of axes"},
       {"big-endian", archive_of({{"a/data.pkl", pickle("}")}, {"a/byteorder", "big"}}).bytes, "not little-endian"},
       {"no state dict", torch_pickle("}" + word("epoch") + "K\x03s"), "its keys: 'epoch'"},
