@@ -46,8 +46,9 @@ constexpr unsigned read_only = 0, replace = 2;  // of opening and making a file;
   F(H5Iget_type) F(H5Lexists) F(H5Lget_info) F(H5Lget_name_by_idx) F(H5Oclose) F(H5Oopen) F(H5PLset_loading_state) \
   F(H5Pclose) F(H5Pcreate) F(H5Pget_external_count) F(H5Pget_layout) F(H5Pset_create_intermediate_group) \
   F(H5Pset_fapl_core) F(H5Pset_file_image) F(H5Pset_obj_track_times) F(H5Sclose) F(H5Screate) F(H5Screate_simple) \
-  F(H5Sget_simple_extent_dims) F(H5Sget_simple_extent_npoints) F(H5Tclose) F(H5Tcopy) F(H5Tget_class) F(H5Tget_order) \
-  F(H5Tget_sign) F(H5Tget_size) F(H5Tis_variable_str)
+  F(H5Sget_simple_extent_dims) F(H5Sget_simple_extent_npoints) F(H5Tclose) F(H5Tcopy) F(H5Tget_class) F(H5Tget_ebias) \
+  F(H5Tget_fields) F(H5Tget_norm) F(H5Tget_offset) F(H5Tget_order) F(H5Tget_precision) F(H5Tget_sign) F(H5Tget_size) \
+  F(H5Tis_variable_str)
 // clang-format on
 #define TESSERA_HDF5_TEXT(name) #name
 
@@ -274,6 +275,8 @@ class Hdf5Reader {
     });
     if (row == std::end(types) || (size > 1 && h.H5Tget_order(type) != H5T_ORDER_LE))
       broken(what + ": its elements are no little-endian numbers of a usual size");
+    if (!is_whole(type, kind, size))
+      broken(what + ": its elements are neither whole integers nor IEEE 754's numbers (bfloat16?); save them as float32");
     hsize_t extents[H5S_MAX_RANK];
     const int rank = h.H5Sget_simple_extent_dims(space, extents, nullptr);
     if (rank < 0 || rank > 16) broken(what + ": its shape cannot be read");
@@ -292,6 +295,18 @@ class Hdf5Reader {
       broken(what + ": its elements cannot be read; the file is damaged");
     entry.bytes = result_.keep(std::move(elements));
     result_.add(std::move(entry));
+  }
+
+  // Whether the bits are laid out as in integers of their size or as IEEE 754 lays them out, which class and size do not say.
+  bool is_whole(hid_t type, H5T_class_t kind, std::size_t size) const {
+    const std::size_t bits = 8 * size;
+    if (h.H5Tget_precision(type) != bits || h.H5Tget_offset(type) != 0) return false;
+    if (kind != H5T_FLOAT) return true;
+    const std::size_t exponent_bits = size == 2 ? 5 : size == 4 ? 8 : 11, mantissa_bits = bits - 1 - exponent_bits;
+    std::size_t sign = 0, exponent = 0, exponent_size = 0, mantissa = 0, mantissa_size = 0;
+    return h.H5Tget_fields(type, &sign, &exponent, &exponent_size, &mantissa, &mantissa_size) >= 0 && sign == bits - 1 &&
+           exponent == mantissa_bits && exponent_size == exponent_bits && mantissa == 0 && mantissa_size == mantissa_bits &&
+           h.H5Tget_ebias(type) == (std::size_t{1} << (exponent_bits - 1)) - 1 && h.H5Tget_norm(type) == H5T_NORM_IMPLIED;
   }
 
   const Library& h;

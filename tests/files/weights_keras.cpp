@@ -120,6 +120,38 @@ TEST_CASE("HDF5 files that mean harm are refused", "[weights][keras][hostile]") 
   }
 }
 
+TEST_CASE("HDF5's numbers are read where they are IEEE's, whole, and not by their size alone", "[weights][keras][hostile]") {
+  if (left_out()) return;
+  const std::string zero(1, '\0'), zeros(3, '\0');
+  // Format specification, "Floating-Point Bit Field Description" and "Properties": sign, size; offset, precision, exponent's
+  // place and size, mantissa's place and size, bias.
+  const std::string head = "\x11\x20\x1f" + zero + "\x04" + zeros;
+  const std::string float32 = head + zero + zero + "\x20" + zero + "\x17\x08" + zero + "\x17\x7f" + zeros;
+  const std::string good = get(samples / "three.weights.h5");
+  const auto error_with = [&](const std::string& other) {
+    std::string changed = good;
+    std::size_t at = 0;
+    int count = 0;
+    for (; (at = changed.find(float32, at)) != changed.npos; ++count, at += other.size())
+      changed.replace(at, other.size(), other);
+    CHECK(count >= 6);
+    return error_of<WeightsError>([&] { parse_weights(to_bytes(changed), "changed"); });
+  };
+  CHECK(error_with(float32).empty());
+  for (const std::string& other : {
+           head + zero + zero + "\x20" + zero + "\x17\x08" + zero + "\x17\x80" + zeros,                // another bias
+           head + zero + zero + "\x20" + zero + "\x18\x07" + zero + "\x18\x7f" + zeros,                // other fields
+           head + zero + zero + "\x1f" + zero + "\x16\x08" + zero + "\x16\x7f" + zeros,                // 31 bits of 32
+           "\x11" + zero + "\x1f" + zero + float32.substr(4),                                          // no implied one
+           "\x11\x20\x0f" + zero + "\x02" + zeros + zero + zero + "\x10" + zero + "\x07\x08" + zero +  // bfloat16
+               "\x07\x7f" + zeros,
+       }) {
+    const std::string error = error_with(other);
+    INFO(error);
+    CHECK(error.find("IEEE 754") != error.npos);
+  }
+}
+
 TEST_CASE("a process of its own may crash, hang, take memory or reach out: each is an error here", "[isolated]") {
   const auto nothing = [] {};
   const IsolationLimits limits{.result = 100, .memory = std::uint64_t{64} << 20, .seconds = 1, .wait = 60};
