@@ -14,7 +14,7 @@ namespace {
 constexpr std::uint32_t local_mark = 0x04034b50, directory_mark = 0x02014b50, end_mark = 0x06054b50, end64_mark = 0x06064b50,
                         locator_mark = 0x07064b50;
 constexpr std::uint64_t local_size = 30, directory_size = 46, end_size = 22, end64_size = 56, locator_size = 20;
-constexpr std::uint64_t longest_comment = 0xffff, most_entries = 65536, elsewhere = 0xffffffff;
+constexpr std::uint64_t longest_comment = 0xffff, longest_name = 0xffff, most_entries = 65536, elsewhere = 0xffffffff;
 constexpr std::uint64_t deflate_ratio = 1032;  // the most that deflate can do
 constexpr std::uint64_t free_bytes = std::uint64_t{64} << 20, ratio = 16;
 
@@ -30,6 +30,7 @@ std::uint32_t crc_of(ByteSpan bytes) {
 
 // Null, or what is wrong with a name.
 const char* fault_of(std::string_view name) {
+  if (name.size() > longest_name) return "has more than 65,535 bytes";
   if (name.empty()) return "is empty";
   if (name.find('\0') != name.npos) return "has a zero byte";
   if (name.find('\\') != name.npos) return "has a backslash";
@@ -236,6 +237,8 @@ void ZipWriter::add(const std::string& name, std::string text) {
 }
 
 void ZipWriter::add(const std::string& name, ByteSpan bytes) {
+  if (const char* fault = fault_of(name))
+    throw WeightsError("a zip archive cannot hold " + printable(name) + ": the name " + fault + "; take .safetensors");
   constexpr std::uint64_t alignment = 64, extra_head = 4;
   constexpr std::uint64_t date = 33;  // the first of January 1980, the earliest there is
   const std::uint64_t padding = (alignment - (at_ + local_size + name.size() + extra_head) % alignment) % alignment;

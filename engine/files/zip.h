@@ -69,7 +69,8 @@ class ZipReader {
 // Writes stored entries, their data aligned to 64 bytes. The same entries give the same bytes: there is no time in them.
 class ZipWriter {
  public:
-  void add(const std::string& name, ByteSpan bytes);  // must outlive the writer
+  // WeightsError where ZipReader would refuse the name. The bytes must outlive the writer.
+  void add(const std::string& name, ByteSpan bytes);
   void add(const std::string& name, std::string text);
 
   // The archive, part after part, once. WeightsError where it would be 4 GiB or more, which takes Zip64.

@@ -112,3 +112,22 @@ TEST_CASE("safetensors is told by its header, whose length may begin with anothe
     CHECK(read_weights(folder / "f").find("w") != nullptr);
   }
 }
+
+TEST_CASE("a name that a format cannot hold is an error where it is written", "[weights]") {
+  const std::vector<float> one = {1};
+  const TemporaryFolder folder;
+  const auto error_in = [&](const std::string& name, const std::string& file) {
+    const TensorEntry tensor{name, ElementType::f32, {1}, std::as_bytes(std::span(one))};
+    const std::string path = folder / file;
+    return error_of<WeightsError>(
+        [&] { format_to_write(path).write(Output(path, ExitCode::weights), std::span(&tensor, 1), {}); });
+  };
+  CHECK(error_in("a\\b", "w.npz").find("has a backslash") != std::string::npos);
+  CHECK(error_in("/a", "w.npz").find("is not relative") != std::string::npos);
+  CHECK(error_in("../a", "w.npz").find("leads out of the archive") != std::string::npos);
+  CHECK(error_in(std::string("a\0b", 3), "w.npz").find("has a zero byte") != std::string::npos);
+  CHECK(error_in(std::string(65532, 'a'), "w.npz").find("more than 65,535 bytes") != std::string::npos);
+  CHECK(fs::is_empty(folder.path()));
+  CHECK(error_in(std::string(65531, 'a'), "w.npz").empty());
+  CHECK(read_weights(folder / "w.npz").tensors()[0].name.size() == 65531);
+}
