@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "engine/core/error.h"
+#include "engine/core/utf8.h"
 #include "engine/data/normal_form.h"
 #include "engine/files/io.h"
 #include "engine/image/decode.h"

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/core/foreign_text.h"
+#include "engine/core/utf8.h"
 
 namespace tessera {
 namespace {
@@ -124,15 +125,6 @@ void append_utf8(char32_t c, std::string& to) {
 }
 
 }  // namespace
-
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const Character c = first_character(text);
-    if (!c.valid) return false;
-    text.remove_prefix(c.size);
-  }
-  return true;
-}
 
 std::string normal_form(std::string_view text) {
   if (!is_utf8(text)) return std::string(text);

@@ -11,8 +11,6 @@
 
 namespace tessera {
 
-bool is_utf8(std::string_view text);
-
 // Text that is not UTF-8 stays as it is.
 std::string normal_form(std::string_view text);
 

@@ -11,6 +11,7 @@
 #define H5_USE_110_API
 #include <hdf5.h>
 
+#include "engine/core/utf8.h"
 #include "engine/files/isolated.h"
 #include "engine/files/safetensors.h"
 #endif
@@ -262,6 +263,7 @@ class Hdf5Reader {
   void add(const std::string& path, hid_t dataset) {
     const std::string what = where_ + ": dataset " + printable(path);
     if (h.H5Iget_type(dataset) != H5I_DATASET) broken(what + " is none");
+    if (!is_utf8(path)) broken(what + ": its name is not UTF-8");
     const Id plan(h.H5Dget_create_plist(dataset), h.H5Pclose, what), space(h.H5Dget_space(dataset), h.H5Sclose, what),
         type(h.H5Dget_type(dataset), h.H5Tclose, what);
     if (h.H5Pget_external_count(plan) != 0 || h.H5Pget_layout(plan) == H5D_VIRTUAL)

@@ -28,6 +28,7 @@ class Output {
   void write(std::span<const ByteSpan> parts, const std::atomic<bool>* stop = nullptr) const;
   void write(ByteSpan bytes, const std::atomic<bool>* stop = nullptr) const { write(std::span(&bytes, 1), stop); }
 
+  std::string name() const { return is_standard_output() ? "standard output" : shown(path_); }
   bool is_standard_output() const { return kind_ == Kind::standard_output; }
 
  private:

@@ -43,7 +43,7 @@ struct Layout {
   std::vector<const TensorEntry*> order;
 };
 
-Layout lay_out(std::span<const TensorEntry> tensors, const Metadata& metadata) {
+Layout lay_out(std::span<const TensorEntry> tensors, const Metadata& metadata, const std::string& where) {
   Layout layout;
   for (const TensorEntry& tensor : tensors) {
     if (tensor.bytes.size() != data_size_of(tensor))
@@ -62,7 +62,7 @@ Layout lay_out(std::span<const TensorEntry> tensors, const Metadata& metadata) {
   std::uint64_t at = 0;
   for (const TensorEntry* tensor : layout.order) {
     if (tensor->name == "__metadata__" || !names.insert(tensor->name).second)
-      throw ShapeError("[safetensors] the tensor name " + printable(tensor->name) + " is used twice or reserved");
+      throw WeightsError(where + ": the tensor name " + printable(tensor->name) + " is used twice or reserved");
     const std::uint64_t end = at + tensor->bytes.size();
     // Not by key: ordered_json looks for an equal key first, which is quadratic in the number of tensors.
     header.get_ref<nlohmann::ordered_json::object_t&>().push_back(
@@ -73,7 +73,7 @@ Layout lay_out(std::span<const TensorEntry> tensors, const Metadata& metadata) {
   try {
     json = header.dump();
   } catch (const nlohmann::json::exception&) {
-    throw ShapeError("[safetensors] a tensor name or metadata entry is not UTF-8");
+    throw WeightsError(where + ": a tensor name or metadata entry is not UTF-8");
   }
   json.resize((json.size() + 7) / 8 * 8, ' ');
   for (int i = 0; i < 8; ++i) layout.head += static_cast<char>(json.size() >> (8 * i) & 0xff);
@@ -132,8 +132,8 @@ Safetensors::Safetensors(std::string where, Bytes bytes, std::size_t data_at, Sa
          data.subspan(static_cast<std::size_t>(tensor.begin), static_cast<std::size_t>(tensor.end - tensor.begin))});
 }
 
-Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& metadata) {
-  const Layout layout = lay_out(tensors, metadata);
+Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& metadata, const std::string& where) {
+  const Layout layout = lay_out(tensors, metadata, where);
   Bytes file;
   std::size_t size = layout.head.size();
   for (const TensorEntry* tensor : layout.order) size += tensor->bytes.size();
@@ -146,7 +146,7 @@ Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& m
 
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> tensors, const Metadata& metadata,
                        const SystemCalls& calls) {
-  const Layout layout = lay_out(tensors, metadata);
+  const Layout layout = lay_out(tensors, metadata, shown(path));
   std::vector<ByteSpan> parts = {bytes_of(layout.head)};
   for (const TensorEntry* tensor : layout.order) parts.push_back(tensor->bytes);
   write_file_atomically(path, parts, ExitCode::weights, calls);

@@ -32,8 +32,10 @@ class Safetensors : public TensorFile {
 };
 
 // The same tensors and metadata always give the same bytes: larger element sizes first (so that every tensor is aligned),
-// then by name; the header is padded with spaces to a multiple of 8.
-Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& metadata);
+// then by name; the header is padded with spaces to a multiple of 8. WeightsError, which `where` begins, for a name that is
+// used twice, reserved or not UTF-8; ShapeError where bytes are not those of a shape.
+Bytes encode_safetensors(std::span<const TensorEntry> tensors, const Metadata& metadata,
+                         const std::string& where = "safetensors");
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorEntry> tensors, const Metadata& metadata,
                        const SystemCalls& calls = system_calls);
 

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/core/utf8.h"
+
 namespace tessera {
 namespace {
 
@@ -31,6 +33,8 @@ void TensorFile::add(TensorEntry tensor) {
   if (tensors_.size() == most_tensors) throw WeightsError(tensor_at + " is one too many: at most 65,536 tensors are read");
   if (tensor.shape.size() > highest_rank)
     throw WeightsError(tensor_at + ": has " + std::to_string(tensor.shape.size()) + " axes; at most 16 are read");
+  if (!is_utf8(tensor.name))
+    throw WeightsError(tensor_at + ": its name is not UTF-8, which no other format could hold; rename it");
   if (!index_.emplace(tensor.name, tensors_.size()).second) throw WeightsError(tensor_at + ": is there twice");
   tensors_.push_back(std::move(tensor));
 }

@@ -47,7 +47,7 @@ class TensorFile {
   const std::string& where() const { return where_; }
   TensorNames names() const { return convention_; }
 
-  // For readers. WeightsError where the name is there already, a rank is beyond 16 or it is the 65,537th.
+  // For readers. WeightsError where the name is not UTF-8 or there already, a rank is beyond 16 or it is the 65,537th.
   void add(TensorEntry tensor);
   void set_metadata(Metadata metadata) { metadata_ = std::move(metadata); }
   ByteSpan keep(Bytes bytes);  // what spans of entries point into

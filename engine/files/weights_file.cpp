@@ -62,7 +62,7 @@ const Format* format_of(std::string_view first) {
 }
 
 void put_safetensors(const Output& output, std::span<const TensorEntry> tensors, const Metadata& metadata) {
-  output.write(encode_safetensors(tensors, metadata));
+  output.write(encode_safetensors(tensors, metadata, output.name()));
 }
 
 void put_npz(const Output& output, std::span<const TensorEntry> tensors, const Metadata&) {

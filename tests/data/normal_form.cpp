@@ -1,5 +1,6 @@
 #include "engine/data/normal_form.h"
 
+#include "engine/core/utf8.h"
 #include "tests/catch.h"
 
 using namespace tessera;

@@ -89,9 +89,17 @@ TEST_CASE("what cannot be written is refused", "[safetensors]") {
     return error_of<ShapeError>([&] { encode_safetensors(tensors, metadata); });
   };
   CHECK(encode({tensor("a", {3}, values)}).find("8 bytes given, but dtype and shape need 12") != std::string::npos);
-  CHECK(encode({tensor("a", {2}, values), tensor("a", {2}, values)}).find("used twice") != std::string::npos);
-  CHECK(encode({tensor("__metadata__", {2}, values)}).find("reserved") != std::string::npos);
-  CHECK(encode({tensor("\xff", {2}, values)}).find("not UTF-8") != std::string::npos);
+  const TemporaryFolder folder;
+  const auto write = [&](const std::vector<TensorEntry>& tensors, const Metadata& metadata = {}) {
+    const std::string error = error_of<WeightsError>([&] { write_safetensors(folder / "w", tensors, metadata); });
+    CHECK(error.starts_with((folder / "w").string()));
+    CHECK(error_of<WeightsError>([&] { encode_safetensors(tensors, metadata); }) != "");
+    return error;
+  };
+  CHECK(write({tensor("a", {2}, values), tensor("a", {2}, values)}).find("used twice") != std::string::npos);
+  CHECK(write({tensor("__metadata__", {2}, values)}).find("reserved") != std::string::npos);
+  CHECK(write({tensor("\xff", {2}, values)}).find("not UTF-8") != std::string::npos);
+  CHECK(write({tensor("a", {2}, values)}, {{"k", "\xff"}}).find("not UTF-8") != std::string::npos);
 }
 
 TEST_CASE("files of other writers are read: any order, unaligned, padded or not", "[safetensors]") {

@@ -190,6 +190,7 @@ TEST_CASE("hostile weights are refused, and nothing in them is executed", "[weig
       {"a gigabyte out of one element", torch(six, "K" + zero + "J" + number(1u << 28, 4) + "\x85K" + zero + "\x85"),
        "larger than the file"},
       {"an array of 33 axes", pickle("}" + word("w") + array(repeated("K\x01", 33), "1234") + "s"), "an array of 33 axes"},
+      {"a name that is not UTF-8", archive_of({{"\xff.npy", three}}).bytes, "is not UTF-8"},
       {"strides for another rank", torch(six, "K" + zero + "K\x02K\x03\x86K\x01\x85"), "another number of axes"},
       {"big-endian", archive_of({{"a/data.pkl", pickle("}")}, {"a/byteorder", "big"}}).bytes, "not little-endian"},
       {"no state dict", torch_pickle("}" + word("epoch") + "K\x03s"), "its keys: 'epoch'"},

@@ -150,6 +150,13 @@ TEST_CASE("HDF5's numbers are read where they are IEEE's, whole, and not by thei
     INFO(error);
     CHECK(error.find("IEEE 754") != error.npos);
   }
+
+  std::string renamed = good;
+  for (std::size_t at = 0; (at = renamed.find("conv2d", at)) != renamed.npos;)
+    renamed.replace(at, 6,
+                    "conv\xff"
+                    "d");
+  CHECK(error_of<WeightsError>([&] { parse_weights(to_bytes(renamed), "f"); }).find("is not UTF-8") != std::string::npos);
 }
 
 TEST_CASE("a process of its own may crash, hang, take memory or reach out: each is an error here", "[isolated]") {
