@@ -21,12 +21,31 @@ std::vector<std::int64_t> numbers_of(const Pickle& pickle, const std::vector<Pic
   return numbers;
 }
 
+// Bytes of all tensors. A small file may have one storage and thousands of tensors in it, all of which are copied one day.
+class Vouched {
+ public:
+  Vouched(std::uint64_t file_bytes) : most_((std::uint64_t{64} << 20) + 16 * file_bytes) {}
+  void take(std::uint64_t bytes, const std::string& what) {
+    if (bytes > most_ || taken_ > most_ - bytes)
+      throw WeightsError(what + ": all in all more than " + std::to_string(most_) +
+                         " bytes, more than the file vouches for; save it without tensors that share their elements");
+    taken_ += bytes;
+  }
+
+ private:
+  std::uint64_t most_, taken_ = 0;
+};
+
 // ---- torch ---------------------------------------------------------------------------------------------------------------
 
 class TorchReader {
  public:
   TorchReader(Bytes bytes, const std::string& where)
-      : where_(where), result_(where), file_(result_.keep(std::move(bytes))), zip_(file_, where, ExitCode::weights) {}
+      : where_(where),
+        result_(where),
+        file_(result_.keep(std::move(bytes))),
+        zip_(file_, where, ExitCode::weights),
+        vouched_(file_.size()) {}
 
   TensorFile run() {
     constexpr std::string_view pickle_name = "data.pkl";
@@ -107,8 +126,10 @@ class TorchReader {
     if (bytes > 0 && last >= stored)
       throw WeightsError(what + ": reaches beyond its storage of " + std::to_string(stored) + " elements");
     const std::size_t begin = bytes > 0 ? static_cast<std::size_t>(offset) * size : 0;
-    if (contiguous)
+    if (contiguous) {
+      vouched_.take(bytes, what);
       return result_.add({std::move(name), storage.element, shape, all.subspan(begin, static_cast<std::size_t>(bytes))});
+    }
     if (bytes > file_.size() || gathered_ > file_.size() - bytes)
       throw WeightsError(what + ": views of storages that are larger than the file altogether; save contiguous tensors");
     gathered_ += bytes;
@@ -127,6 +148,7 @@ class TorchReader {
   TensorFile result_;
   ByteSpan file_;
   ZipReader zip_;
+  Vouched vouched_;
   std::map<std::string, ByteSpan> storages_;
   std::uint64_t gathered_ = 0;
 };
@@ -168,7 +190,9 @@ TensorFile parse_torch(Bytes file, const std::string& where) { return TorchReade
 
 TensorFile parse_paddle(Bytes bytes, const std::string& where) {
   TensorFile file(where, TensorNames::paddle);
+  const std::uint64_t size = bytes.size();
   Pickle pickle = Pickle::decode(file.keep(std::move(bytes)), where, Pickle::For::weights);
+  Vouched vouched(size);
   const Value& root = pickle[pickle.root()];
   if (root.kind != Kind::dict) throw WeightsError(where + ": holds a " + name_of(root.kind) + ", not a state dict");
   if (pickle.find(root, "UnpackBigParamInfor@@"))
@@ -181,8 +205,10 @@ TensorFile parse_paddle(Bytes bytes, const std::string& where) {
     if (value->kind != Kind::array) continue;  // StructuredToParameterName@@, counters
     if (key.kind != Kind::text) throw WeightsError(where + ": has an array whose name is no text");
     const std::string name(text_of(key.bytes));
-    std::vector<std::int64_t> shape = numbers_of(pickle, value->items, where + ": tensor " + printable(name));
+    const std::string what = where + ": tensor " + printable(name);
+    std::vector<std::int64_t> shape = numbers_of(pickle, value->items, what);
     ByteSpan elements = value->bytes;
+    vouched.take(elements.size(), what);
     if (value->column_major && shape.size() > 1)
       elements = file.keep(to_row_major(elements, size_of(value->element), shape));
     file.add({name, value->element, std::move(shape), elements});

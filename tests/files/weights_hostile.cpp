@@ -123,6 +123,21 @@ std::string repeated(const std::string& text, int count) {
   return all;
 }
 
+// `count` tensors of 1 MiB, all the same.
+std::string torch_views(int count) {
+  const std::string zero(1, '\0');
+  std::string body = "}(";
+  for (int i = 0; i < count; ++i)
+    body += word("w" + std::to_string(i)) + "ctorch._utils\n_rebuild_tensor_v2\n((" + storage("J" + number(1 << 18, 4)) +
+            "QK" + zero + "J" + number(1 << 18, 4) + "\x85K\x01\x85\x89}tR";
+  return archive_of({{"a/data.pkl", pickle(body + "u")}, {"a/data/0", std::string(1 << 20, '\0')}}).bytes;
+}
+std::string paddle_views(int count) {
+  std::string body = "}(" + word("w") + array("J" + number(1 << 18, 4), std::string(1 << 20, '\0')) + "q\x01";
+  for (int i = 1; i < count; ++i) body += word("w" + std::to_string(i)) + "h\x01";
+  return pickle(body + "u");
+}
+
 struct Case {
   const char* what;
   std::string file, reason;
@@ -144,6 +159,8 @@ TEST_CASE("hostile weights are refused, and nothing in them is executed", "[weig
 
   REQUIRE(parse_weights(to_bytes(npz(three)), "f").tensors().size() == 1);
   REQUIRE(parse_weights(to_bytes(torch(six, whole)), "f").tensors().size() == 1);
+  REQUIRE(parse_weights(to_bytes(torch_views(60)), "f").tensors().size() == 60);
+  REQUIRE(parse_weights(to_bytes(paddle_views(60)), "f").tensors().size() == 60);
   const std::vector<Case> cases = {
       // pickles that call
       {"os.system", torch_pickle("cos\nsystem\n" + command), "asks for 'os.system'"},
@@ -189,6 +206,8 @@ TEST_CASE("hostile weights are refused, and nothing in them is executed", "[weig
        "2^63 bytes"},
       {"a gigabyte out of one element", torch(six, "K" + zero + "J" + number(1u << 28, 4) + "\x85K" + zero + "\x85"),
        "larger than the file"},
+      {"one storage again and again", torch_views(90), "more than the file vouches for"},
+      {"one array again and again", paddle_views(90), "more than the file vouches for"},
       {"an array of 33 axes", pickle("}" + word("w") + array(repeated("K\x01", 33), "1234") + "s"), "an array of 33 axes"},
       {"a name that is not UTF-8", archive_of({{"\xff.npy", three}}).bytes, "is not UTF-8"},
       {"strides for another rank", torch(six, "K" + zero + "K\x02K\x03\x86K\x01\x85"), "another number of axes"},
