@@ -41,11 +41,12 @@ void TensorFile::add(TensorEntry tensor) {
 
 ByteSpan TensorFile::keep(Bytes bytes) { return kept_.emplace_back(std::move(bytes)); }
 
-Bytes gather(ByteSpan from, std::size_t size, const std::vector<std::int64_t>& shape,
-             const std::vector<std::int64_t>& strides) {
+Bytes gather(ByteSpan from, std::size_t size, const std::vector<std::int64_t>& shape, std::vector<std::int64_t> strides) {
   std::size_t count = 1;
   for (const std::int64_t extent : shape) count *= static_cast<std::size_t>(extent);
   Bytes to(count * size);
+  for (std::size_t axis = 0; axis < shape.size(); ++axis)
+    if (shape[axis] == 1) strides[axis] = 0;  // never stepped, and any number, with which `at` could overflow
   std::vector<std::int64_t> index(shape.size());
   std::int64_t at = 0;
   for (std::size_t element = 0; element < count; ++element) {

@@ -63,9 +63,8 @@ class TensorFile {
 };
 
 // Elements of `size` bytes, element (i, j, …) of the result being number i·strides[0] + j·strides[1] + … of `from`. The caller
-// has seen that all of them are there.
-Bytes gather(ByteSpan from, std::size_t size, const std::vector<std::int64_t>& shape,
-             const std::vector<std::int64_t>& strides);
+// has seen that all of them are there; the stride of an axis of one element may be any.
+Bytes gather(ByteSpan from, std::size_t size, const std::vector<std::int64_t>& shape, std::vector<std::int64_t> strides);
 
 // Elements of a column-major array (NumPy's Fortran order) in row-major order.
 Bytes to_row_major(ByteSpan column_major, std::size_t size, const std::vector<std::int64_t>& shape);

@@ -2,6 +2,7 @@
 #include "engine/files/weights_file.h"
 
 #include <cstring>
+#include <limits>
 
 #include "engine/files/floats.h"
 #include "engine/files/state_dict.h"
@@ -130,4 +131,14 @@ TEST_CASE("a name that a format cannot hold is an error where it is written", "[
   CHECK(fs::is_empty(folder.path()));
   CHECK(error_in(std::string(65531, 'a'), "w.npz").empty());
   CHECK(read_weights(folder / "w.npz").tensors()[0].name.size() == 65531);
+}
+
+TEST_CASE("the stride of an axis of one element says nothing", "[weights][torch]") {
+  const std::uint16_t elements[] = {0, 1, 2, 3, 4, 5};
+  constexpr std::int64_t far = std::numeric_limits<std::int64_t>::max();
+  const Bytes turned = gather(std::as_bytes(std::span(elements)), 2, {1, 3, 1, 2}, {far, 1, far, 3});
+  std::uint16_t result[6];
+  REQUIRE(turned.size() == sizeof result);
+  std::memcpy(result, turned.data(), sizeof result);
+  CHECK(std::vector<int>(result, result + 6) == std::vector<int>{0, 3, 1, 4, 2, 5});
 }
