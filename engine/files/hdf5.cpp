@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cctype>
-
 #include <optional>
 
 #ifdef TESSERA_HDF5_LIBRARY

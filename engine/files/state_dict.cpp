@@ -24,7 +24,7 @@ std::vector<std::int64_t> numbers_of(const Pickle& pickle, const std::vector<Pic
 // Bytes of all tensors. A small file may have one storage and thousands of tensors in it, all of which are copied one day.
 class Vouched {
  public:
-  Vouched(std::uint64_t file_bytes) : most_((std::uint64_t{64} << 20) + 16 * file_bytes) {}
+  explicit Vouched(std::uint64_t file_bytes) : most_((std::uint64_t{64} << 20) + 16 * file_bytes) {}
   void take(std::uint64_t bytes, const std::string& what) {
     if (bytes > most_ || taken_ > most_ - bytes)
       throw WeightsError(what + ": all in all more than " + std::to_string(most_) +

@@ -10,18 +10,9 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "bench"))
 sys.dont_write_bytecode = True
+from checking import ROOT, check, finish  # noqa: E402
 from gpu_report import schema  # noqa: E402
-
-failures = []
-
-
-def check(right, words):
-    if not right:
-        failures.append(words)
-        print("FAILED: " + words)
 
 
 def read(folder, ending):
@@ -92,5 +83,4 @@ def broken_documents():
 broken_documents()
 whole()
 interrupted()
-print(f"gpu_report: {len(failures)} failures")
-sys.exit(bool(failures))
+finish("gpu_report")

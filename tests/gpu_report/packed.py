@@ -9,18 +9,9 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "bench"))
 sys.dont_write_bytecode = True
+from checking import ROOT, check, finish  # noqa: E402
 from gpu_report import pack, schema  # noqa: E402
-
-failures = []
-
-
-def check(right, words):
-    if not right:
-        failures.append(words)
-        print("FAILED: " + words)
 
 
 def command(name, *more, environment=None):
@@ -91,5 +82,4 @@ def too_large():
 runs()
 does_not_run()
 too_large()
-print(f"gpu_report, packed: {len(failures)} failures")
-sys.exit(bool(failures))
+finish("gpu_report, packed")

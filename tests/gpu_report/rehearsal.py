@@ -7,20 +7,11 @@ import subprocess
 import sys
 import tempfile
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "bench"))
 sys.dont_write_bytecode = True
+from checking import ROOT, check, finish  # noqa: E402
 from gpu_report import schema  # noqa: E402
 
 LEFT_OUT = {"torch_peaks": "no PyTorch here", "sanitizers": "it checks kernels on a GPU"}
-failures = []
-
-
-def check(right, words):
-    if not right:
-        failures.append(words)
-        print("FAILED: " + words)
-
 
 def run(name, *more, path):
     done = subprocess.run([sys.executable, os.path.join(ROOT, "scripts", name), *more], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -54,5 +45,4 @@ with tempfile.TemporaryDirectory() as folder:
         for entry in row["contestants"]:
             check(not entry["name"].startswith("own") or entry["samples"], f"{row['network']}, {entry['name']}: '{entry['error']}'")
     check(document["training"][0]["complete"], "its training ended")
-print(f"gpu_report, rehearsal: {len(failures)} failures")
-sys.exit(bool(failures))
+finish("gpu_report, rehearsal")

@@ -9,19 +9,11 @@ import sys
 import tempfile
 import time
 
-ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-sys.path.insert(0, os.path.join(ROOT, "bench"))
 sys.dont_write_bytecode = True
+from checking import ROOT, check, finish  # noqa: E402
 from gpu_report import schema  # noqa: E402
 
 SECONDS = 24
-failures = []
-
-
-def check(right, words):
-    if not right:
-        failures.append(words)
-        print("FAILED: " + words)
 
 
 def start(folder, *more):
@@ -103,5 +95,4 @@ def stopped():
 
 in_time()
 stopped()
-print(f"gpu_report in a hurry: {len(failures)} failures")
-sys.exit(bool(failures))
+finish("gpu_report in a hurry")

@@ -8,20 +8,19 @@ namespace fs = std::filesystem;
 
 namespace {
 
-void require_failure(const Outcome& outcome, int code, const std::string& reason) {
-  INFO(outcome.err);
-  CHECK(outcome.code == code);
-  CHECK_THAT(outcome.err, Contains(reason));
+// The weights of a LeNet that has been trained for a step.
+std::string trained_lenet(const Folder& folder) {
+  const std::string out = folder / "run";
+  REQUIRE(run("train_lenet5_relu", {"synthetic", "--steps", "1", "--limit-train", "64", "--limit-test", "64", "--out", out})
+              .code == 0);
+  return out + "/last.safetensors";
 }
 
 }  // namespace
 
 TEST_CASE("convert goes to every format and back to the same weights, and programs read all of them") {
   const Folder folder;
-  const std::string f = folder.path(), w = f + "/run/last.safetensors";
-  REQUIRE(run("train_lenet5_relu",
-              {"synthetic", "--steps", "1", "--limit-train", "64", "--limit-test", "64", "--out", f + "/run"})
-              .code == 0);
+  const std::string f = folder.path(), w = trained_lenet(folder);
   REQUIRE(run("evaluate", {w, "synthetic", "--logits", f + "/z.npy"}).code == 0);
   const std::string plain = f + "/plain.safetensors";  // without what a training knows of its classes
   for (const std::string ending : {".pth", ".pt", ".npz", ".pdparams"}) {
@@ -52,35 +51,31 @@ TEST_CASE("convert goes to every format and back to the same weights, and progra
 TEST_CASE("convert: what is wrong is said, with the exit code that belongs to it") {
   const Folder folder;
   const std::string f = folder.path(), samples = "files/samples/";
-  require_failure(run("convert", {samples + "state.pth", f + "/w.txt"}), 2, ".safetensors, .npz");
-  require_failure(run("convert", {samples + "state.pth"}), 2, "OUT");
-  require_failure(run("convert", {f + "/none.pth", f + "/w.npz"}), 4, "none.pth");
-  require_failure(run("convert", {f, f + "/w.npz"}), 4, "folder");
-  require_failure(run("convert", {samples + "old.pth", f + "/w.npz"}), 4, "before 1.6");
-  require_failure(run("convert", {samples + "protocol4.pdparams", f + "/w.npz"}), 4, "--network");
-  require_failure(run("convert", {samples + "state.pth", f + "/w.npz", "--network", "lenet5_relu"}), 4,
-                  "conv_unit.0.weight");
-  require_failure(run("convert", {samples + "state.pth", f + "/w.npz", "--network", "lenet6"}), 2, "lenet5");
-  require_failure(run("convert", {samples + "state.pth", f + "/w.npz"}), 4, "NumPy has no BF16");
-  require_failure(run("convert", {samples + "stored.npz", f + "/no/w.pth"}), 4, "is no folder");
+  check_failure(run("convert", {samples + "state.pth", f + "/w.txt"}), 2, ".safetensors, .npz");
+  check_failure(run("convert", {samples + "state.pth"}), 2, "OUT");
+  check_failure(run("convert", {f + "/none.pth", f + "/w.npz"}), 4, "none.pth");
+  check_failure(run("convert", {f, f + "/w.npz"}), 4, "folder");
+  check_failure(run("convert", {samples + "old.pth", f + "/w.npz"}), 4, "before 1.6");
+  check_failure(run("convert", {samples + "protocol4.pdparams", f + "/w.npz"}), 4, "--network");
+  check_failure(run("convert", {samples + "state.pth", f + "/w.npz", "--network", "lenet5_relu"}), 4, "conv_unit.0.weight");
+  check_failure(run("convert", {samples + "state.pth", f + "/w.npz", "--network", "lenet6"}), 2, "lenet5");
+  check_failure(run("convert", {samples + "state.pth", f + "/w.npz"}), 4, "NumPy has no BF16");
+  check_failure(run("convert", {samples + "stored.npz", f + "/no/w.pth"}), 4, "is no folder");
   CHECK(fs::is_empty(folder.path()));
   write_text(f + "/w.npz", read_text(samples + "stored.npz"));
-  require_failure(run("convert", {f + "/w.npz", f + "/w.npz"}), 2, "both input and output");
+  check_failure(run("convert", {f + "/w.npz", f + "/w.npz"}), 2, "both input and output");
   CHECK(run("convert", {f + "/w.npz", f + "/w.pth"}).code == 0);
-  require_failure(run("evaluate", {samples + "old.pth", "synthetic"}), 4, "before 1.6");
+  check_failure(run("evaluate", {samples + "old.pth", "synthetic"}), 4, "before 1.6");
 }
 
 TEST_CASE("a name that is nearly right is named") {
   const Folder folder;
-  const std::string f = folder.path(), w = f + "/run/last.safetensors";
-  REQUIRE(run("train_lenet5_relu",
-              {"synthetic", "--steps", "1", "--limit-train", "64", "--limit-test", "64", "--out", f + "/run"})
-              .code == 0);
+  const std::string f = folder.path(), w = trained_lenet(folder);
   std::string renamed = read_text(w);  // the header's length stays
   const std::string name = "fc_unit.0.bias", other = "fc_unif.0.bias";
   REQUIRE(renamed.find(name) != renamed.npos);
   renamed.replace(renamed.find(name), name.size(), other);
   write_text(f + "/renamed.safetensors", renamed);
-  require_failure(run("convert", {f + "/renamed.safetensors", f + "/w.pth"}), 4,
-                  "unknown: fc_unif.0.bias (like fc_unit.0.bias)");
+  check_failure(run("convert", {f + "/renamed.safetensors", f + "/w.pth"}), 4,
+                "unknown: fc_unif.0.bias (like fc_unit.0.bias)");
 }

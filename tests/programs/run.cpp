@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "engine/files/csv.h"
+#include "tests/catch.h"
 
 namespace tessera::tests {
 
@@ -70,6 +71,12 @@ Outcome Process::wait() {
   over_ = true;
   return {WIFEXITED(status_) ? WEXITSTATUS(status_) : 128 + WTERMSIG(status_), read_text(folder_ / "out"),
           read_text(folder_ / "err")};
+}
+
+void check_failure(const Outcome& outcome, int code, const std::string& reason) {
+  INFO(outcome.err);
+  CHECK(outcome.code == code);
+  CHECK_THAT(outcome.err, Catch::Contains(reason));
 }
 
 Outcome run(const std::string& program, std::vector<std::string> arguments) {

@@ -40,6 +40,8 @@ class Process {
 };
 
 Outcome run(const std::string& program, std::vector<std::string> arguments);
+// That it ended with this exit code and gave this reason.
+void check_failure(const Outcome& outcome, int code, const std::string& reason);
 Outcome shell(const std::string& command);  // by bash, where $BIN is the folder of the programs
 
 using Folder = TemporaryFolder;
