@@ -6,7 +6,8 @@
 //   .pdparams    what paddle.save writes: a pickle of NumPy arrays (protocols 2 to 5)
 //
 // Nothing is executed (pickle.h). Storages must have the bytes that type and count say, tensors must lie in their storage.
-// Those that are no contiguous part of it are gathered, altogether into no more memory than the file has.
+// Those that are no contiguous part of it are gathered, altogether into no more memory than the file has. All tensors together,
+// counted as often as they share a storage, have at most 64 MiB and 16 times the file.
 // Breaches are WeightsErrors.
 // Source: torch/serialization.py, torch/_utils.py; paddle/framework/io.py.
 #pragma once

@@ -49,8 +49,6 @@ void put(std::string& to, std::uint64_t value, std::size_t bytes) {
 
 }  // namespace
 
-bool is_zip(ByteSpan bytes) { return text_of(bytes).starts_with("PK\x03\x04") || text_of(bytes).starts_with("PK\x05\x06"); }
-
 void ZipReader::broken(std::uint64_t offset, const std::string& reason) const {
   fail(on_error_, where_ + ": byte " + std::to_string(offset) + ": " + reason);
 }

@@ -22,8 +22,6 @@
 
 namespace tessera {
 
-bool is_zip(ByteSpan bytes);
-
 class ZipReader {
  public:
   struct Entry {
