@@ -28,7 +28,7 @@ int run_as_rank(const RankOptions& options, const std::function<int(const Ranks&
   if (ranks.rank() > 0) speaker = {.name = "[rank " + std::to_string(ranks.rank()) + "] ", .silent = !options.log_all};
   int code = 0;
   {
-    Watch watch(ranks);
+    Watch watch(ranks, mpi.end_all());
     try {
       code = body({ranks, speaker});
     } catch (...) {

@@ -2,6 +2,7 @@
 // started the process.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 
@@ -23,6 +24,8 @@ class Mpi {
   int size() const { return size_; }
   std::string library() const;  // "Open MPI v4.1.4"
   void finish();                // all ranks
+  // What ends all ranks with a code of theirs; empty where a launcher takes the code of the rank that ends first.
+  std::function<void(int code)> end_all() const { return table_->abort; }
 
  private:
   friend class MpiCommunicator;

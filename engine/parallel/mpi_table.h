@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-enum { tessera_mpi_version = 1 };  // of the table: another is refused
+enum { tessera_mpi_version = 2 };  // of the table: another is refused
 
 // Functions return 0, or an error of MPI's that text() explains. Communication begins with a call and is over when test()
 // says so; until then its memory must stay. They may be called from any thread, one at a time. `lane` is 0 or 1: what goes
@@ -19,6 +19,7 @@ struct TesseraMpi {
   int (*finish)(void);
   void (*library)(char* text, size_t capacity);  // "Open MPI v4.1.4, …"
   void (*text)(int error, char* text, size_t capacity);
+  void (*abort)(int code);  // ends all ranks, and their launcher with this code; from any thread; null: see end_all()
 
   int (*all_gather)(int lane, const void* mine, void* all, int bytes, void** request);
   int (*broadcast)(int lane, void* memory, int bytes, int root, void** request);

@@ -49,7 +49,8 @@ std::string host_name() {
 
 class Watch::Implementation {
  public:
-  Implementation(Communicator& ranks, const WatchTimes& times) : times_(times), rank_(ranks.rank()), size_(ranks.size()) {
+  Implementation(Communicator& ranks, EndAll end_all, const WatchTimes& times)
+      : end_all_(std::move(end_all)), times_(times), rank_(ranks.rank()), size_(ranks.size()) {
     meet(ranks);
     wake_ = ::eventfd(0, EFD_CLOEXEC);
     thread_ = std::thread([this] { watch(); });
@@ -215,7 +216,10 @@ class Watch::Implementation {
     for (const Message& message : messages) {
       if (message.kind == MessageKind::fault) verdict(message.code, named(rank) + ": " + message.text);
       if (message.kind == MessageKind::done) peer.done = message.code, done_since_ = Clock::now();
-      if (message.kind == MessageKind::verdict) ::_exit(message.code);
+      if (message.kind == MessageKind::verdict) {
+        if (end_all_) std::this_thread::sleep_for(std::chrono::duration<double>(to_take_leave));  // it is about to
+        ::_exit(message.code);
+      }
       if (message.kind == MessageKind::end) return set_agreed(message.code);
     }
     if (agreed()) return;
@@ -249,6 +253,7 @@ class Watch::Implementation {
     if (rank_ == 0) {
       for (Peer& peer : peers_)
         if (!peer.connection.send({MessageKind::verdict, code, text})) peer.connection = Connection();
+      if (end_all_) end_all_(code);
       const Clock::time_point start = Clock::now();
       for (Peer& peer : peers_)
         while (peer.connection.descriptor() >= 0 && since(start) < to_take_leave) {
@@ -272,6 +277,7 @@ class Watch::Implementation {
     changed_.notify_all();
   }
 
+  const EndAll end_all_;
   const WatchTimes times_;
   const int rank_, size_;
   std::vector<Peer> peers_;  // of rank 0 all others, of the others rank 0
@@ -288,8 +294,8 @@ class Watch::Implementation {
   std::optional<int> agreed_;
 };
 
-Watch::Watch(Communicator& ranks, const WatchTimes& times)
-    : implementation_(std::make_unique<Implementation>(ranks, times)) {}
+Watch::Watch(Communicator& ranks, EndAll end_all, const WatchTimes& times)
+    : implementation_(std::make_unique<Implementation>(ranks, std::move(end_all), times)) {}
 Watch::~Watch() = default;
 void Watch::fail(int code, const std::string& text) { implementation_->fail(code, text); }
 int Watch::finish(int code) { return implementation_->finish(code); }

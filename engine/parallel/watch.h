@@ -11,6 +11,7 @@
 // A rank that computes for ever while its thread speaks is not found out.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -24,8 +25,12 @@ struct WatchTimes {
 
 class Watch {
  public:
-  // Of all ranks, which call it together. Error where rank 0 cannot be reached.
-  explicit Watch(Communicator& ranks, const WatchTimes& times = {});
+  // Ends the processes of all ranks, so that their launcher ends with this code.
+  using EndAll = std::function<void(int code)>;
+
+  // Of all ranks, which call it together. Without `end_all` each rank ends its own process. Error where rank 0 cannot be
+  // reached.
+  explicit Watch(Communicator& ranks, EndAll end_all = {}, const WatchTimes& times = {});
   ~Watch();  // without finish(): as if the process had died
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;

@@ -185,7 +185,7 @@ TEST_CASE("rank 0 takes as long as it needs to save, though the others are done"
   if (child == 0) {
     Threads threads(2);
     threads.run([](Communicator& ranks) {
-      Watch watch(ranks, {.beat = 0.05, .silence = 0.4});
+      Watch watch(ranks, {}, {.beat = 0.05, .silence = 0.4});
       if (ranks.rank() == 0) std::this_thread::sleep_for(std::chrono::milliseconds(1200));
       RANK_CHECK(watch.finish(143) == 143);
     });

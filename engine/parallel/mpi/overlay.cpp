@@ -1,7 +1,10 @@
 // The MPI overlay: compiled once with each MPI library that is found, opened by programs that one of them has started.
 #define OMPI_SKIP_MPICXX 1
 #define MPICH_SKIP_MPICXX 1
+#include <fcntl.h>
 #include <mpi.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <new>
@@ -49,6 +52,24 @@ void error_text(int error, char* text, size_t capacity) {
   std::snprintf(text, capacity, "%s", name);
 }
 
+// MPICH's launcher kills the others when it sees a rank go, and then ends with their signal's number, or with the code of
+// the first: as its processes happen to be scheduled. Asked by MPI_Abort it ends with the code that it is told, and at
+// once: what lies unread in the pipes to it would be lost. MPI_Abort prints a line of its own, though the reason has been
+// said.
+#ifdef MPICH
+void abort_all(int code) {
+  for (int patience = 2000, unread = 0; patience > 0; --patience) {
+    const auto waits = [&](int pipe) { return ::ioctl(pipe, FIONREAD, &unread) == 0 && unread > 0; };
+    if (!waits(STDOUT_FILENO) && !waits(STDERR_FILENO)) break;
+    ::usleep(1000);
+  }
+  ::dup2(::open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO);
+  MPI_Abort(MPI_COMM_WORLD, code);
+}
+#else
+constexpr void (*abort_all)(int) = nullptr;
+#endif
+
 // A request of MPI's is a number in one library and a pointer in another: it is kept in memory of its own.
 template <class Call>
 int begin(void** request, const Call& call) {
@@ -95,6 +116,7 @@ extern "C" __attribute__((visibility("default"))) const TesseraMpi* tessera_mpi(
                                    .finish = finish,
                                    .library = library,
                                    .text = error_text,
+                                   .abort = abort_all,
                                    .all_gather = all_gather,
                                    .broadcast = broadcast,
                                    .send = send,
