@@ -25,20 +25,31 @@
 #include <thread>
 #include <utility>
 
+#if defined(TESSERA_COVERAGE)
+extern "C" void __gcov_dump();
+#endif
+
 namespace tessera {
 namespace {
 
-// AddressSanitizer's shadow would count as memory taken, and it reads /proc where an exception is thrown.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool has_address_sanitizer = true;
+// AddressSanitizer's shadow would count as memory taken, and it reads /proc where an exception is thrown. Coverage is written
+// to files at the end.
+#if defined(__SANITIZE_ADDRESS__) || defined(TESSERA_COVERAGE)
+constexpr bool is_instrumented = true;
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-constexpr bool has_address_sanitizer = true;
+constexpr bool is_instrumented = true;
 #else
-constexpr bool has_address_sanitizer = false;
+constexpr bool is_instrumented = false;
 #endif
 #else
-constexpr bool has_address_sanitizer = false;
+constexpr bool is_instrumented = false;
+#endif
+
+#if defined(TESSERA_COVERAGE)
+constexpr std::uint64_t hardest_file_size = RLIM_INFINITY;
+#else
+constexpr std::uint64_t hardest_file_size = 0;
 #endif
 
 // The first byte of what the child sends.
@@ -121,11 +132,20 @@ void forbid_system_calls() {
 #endif
 }
 
+[[noreturn]] void leave(int code) {
+#if defined(TESSERA_COVERAGE)
+  const rlimit none{RLIM_INFINITY, RLIM_INFINITY};
+  ::setrlimit(RLIMIT_FSIZE, &none);
+  __gcov_dump();
+#endif
+  ::_exit(code);
+}
+
 void send(int descriptor, ByteSpan bytes) {
   while (!bytes.empty()) {
     const ssize_t sent = ::write(descriptor, bytes.data(), bytes.size());
     if (sent < 0 && errno == EINTR) continue;
-    if (sent <= 0) ::_exit(1);
+    if (sent <= 0) leave(1);
     bytes = bytes.subspan(static_cast<std::size_t>(sent));
   }
 }
@@ -140,13 +160,13 @@ void send(int descriptor, Outcome outcome, ByteSpan bytes) {
                             const IsolationLimits& limits, int answer, pid_t parent) {
   take_signals();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != parent) ::_exit(1);  // it ended before that
+  if (::getppid() != parent) leave(1);  // it ended before that
   close_files_but(answer);
   try {
     prepare();
-    limit(RLIMIT_CORE, 0), limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_CORE, 0), limit(RLIMIT_FSIZE, 0, hardest_file_size);
     limit(RLIMIT_CPU, limits.seconds, limits.seconds + 1);  // SIGXCPU says why; SIGKILL, a second later, cannot be caught
-    if (!has_address_sanitizer) {
+    if (!is_instrumented) {
       limit(RLIMIT_DATA, data_in_use() + limits.memory);
       forbid_system_calls();
     }
@@ -158,9 +178,9 @@ void send(int descriptor, Outcome outcome, ByteSpan bytes) {
     text += error.what();
     send(answer, Outcome::error, bytes_of(text));
   } catch (...) {
-    ::_exit(1);
+    leave(1);
   }
-  ::_exit(0);
+  leave(0);
 }
 
 // Both ends above the standard descriptors, which may be closed here and are replaced in the child.

@@ -10,6 +10,7 @@
 #include "engine/report/text.h"
 #include "engine/run/json_fields.h"
 #include "engine/run/own_names.h"
+#include "engine/run/run_folder.h"
 #include "engine/run/weights.h"
 #include "engine/train/train_step.h"
 
@@ -19,7 +20,7 @@ namespace {
 constexpr int sweep_steps = 100;
 constexpr double kept = 0.8, too_high = 4;
 
-void write_report(const RunRequest& request, const RateSweep& sweep) {
+void write_report(const RunRequest& request, const RateSweep& sweep, const std::filesystem::path& folder) {
   Chart chart{.title = "Loss",
               .x_name = "learning rate",
               .decades = true,
@@ -43,7 +44,7 @@ void write_report(const RunRequest& request, const RateSweep& sweep) {
           "Each step has a higher rate than the one before. A good rate lies where the loss falls fast: a tenth of where it "
           "is lowest. Losses far above the first are left out.",
       .footer = "Tessera"};
-  write_file_atomically(request.folder / "report.html", bytes_of(report_html(data)), ExitCode::weights);
+  write_file_atomically(folder / "report.html", bytes_of(report_html(data)), ExitCode::weights);
 }
 
 }  // namespace
@@ -87,6 +88,8 @@ RateSweep find_rate(const RunRequest& request, Network& network, Dataset&& datas
   const Split split = split_for(std::move(dataset), recipe, {config.limit_train, config.limit_test}, network.outputs(),
                                 {.known_classes = request.known_classes});
   for (const std::string& note : split.notes) console.warn(note);
+  const CheckpointStore store(request.folder);  // its lock: somebody's run may be there
+  require_no_run(store, request.folder);
   ParameterStore parameters(network, device, recipe.seed);
   if (!config.weights.empty()) {
     std::vector<std::string> notes;
@@ -101,9 +104,8 @@ RateSweep find_rate(const RunRequest& request, Network& network, Dataset&& datas
   own.class_weights =
       recipe.class_weights.resolved(split.train.labels, static_cast<std::int64_t>(split.classes.size()), network.outputs());
   const RateSweep sweep = sweep_rates(network, parameters, own, train, request.stop);
-  make_folder(request.folder, ExitCode::weights, system_calls);
-  write_file_atomically(request.folder / "config.json", bytes_of(to_json(config)), ExitCode::weights);
-  write_report(request, sweep);
+  write_file_atomically(store.run_folder() / "config.json", bytes_of(to_json(config)), ExitCode::weights);
+  write_report(request, sweep, store.run_folder());
   return sweep;
 }
 

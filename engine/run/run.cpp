@@ -164,9 +164,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   std::optional<CheckpointStore> checkpoints;
   if (first) checkpoints.emplace(request.folder);
   const std::filesystem::path folder = checkpoints ? checkpoints->run_folder() : request.folder;
-  if (first && !request.resumed && (!checkpoints->steps().empty() || std::filesystem::exists(folder / "last.safetensors")))
-    throw UsageError(request.folder.string() + " already holds a run: go on with --resume " + request.folder.string() +
-                     ", or give another --out");
+  if (first && !request.resumed) require_no_run(*checkpoints, request.folder);
   std::optional<Checkpoint> checkpoint;
   if (request.resumed) {
     for (const std::string& change : differences(*request.resumed, config)) console.note("changed  " + change);

@@ -4,6 +4,12 @@
 
 namespace tessera {
 
+void require_no_run(const CheckpointStore& store, const std::filesystem::path& name) {
+  if (!store.steps().empty() || std::filesystem::exists(store.run_folder() / "last.safetensors"))
+    throw UsageError(name.string() + " already holds a run: go on with --resume " + name.string() +
+                     ", or give another --out");
+}
+
 void HistoryFile::write_all(const Fit& fit) {
   CsvTable table{history_columns(columns_), {}};
   for (const HistoryRow& row : fit.host_state().history) table.rows.push_back(to_csv_row(row, columns_));

@@ -1,15 +1,19 @@
-// The files that every run's folder holds, as observers of its training.
+// A run's folder: whether it is free, and the files that every one holds, as observers of its training.
 #pragma once
 
 #include <filesystem>
 #include <optional>
 
+#include "engine/files/checkpoint.h"
 #include "engine/files/safetensors.h"
 #include "engine/run/config.h"
 #include "engine/run/console.h"
 #include "engine/train/fit.h"
 
 namespace tessera {
+
+// What begins in a folder (`name`, to its user) takes none that holds a run already: UsageError.
+void require_no_run(const CheckpointStore& store, const std::filesystem::path& name);
 
 // history.csv: first the rows that the run starts with (of its checkpoint, of an earlier phase), then one per evaluation.
 // A row that cannot be written does not keep the run from its next checkpoint: to be added behind the CheckpointWriter,

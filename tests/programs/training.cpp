@@ -214,6 +214,15 @@ TEST_CASE("--find-lr sweeps the rate, draws the losses and suggests a rate; its 
   const std::string rate = found.last_line().substr(std::string("find-lr: try --lr ").size());
   CHECK(run("train_lenet5_relu", joined(base, {"--steps", "1", "--lr", rate.substr(0, rate.find(' '))})).code == 0);
   CHECK(run("train_lenet5_relu", {"--resume", out, "--find-lr"}).code == 2);
+
+  // What is a run's stays: a sweep takes no folder that holds one, nor one in which another process is at work.
+  const std::string config = read_text(fs::path(out) / "config.json");
+  check_failure(run("train_lenet5_relu", joined(base, {"--find-lr"})), 2, "already holds a run");
+  CHECK(read_text(fs::path(out) / "config.json") == config);
+  const std::string busy = (folder / "busy").string();
+  Process first("train_lenet5_relu", {data, "--epochs", "100000", "--out", busy});
+  REQUIRE(first.wait_for(fs::path(busy) / "config.json"));
+  check_failure(run("train_lenet5_relu", {data, "--find-lr", "--out", busy}), 4, "another process");
 }
 
 TEST_CASE("an evaluation before batch norm's running statistics have moved is warned of, once and not for good") {

@@ -21,7 +21,7 @@ void text(ByteSpan input);
 void torch_state(ByteSpan input);  // other programs' weights
 void paddle_state(ByteSpan input);
 void npz(ByteSpan input);
-void keras_weights(ByteSpan input);  // by the HDF5 library, in a process of its own for each input
+void keras_weights(ByteSpan input);  // by the HDF5 library, in this process (in_process.cpp)
 
 void archive(ByteSpan input);  // a .tar.gz as a data set
 void idx(ByteSpan input);      // a file of images, and behind a mark the one of labels
