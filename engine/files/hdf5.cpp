@@ -350,8 +350,12 @@ Bytes encode(const Library& h, std::span<const TensorEntry> datasets, const std:
 TensorFile read_hdf5(ByteSpan file, const std::string& where) {
   const std::uint64_t most = free_bytes + ratio * file.size();
   constexpr std::uint64_t headers = std::uint64_t{32} << 20;
-  const IsolationLimits limits{
-      .result = most + headers, .memory = 3 * most + file.size() + headers, .seconds = 60, .wait = 600};
+  // The library walks in circles in some damaged files; the largest right ones take a second for each 16 MiB that come out.
+  const auto seconds = static_cast<unsigned>(10 + file.size() / (std::uint64_t{1} << 20));
+  const IsolationLimits limits{.result = most + headers,
+                               .memory = 3 * most + file.size() + headers,
+                               .seconds = seconds,
+                               .wait = std::max(600u, 10 * seconds)};
   Library library;
   Bytes plain = run_isolated([&] { library.open(where); }, [&] { return Hdf5Reader(library, file, where).run(); }, limits,
                              where, ExitCode::weights);

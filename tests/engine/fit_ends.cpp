@@ -1,6 +1,7 @@
 // What ends a run before its recipe does, and what happens to the learning rate on the way: patience, plateaus, a limit of
 // time.
 #include <cmath>
+#include <cstring>
 
 #include "tests/engine/trainee.h"
 
@@ -179,4 +180,28 @@ TEST_CASE("time enough leaves a run its schedule; more epochs than it had go on"
   limited.epochs = 6;
   Trainee longer(sgd(0.1), {});
   CHECK(fit(longer, limited, same.state).state.step == 30);
+}
+
+TEST_CASE("a NaN among the weights, wherever it is: the next step and all after it change nothing and are counted") {
+  constexpr std::int64_t tries = 100;
+  for (std::int64_t i = 0; i < tries; ++i) {
+    Trainee t(Sgd::Options{.learning_rate = 0.01}, {.norm = false});
+    const Parameter* const parameters[] = {&t.network.conv.weight, &t.network.conv.bias, &t.network.fc.weight,
+                                           &t.network.fc.bias};
+    const Tensor chosen = parameters[i % 4]->value();
+    const std::int64_t element = i * 7919 % chosen.count(), good_steps = 1 + i % 3;
+    INFO(parameters[i % 4]->path() << " " << element << " after step " << good_steps);
+    std::vector<float> broken;
+    const auto damage = [&](const Fit& f) {
+      if (f.host_state().step != good_steps) return;
+      std::vector<float> values = chosen.to_host<float>();
+      values[static_cast<std::size_t>(element)] = std::nanf("");
+      chosen.copy_from(std::span<const float>(values));
+      broken = t.store.values().to_host<float>();
+    };
+    CHECK_THROWS_AS(fit(t, plan(1), {}, damage, false), NonFiniteError);
+    CHECK(t.loop->skipped_steps() == steps_per_epoch - good_steps);
+    const std::vector<float> after = t.store.values().to_host<float>();
+    CHECK(std::memcmp(after.data(), broken.data(), broken.size() * sizeof(float)) == 0);
+  }
 }
