@@ -11,6 +11,7 @@
 #include "engine/files/npy.h"
 #include "engine/files/weights_file.h"
 #include "engine/report/confusion.h"
+#include "engine/run/int8_file.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
 #include "engine/train/views.h"
@@ -64,9 +65,10 @@ int tessera::evaluate_main(int argc, char** argv) {
       const TensorFile file = read_weights(weights);
       RunConfig config = config_of(file, network_id);
       options.apply(config);
+      if (is_int8(file)) require_int8_device(config);
       const std::shared_ptr<Device> device = open_device(config, take_seat(ranks.communicator));
       require_alike(ranks.communicator, config, *device);
-      const SavedNetwork saved = load_network(file, config, device);
+      const SavedNetwork saved = load_network(file, config, device, Int8Weights::accepted);
       broadcast_weights(ranks.communicator, *saved.parameters);
       for (const std::string& note : saved.notes) console.note(note);
       OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = signals.stop()};
@@ -97,7 +99,8 @@ int tessera::evaluate_main(int argc, char** argv) {
                                                 if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                               },
                                           .views = views ? views->views() : std::vector<SampleView>(),
-                                          .ranks = &ranks.communicator});
+                                          .ranks = &ranks.communicator,
+                                          .quantization = saved.quantization});
       if (logits_output) write_npy(*logits_output, logits, {result.samples, saved.network->outputs()}, signals.stop());
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));

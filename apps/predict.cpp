@@ -13,6 +13,7 @@
 #include "apps/verbs.h"
 #include "engine/files/weights_file.h"
 #include "engine/run/answers.h"
+#include "engine/run/int8_file.h"
 #include "engine/run/run.h"
 #include "engine/train/views.h"
 #include "models/saved_network.h"
@@ -95,9 +96,12 @@ int tessera::predict_main(int argc, char** argv) {
       RunConfig config = config_of(file, network_id);
       config.recipe.batch_size = defaults.recipe.batch_size;
       options.apply(config);
+      if (is_int8(file)) require_int8_device(config);
+      if (is_int8(file) && picture)
+        throw UsageError("--explain needs gradients, which int8 weights have not: give float32 ones");
 
       const std::shared_ptr<Device> device = open_device(config);
-      SavedNetwork saved = load_network(file, config, device);
+      SavedNetwork saved = load_network(file, config, device, Int8Weights::accepted);
       for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
       const std::int64_t side = saved.network->input()[0];
@@ -108,7 +112,7 @@ int tessera::predict_main(int argc, char** argv) {
       CsvTable rows{.columns = Answer::columns(names, index >= 0), .rows = {}};
 
       std::size_t answered = 0;
-      Inference network(*saved.network);
+      Inference network(*saved.network, saved.quantization);
       const auto answer = [&](const Subjects& subjects) {
         if (subjects.images.count == 0) return;
         const std::vector<float> logits = logits_of(network, config, subjects.images, six_views, device, signals.stop());

@@ -35,8 +35,10 @@ int tessera::summary_main(int argc, char** argv) {
       config = config_of(file, network_id);
       config.device = "cpu";
       options.apply(config);
-      shown = load_network(file, config, device);
+      shown = load_network(file, config, device, Int8Weights::accepted);
       for (const std::string& note : shown.notes) console.note(note);
+      if (!shown.quantization.empty())
+        console.note(std::to_string(shown.quantization.size()) + " of the weights are int8, the others float32");
     } else {
       config.network = what;
       config.recipe = require_network(what).recipe;

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "engine/core/error.h"
+#include "engine/run/int8_file.h"
 #include "engine/run/own_names.h"
 #include "engine/run/weights.h"
 
@@ -78,11 +79,14 @@ std::vector<std::string> class_names_of(const TensorFile& file) {
   return names;
 }
 
-SavedNetwork load_network(const TensorFile& file, const RunConfig& config, const std::shared_ptr<Device>& device) {
+SavedNetwork load_network(const TensorFile& file, const RunConfig& config, const std::shared_ptr<Device>& device,
+                          Int8Weights int8) {
   SavedNetwork saved;
   saved.network = require_network(config.network).make(config.network_options);
   try {
-    const TensorFile own = own_names(file, *saved.network, saved.notes);
+    const bool whole = int8 == Int8Weights::accepted && is_int8(file);
+    const TensorFile own = whole ? own_names(floats_of_int8(file, saved.quantization), *saved.network, saved.notes)
+                                 : own_names(file, *saved.network, saved.notes);
     require_weights_of(*saved.network, own);
     saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.recipe.seed);
     for (std::string& note : load_weights(own, *saved.parameters)) saved.notes.push_back(std::move(note));

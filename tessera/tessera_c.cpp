@@ -7,6 +7,7 @@
 #include "engine/files/weights_file.h"
 #include "engine/image/resize.h"
 #include "engine/run/answers.h"
+#include "engine/run/int8_file.h"
 #include "engine/train/batches.h"
 #include "engine/train/evaluate.h"
 #include "kernels/errors.h"
@@ -104,10 +105,12 @@ tessera_network* tessera_load(const char* weights, const tessera_options* option
     require_usage(o.threads >= 0, "tessera_load: a negative number of threads");
     net = std::make_unique<tessera_network>();
     const TensorFile file = read_weights(weights);
-    const RunConfig config = config_of(file, o.network ? o.network : "");
-    net->device = Device::open({.device = o.device ? o.device : "cpu", .options = {.threads = o.threads}});
-    net->saved = load_network(file, config, net->device);
-    net->inference.emplace(*net->saved.network);
+    RunConfig config = config_of(file, o.network ? o.network : "");
+    config.device = o.device ? o.device : "cpu";
+    if (is_int8(file)) require_int8_device(config);
+    net->device = Device::open({.device = config.device, .options = {.threads = o.threads}});
+    net->saved = load_network(file, config, net->device, Int8Weights::accepted);
+    net->inference.emplace(*net->saved.network, net->saved.quantization);
     net->normalization = config.recipe.normalization;
     net->names = output_names(class_names_of(file), classes_of(net->saved.network->outputs()));
   });

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <iterator>
 #include <map>
+#include <set>
 #include <type_traits>
 
 #include "kernels/watched_table.h"
@@ -68,18 +69,28 @@ void for_writes(const Argument&, const Each&) {}
 
 struct Notes {
   kernels::KeptWeights& weights;
+  const Int8Products& int8;
   std::shared_ptr<Device> device;
   std::shared_ptr<MemoryPool> own;  // of what is kept: nothing else may take its memory
   Memory memory = {};
   std::vector<Tensor> kept = {};
   std::vector<PreparedCall> calls = {};
+  std::set<const void*> in_int8 = {};  // weights of `int8` that were met
   bool complete = true;
 
+  // The product that is to be computed in eight bits; null: in floats.
+  const Int8Product* int8_of(const ConstView& weights_of) {
+    const auto at = int8.find(weights_of.data);
+    if (at == int8.end()) return nullptr;
+    in_int8.insert(at->first);
+    return &at->second;
+  }
   void keep(const View& v) {
     const Device::PoolScope scope(*device, own);
     const Tensor copy = Tensor::empty(device, {v.count()}, v.dtype);
     std::memcpy(copy.data(), v.data, Memory::bytes_of(v));
     memory.put(v, copy.data());
+    memory.put(copy, copy.data());
     kept.push_back(copy);
   }
 };
@@ -98,12 +109,16 @@ template <>
 PreparedCall prepared<&Backend::conv2d_forward>(Notes& notes, Stream& stream, const Conv2dShape& shape, const ConstView& x,
                                                 const ConstView& w, const Conv2dEpilogue& epilogue, const View& y) {
   if (!is_constant(notes, w)) return {};
+  if (const Int8Product* product = notes.int8_of(w); product && (!epilogue.scale || is_constant(notes, epilogue.scale)))
+    return preparation_of(stream.backend)->conv2d_forward_int8(stream, notes.weights, *product, shape, x, w, epilogue, y);
   return preparation_of(stream.backend)->conv2d_forward(stream, notes.weights, shape, x, w, epilogue, y);
 }
 template <>
 PreparedCall prepared<&Backend::matmul>(Notes& notes, Stream& stream, const MatmulParams& params, const ConstView& a,
                                         const ConstView& b, const ConstView& bias, const Gradient& c) {
   if (!is_constant(notes, b)) return {};
+  if (const Int8Product* product = notes.int8_of(b))
+    return preparation_of(stream.backend)->matmul_int8(stream, notes.weights, *product, params, a, b, bias, c);
   return preparation_of(stream.backend)->matmul(stream, notes.weights, params, a, b, bias, c);
 }
 
@@ -153,9 +168,10 @@ bool CallList::useful(const Device& device) { return preparation_of(device.backe
 
 std::optional<CallList> CallList::note(const std::shared_ptr<Device>& device, KeptWeights& weights,
                                        std::span<const Tensor> constants, const Tensor& input,
-                                       const std::function<void()>& work) {
+                                       const std::function<void()>& work, const Int8Products& int8) {
   CallList list(device);
-  const auto notes = std::make_shared<Notes>(Notes{.weights = weights, .device = device, .own = device->new_pool()});
+  const auto notes =
+      std::make_shared<Notes>(Notes{.weights = weights, .int8 = int8, .device = device, .own = device->new_pool()});
   for (const Tensor& constant : constants) notes->memory.put(constant, constant.data());
   notes->memory.put(input, nullptr);
   const std::size_t copies = device->copies();
@@ -170,6 +186,10 @@ std::optional<CallList> CallList::note(const std::shared_ptr<Device>& device, Ke
       return std::nullopt;  // it has looked at values, and there were none yet
     }
   }
+  if (notes->in_int8.size() != int8.size())
+    throw Error(ExitCode::weights,
+                "int8: " + std::to_string(int8.size() - notes->in_int8.size()) +
+                    " of the weights that are to be met in eight bits meet no convolution and no dense layer");
   if (!notes->complete || device->copies() != copies) return std::nullopt;
   list.kept_ = std::move(notes->kept);
   list.calls_ = std::move(notes->calls);

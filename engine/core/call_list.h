@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <vector>
@@ -14,6 +15,9 @@
 #include "kernels/prepared.h"
 
 namespace tessera {
+
+// Weights whose products are computed in eight bits, by where they lie (kernels/prepared.h).
+using Int8Products = std::map<const void*, kernels::Int8Product>;
 
 class CallList {
  public:
@@ -25,10 +29,11 @@ class CallList {
   // list's own; its results are the caller's to hold, so that their memory serves nothing else.
   //
   // None where the work is more than its calls: where it copies from or to the host or reads memory that no call of it has
-  // written, so that a list would not repeat it.
+  // written, so that a list would not repeat it. Error where weights of `int8` are used for anything but products that can be
+  // computed in eight bits, or not at all.
   static std::optional<CallList> note(const std::shared_ptr<Device>& device, kernels::KeptWeights& weights,
                                       std::span<const Tensor> constants, const Tensor& input,
-                                      const std::function<void()>& work);
+                                      const std::function<void()>& work, const Int8Products& int8 = {});
 
   // Does the calls, all of them or until one throws.
   void run() const;

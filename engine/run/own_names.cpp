@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/nn/layers.h"
+#include "engine/run/int8_file.h"
 
 namespace tessera {
 namespace {
@@ -205,6 +206,10 @@ TensorFile own_of_keras(const TensorFile& file, Network& network, std::vector<st
 }  // namespace
 
 TensorFile own_names(const TensorFile& file, Network& network, std::vector<std::string>& notes) {
+  if (is_int8(file))
+    throw WeightsError(file.where() +
+                       ": int8 weights are for evaluate, predict and summary; give the float32 weights that they "
+                       "were made of");
   switch (file.names()) {
     case TensorNames::torch: break;
     case TensorNames::paddle: return own_of_paddle(file);

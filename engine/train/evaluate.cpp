@@ -169,7 +169,7 @@ Evaluation evaluate(Network& network, const BatchSource& source, const EvaluateO
     each->prepare(std::min(options.batch_size, source.count()));
     if (const std::int64_t rest = source.count() % options.batch_size; rest > 0) each->prepare(rest);
   }
-  Inference inference(network);
+  Inference inference(network, options.quantization);
   const auto measure = [&](Variable& logits, const Tensor& y, std::int64_t size, const kernels::StepState* state) {
     if (!options.views.empty()) {
       one_view.add(logits.value(), y, network.loss({}, logits, y).value());

@@ -36,6 +36,7 @@ struct EvaluateOptions {
   // More than one: batch i is rank i mod N's; every rank sees all of them in on_batch and in the result, whose sums are added
   // in the order of the batches, as one process does. All must have an on_batch or none.
   Communicator* ranks = nullptr;
+  Quantization quantization = {};  // products that are computed in eight bits (nn/inference.h)
 };
 
 // Samples in the order of the source. Where one rank is stopped, all are.

@@ -3,6 +3,7 @@
 
 #include "kernels/backend.h"
 #include "kernels/cpu/isa/kernels.h"
+#include "kernels/prepared.h"
 
 namespace tessera::kernels::cpu {
 
@@ -58,6 +59,13 @@ template <class E>
 void winograd_keep(Stream&, const Conv2dShape&, int m, const E* w, float* u);
 template <class E>
 void winograd_forward_kept(Stream&, const Conv2dShape&, int m, const E* x, const float* u, const isa::Epilogue<E>&, E* y);
+
+// In eight bits (kernels/prepared.h), every shape without groups, with filters that are packed once: int8_kept_bytes of
+// them. scale: of each channel's whole sum, the input's and the weights' scales in it.  conv2d_int8.cpp
+std::int64_t int8_kept_bytes(const Stream&, const Conv2dShape&);
+void int8_keep(const Stream&, const Int8Product&, const Conv2dShape&, const float* w, std::byte* to);
+void int8_forward_kept(Stream&, const Int8Product&, const Conv2dShape&, const float* x, const std::byte* kept,
+                       const isa::Epilogue<float>&, float* y);
 
 // Groups of any size, float or bf16.  conv2d_grouped.cpp
 void grouped_forward(Stream&, const Conv2dShape&, ConstView x, ConstView w, const Conv2dEpilogue&, View y);

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "kernels/cpu/conv2d.h"
+#include "kernels/cpu/conv2d_cut.h"
 #include "kernels/cpu/conv2d_window.h"
 #include "kernels/cpu/isa/kernels.h"
 #include "kernels/cpu/parallel.h"
@@ -50,13 +51,7 @@ struct Correlation {
 };
 
 constexpr std::int64_t window_budget = 48 * 1024;  // floats of padded input per thread: a fifth of L2
-constexpr std::int64_t points_wanted = 64;         // output points per item, so that a panel is used often
 constexpr std::int64_t flops_per_thread = 200'000;
-
-// How a correlation is cut: items of `images` images × `rows` output rows × a range of panels.
-struct Cut {
-  std::int64_t images, rows, panel_groups, items;
-};
 
 template <class E>
 Window window_of(const Correlation<E>& job, std::int64_t images, std::int64_t first_row, std::int64_t rows) {
@@ -72,19 +67,8 @@ Window window_of(const Correlation<E>& job, std::int64_t images, std::int64_t fi
 
 template <class E>
 Cut cut_of(const Correlation<E>& job, int panel_width) {
-  Cut cut{1, job.rows, 1, 1};
-  while (cut.rows > 1 && window_of(job, 1, 0, cut.rows).floats() > window_budget) cut.rows = (cut.rows + 1) / 2;
-  if (cut.rows == job.rows) {
-    const std::int64_t fits = std::max<std::int64_t>(1, window_budget / window_of(job, 1, 0, job.rows).floats());
-    const std::int64_t wanted = (points_wanted + job.rows * job.columns - 1) / (job.rows * job.columns);
-    cut.images = std::min({fits, wanted, job.images});
-  }
-  const auto blocks = [&] { return (job.images + cut.images - 1) / cut.images * ((job.rows + cut.rows - 1) / cut.rows); };
-  while (blocks() < items_wanted && cut.rows * job.columns >= 2 * points_wanted) cut.rows = (cut.rows + 1) / 2;
-  const std::int64_t panels = (job.channels + panel_width - 1) / panel_width;
-  cut.panel_groups = std::clamp<std::int64_t>((items_wanted + blocks() - 1) / blocks(), 1, panels);
-  cut.items = blocks() * cut.panel_groups;
-  return cut;
+  return cut_outputs({job.images, job.rows, job.columns, job.channels}, panel_width, window_budget,
+                     [&](std::int64_t rows) { return window_of(job, 1, 0, rows).floats(); });
 }
 
 // Floats of scratch per thread.
@@ -96,8 +80,7 @@ std::int64_t window_floats(const Correlation<E>& job, const Cut& cut) {
 template <class E>
 void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlation<E>& job, const Cut& cut,
                float* windows) {
-  const std::int64_t width = kernels.panel_width, panels = (job.channels + width - 1) / width;
-  const std::int64_t row_blocks = (job.rows + cut.rows - 1) / cut.rows;
+  const std::int64_t width = kernels.panel_width;
   const std::int64_t flops = 2 * job.images * job.rows * job.columns * job.channels * job.reduction();
   const std::int64_t grain = std::max<std::int64_t>(1, flops_per_thread / std::max<std::int64_t>(1, flops / cut.items));
   const std::int64_t scratch = window_floats(job, cut);
@@ -107,12 +90,8 @@ void correlate(const Stream& stream, const isa::Kernels& kernels, const Correlat
   std::vector<Held> held(static_cast<std::size_t>(stream.options.threads));
   parallel_workers_for(stream, 0, cut.items, grain, [&](int worker, std::int64_t first, std::int64_t last) {
     for (std::int64_t item = first; item < last; ++item) {
-      const std::int64_t group = item % cut.panel_groups, block = item / cut.panel_groups;
-      const std::int64_t image = block / row_blocks * cut.images, row = block % row_blocks * cut.rows;
-      const std::int64_t images = std::min(cut.images, job.images - image), rows = std::min(cut.rows, job.rows - row);
-      const std::int64_t first_panel = panels * group / cut.panel_groups;
-      const std::int64_t last_panel = panels * (group + 1) / cut.panel_groups;
-      const std::int64_t channel = first_panel * width, channels = std::min(last_panel * width, job.channels) - channel;
+      const auto [block, image, images, row, rows, channel, channels] =
+          cut.item({job.images, job.rows, job.columns, job.channels}, width, item);
 
       const Window window = window_of(job, images, row, rows);
       const E* from = job.in + image * job.height * job.width * job.depth;

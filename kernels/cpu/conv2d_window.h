@@ -3,14 +3,12 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #include "kernels/cpu/pieces.h"
 
 namespace tessera::kernels::cpu {
 
-// The part of an NHWC batch that some outputs read: `rows` × `columns` cells from (row, column) of each of `images` images;
-// cells outside the image are zeros.
+// The part of an NHWC batch that some outputs read: `rows` × `columns` cells from (row, column) of each of `images` images.
 struct Window {
   std::int64_t height, width, channels;  // of the images
   std::int64_t images, row, rows, column, columns;
@@ -18,28 +16,31 @@ struct Window {
   bool inside() const { return row >= 0 && column >= 0 && row + rows <= height && column + columns <= width; }
   std::int64_t floats() const { return images * rows * columns * channels; }
 
-  // Writes the window densely, [images][rows][columns][channels]. `batch`: the first of the images. bf16 is widened.
-  template <class E>
-  void copy(const SimdLoops& loops, const E* batch, float* to) const {
+  // Writes the window densely, [images][rows][columns][channels], by copy_run(from, count, to), and `padding` outside the
+  // image. `batch`: the first of the images.
+  template <class E, class To, class CopyRun>
+  void copy(const E* batch, To* to, To padding, const CopyRun& copy_run) const {
     const std::int64_t first = std::clamp<std::int64_t>(column, 0, width);
     const std::int64_t last = std::clamp<std::int64_t>(column + columns, first, width);
     const std::int64_t left = std::clamp<std::int64_t>(first - column, 0, columns), middle = last - first;
     const std::int64_t right = columns - left - middle;
-    const auto zero = [&](std::int64_t cells) {
-      std::memset(to, 0, static_cast<std::size_t>(cells * channels) * sizeof(float));
-      to += cells * channels;
-    };
+    const auto pad = [&](std::int64_t cells) { to = std::fill_n(to, cells * channels, padding); };
     for (std::int64_t i = 0; i < images; ++i, batch += height * width * channels)
       for (std::int64_t r = row; r < row + rows; ++r) {
         if (r < 0 || r >= height) {
-          zero(columns);
+          pad(columns);
           continue;
         }
-        zero(left);
-        copy_widened(loops, batch + (r * width + first) * channels, middle * channels, to);
+        pad(left);
+        copy_run(batch + (r * width + first) * channels, middle * channels, to);
         to += middle * channels;
-        zero(right);
+        pad(right);
       }
+  }
+  // As floats, zeros outside.
+  template <class E>
+  void copy(const SimdLoops& loops, const E* batch, float* to) const {
+    copy(batch, to, 0.0f, [&](const E* from, std::int64_t count, float* run) { copy_widened(loops, from, count, run); });
   }
 };
 

@@ -6,6 +6,7 @@
 #include "kernels/prepared.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/backends.h"
 #include "kernels/cpu/conv2d.h"
@@ -51,6 +52,17 @@ std::shared_ptr<const float> keep(Stream& stream, KeptWeights& kept, const void*
   return place;
 }
 
+constexpr std::int64_t most_taps = 64;  // along a side, that a form can tell apart
+
+// In which form direct convolution keeps filters: it packs the taps that this map's extents let them use.
+std::optional<int> direct_form(const Conv2dShape& s) {
+  const Reach reach = reach_of(s);
+  if (reach.whole) return 0;
+  if (std::max(s.r, s.s) >= most_taps) return {};
+  const std::int64_t taps = (reach.row * most_taps + reach.rows) * most_taps + reach.column;
+  return static_cast<int>(8 + taps * most_taps + reach.columns);
+}
+
 template <class E>
 PreparedCall prepared_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& s, ConstView x, ConstView w,
                              const Conv2dEpilogue& epilogue, View y) {
@@ -64,15 +76,11 @@ PreparedCall prepared_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShap
   if (m != 0)
     return call(winograd_forward_kept<E>, m, winograd_kept_floats<E>(stream, s, m),
                 [&](float* u) { winograd_keep(stream, s, m, w.as<E>(), u); });
-  const Reach reach = reach_of(s);
-  constexpr std::int64_t most = 64;  // taps along a side that a form can tell apart
-  if (!reach.whole && std::max(s.r, s.s) >= most) return {};
-  // What is packed depends on the taps that this map's extents let the filters use.
-  const auto form =
-      static_cast<int>(reach.whole ? 0 : 8 + ((reach.row * most + reach.rows) * most + reach.column) * most + reach.columns);
+  const std::optional<int> form = direct_form(s);
+  if (!form) return {};
   const auto direct = [](Stream& on, const Conv2dShape& shape, int, const E* in, const float* panels,
                          const isa::Epilogue<E>& e, E* out) { direct_forward_packed(on, shape, in, panels, e, out); };
-  return call(direct, form, direct_panel_floats(stream, s),
+  return call(direct, *form, direct_panel_floats(stream, s),
               [&](float* panels) { direct_pack(stream, s, w.as<E>(), panels); });
 }
 
@@ -97,13 +105,69 @@ PreparedCall prepare_matmul(Stream& stream, KeptWeights& kept, const MatmulParam
   };
 }
 
+// ---- eight bits ----------------------------------------------------------------------------------------------------------
+
+PreparedCall prepare_int8(Stream& stream, KeptWeights& kept, const Int8Product& product, const Conv2dShape& s, ConstView x,
+                          ConstView w, const Conv2dEpilogue& epilogue, View y) {
+  const std::optional<int> form = direct_form(s);
+  if (!int8_possible(s) || !form || static_cast<std::int64_t>(product.weight_scales.size()) != s.k)
+    throw MissingKernel("int8 product", backend_name(stream), "these weights in eight bits");
+  const auto weights = keep(stream, kept, w.data, -1 - *form, (int8_kept_bytes(stream, s) + 3) / 4, [&](float* to) {
+    int8_keep(stream, product, s, w.as<float>(), reinterpret_cast<std::byte*>(to));
+  });
+  // The scales of sum, input and batch norm are one.
+  std::vector<float> scales(product.weight_scales);
+  for (std::size_t k = 0; k < scales.size(); ++k)
+    scales[k] *= product.input_scale * (epilogue.scale ? epilogue.scale.as<float>()[k] : 1.0f);
+  isa::Epilogue<float> e = typed<float>(epilogue);
+  return [weights, e, s, scales = std::move(scales), input = Int8Product{{}, product.input_scale, product.zero_point},
+          in = x.as<float>(), out = y.as<float>()](Stream& on) {
+    isa::Epilogue<float> whole = e;
+    whole.scale = scales.data();
+    int8_forward_kept(on, input, s, in, reinterpret_cast<const std::byte*>(weights.get()), whole, out);
+  };
+}
+
+PreparedCall prepare_conv2d_int8(Stream& stream, KeptWeights& kept, const Int8Product& product, const Conv2dShape& shape,
+                                 ConstView x, ConstView w, const Conv2dEpilogue& epilogue, View y) {
+  require_float32(stream, "int8 convolution", {x, w, epilogue.residual, y});
+  return prepare_int8(stream, kept, product, shape, x, w, epilogue, y);
+}
+
+PreparedCall prepare_matmul_int8(Stream& stream, KeptWeights& kept, const Int8Product& product, const MatmulParams& params,
+                                 ConstView a, ConstView b, ConstView bias, Gradient c) {
+  require_float32(stream, "int8 matmul", {a, b, bias, c.view});
+  if (params.transpose_a || !params.transpose_b || c.accumulate)
+    throw MissingKernel("int8 matmul", backend_name(stream), "other than inputs times transposed weights");
+  const Conv2dShape s{.n = a.dims[0],
+                      .h = 1,
+                      .w = 1,
+                      .c = a.dims[1],
+                      .k = b.dims[0],
+                      .r = 1,
+                      .s = 1,
+                      .p = 1,
+                      .q = 1,
+                      .stride = 1,
+                      .pad_top = 0,
+                      .pad_left = 0};
+  return prepare_int8(stream, kept, product, s, a, b, {.shift = bias, .activation = params.activation}, c.view);
+}
+
 }  // namespace
 }  // namespace tessera::kernels::cpu
 
 namespace tessera::kernels {
 
+bool int8_possible(const Conv2dShape& s) {
+  return s.groups == 1 && std::max(s.r, s.s) < cpu::most_taps && s.r * (s.s * s.c + 3) <= cpu::isa::int8_reduction;
+}
+
 const Preparation* preparation_of(const Backend& backend) {
-  static constexpr Preparation cpu_preparation{.conv2d_forward = cpu::prepare_conv2d, .matmul = cpu::prepare_matmul};
+  static constexpr Preparation cpu_preparation{.conv2d_forward = cpu::prepare_conv2d,
+                                               .matmul = cpu::prepare_matmul,
+                                               .conv2d_forward_int8 = cpu::prepare_conv2d_int8,
+                                               .matmul_int8 = cpu::prepare_matmul_int8};
   return &backend == &cpu_backend() ? &cpu_preparation : nullptr;
 }
 

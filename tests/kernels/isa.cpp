@@ -231,7 +231,7 @@ void for_each_line(const std::string& tool, const Visit& visit) {
   }
 }
 
-const std::set<std::string> isa_files{"avx2", "avx512"};
+const std::set<std::string> isa_files{"avx2", "avx512", "avx512vnni"};
 
 }  // namespace
 

@@ -43,6 +43,14 @@ const Candidate& chosen(InstructionSet set) {
 
 const Kernels& kernels(InstructionSet set) { return chosen(set).kernels; }
 
+const Int8Kernels& int8_kernels(const Stream& stream) {
+  const Kernels& all = kernels(stream);
+#if defined(__x86_64__)
+  if (&all == &avx512 && __builtin_cpu_supports("avx512vnni")) return avx512vnni;
+#endif
+  return all.int8;
+}
+
 }  // namespace tessera::kernels::cpu::isa
 
 namespace tessera::kernels {

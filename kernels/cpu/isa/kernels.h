@@ -1,8 +1,9 @@
 // The kernels of the CPU that are compiled once per instruction set and chosen at run time: the micro-kernels under
 // convolution and matmul, and the inner loops of the memory-bound kernels (simd_loops.h).
 //
-// Four families carry the products:
+// Five families carry the products:
 //   rows       output points × output channels, weights in packed panels:  direct convolution, its data gradient, matmul
+//   int8 rows  the same in whole numbers of eight bits:                    inference with weights of eight bits
 //   outer      a sum of outer products:                                     weight gradients, matmul with a transposed
 //   pack       weights into panels
 //   winograd   the transforms around F(2×2,3×3) and F(4×4,3×3)
@@ -56,6 +57,26 @@ struct Rows {
   std::int64_t channels;      // output channels, any number
   Epilogue<E> epilogue;       // of the first channel; residual: of the first point
 };
+
+// The same in whole numbers, with float outputs:
+//   out[point][k] = epilogue(start[k] + Σ_{tap, l} in[point][tap·tap_step + l] · panel[tap·length + l][k])
+// in: 0 … 127, weights: −63 … 63. So four products fit 16 bits (4·127·63 < 2¹⁵), and no instruction saturates; sums are
+// exact as long as taps·length ≤ int8_reduction, hence of the same bits on every instruction set. length: a multiple of 4;
+// a panel is [taps·length/4][panel_width][4].
+struct RowsInt8 {
+  const std::uint8_t* in;
+  std::int64_t in_image, in_row, in_column;
+  float* out;
+  std::int64_t out_image, out_row, out_column;
+  std::int64_t images, rows, columns;
+  std::int64_t taps, tap_step, length;
+  const std::int8_t* panels;  // of the first channel
+  std::int64_t panel_step;    // from one panel to the next
+  const std::int32_t* start;  // per output channel, whole panels of them
+  std::int64_t channels;
+  Epilogue<float> epilogue;  // without accumulate
+};
+inline constexpr std::int64_t int8_reduction = 100'000;  // 127·63 of each, and as much again in `start`: below 2³¹
 
 // out[i][j] (+)= Σ_points a[point][i] · b[point][j],  i < rows_out, j < columns_out, rows of `out` out_step apart.
 // With overread the vectors of `b` may be read up to `panel_width` − 1 floats past columns_out.
@@ -111,6 +132,13 @@ struct Typed {
   Winograd<E> winograd2, winograd4;  // F(2×2,3×3), F(4×4,3×3)
 };
 
+struct Int8Kernels {
+  int panel_width;
+  void (*rows)(const RowsInt8&);
+  // to[i] = min(max(round(factor·x[i]) + zero_point, 0), 127), ties to the even number; NaN: 0.
+  void (*quantize)(const float* x, std::int64_t count, float factor, std::int32_t zero_point, std::uint8_t* to);
+};
+
 struct Kernels {
   const char* name;
   int vector_width;  // floats
@@ -118,6 +146,7 @@ struct Kernels {
 
   Typed<float> for_float;
   Typed<bf16> for_bf16;
+  Int8Kernels int8;
   void (*outer)(const Outer&);
   SimdLoops loops;
 
@@ -134,11 +163,15 @@ struct Kernels {
 const Kernels& kernels(InstructionSet set);
 inline const Kernels& kernels(const Stream& stream) { return kernels(stream.options.instruction_set); }
 
+// Those of the set's table or, with AVX-512 on a processor that has VNNI too, better ones.
+const Int8Kernels& int8_kernels(const Stream& stream);
+
 // One per file of its name; the only symbols that those files export.
 extern const Kernels baseline;
 #if defined(__x86_64__)
 extern const Kernels avx2;
 extern const Kernels avx512;
+extern const Int8Kernels avx512vnni;
 #endif
 
 }  // namespace tessera::kernels::cpu::isa

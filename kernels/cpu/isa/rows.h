@@ -40,8 +40,8 @@ TESSERA_INLINE T load_some(const E* p, std::int64_t count) {
 }
 
 // Vector v of the tile's points. residual − job.out is the same for every element.
-template <bool whole, int R, int V, class T, class E>
-TESSERA_INLINE void rows_store(const Rows<E>& job, std::int64_t first, std::int64_t count, int v, const T (&sums)[R][V],
+template <bool whole, int R, int V, class T, class Job, class E>
+TESSERA_INLINE void rows_store(const Job& job, std::int64_t first, std::int64_t count, int v, const T (&sums)[R][V],
                                E* const* out) {
   const Epilogue<E>& e = job.epilogue;
   const T scale = e.scale ? load_some<T, whole>(e.scale + first, count) : splat<T>(1.0f);
@@ -60,8 +60,8 @@ TESSERA_INLINE void rows_store(const Rows<E>& job, std::int64_t first, std::int6
   }
 }
 
-template <int R, int V, class T, class E>
-TESSERA_INLINE void rows_epilogue(const Rows<E>& job, std::int64_t channel, const T (&sums)[R][V], E* const* out) {
+template <int R, int V, class T, class Job, class E>
+TESSERA_INLINE void rows_epilogue(const Job& job, std::int64_t channel, const T (&sums)[R][V], E* const* out) {
   for (int v = 0; v < V; ++v) {
     const std::int64_t first = channel + v * lanes<T>, count = job.channels - first;
     if (count >= lanes<T>)
@@ -71,55 +71,61 @@ TESSERA_INLINE void rows_epilogue(const Rows<E>& job, std::int64_t channel, cons
   }
 }
 
-template <int R, int V, class T, class E>
-__attribute__((noinline)) void rows_tile(const Rows<E>& job, const float* panel, std::int64_t channel,
-                                         const float* const* in, E* const* out) {
-  T sums[R][V];
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sums[r][v] = T{};
+// How a tile of floats is computed; the walk over tiles below knows no more of it than this.
+struct FloatTile {
+  template <int V, class T>
+  static constexpr int most = max_points<V, T>;
 
-  const float* w = panel;
-  for (std::int64_t tap = 0; tap < job.taps; ++tap) {
-    const float* point[R];
+  template <int R, int V, class T, class E>
+  static __attribute__((noinline)) void run(const Rows<E>& job, const float* panel, std::int64_t channel,
+                                            const float* const* in, E* const* out) {
+    T sums[R][V];
 #pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) point[r] = in[r] + tap * job.tap_step;
-    for (std::int64_t l = 0; l < job.length; ++l, w += 2 * vector_width) {
-      T b[V];
-      for (int line = 0; line < 2 * vector_width; line += 16) __builtin_prefetch(w + fetch_ahead + line);
+    for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) b[v] = load<T>(w + v * lanes<T>);
+      for (int v = 0; v < V; ++v) sums[r][v] = T{};
+
+    const float* w = panel;
+    for (std::int64_t tap = 0; tap < job.taps; ++tap) {
+      const float* point[R];
 #pragma GCC unroll 16
-      for (int r = 0; r < R; ++r) {
-        const T a = splat<T>(point[r][l]);
+      for (int r = 0; r < R; ++r) point[r] = in[r] + tap * job.tap_step;
+      for (std::int64_t l = 0; l < job.length; ++l, w += 2 * vector_width) {
+        T b[V];
+        for (int line = 0; line < 2 * vector_width; line += 16) __builtin_prefetch(w + fetch_ahead + line);
 #pragma GCC unroll 2
-        for (int v = 0; v < V; ++v) sums[r][v] += a * b[v];
+        for (int v = 0; v < V; ++v) b[v] = load<T>(w + v * lanes<T>);
+#pragma GCC unroll 16
+        for (int r = 0; r < R; ++r) {
+          const T a = splat<T>(point[r][l]);
+#pragma GCC unroll 2
+          for (int v = 0; v < V; ++v) sums[r][v] += a * b[v];
+        }
       }
     }
+    rows_epilogue<R, V, T>(job, channel, sums, out);
   }
-  rows_epilogue<R, V, T>(job, channel, sums, out);
-}
+};
 
-template <int R, int V, class T, class E>
-void rows_tile_of(int points, const Rows<E>& job, const float* panel, std::int64_t channel, const float* const* in,
+template <class Tile, int R, int V, class T, class Job, class In, class Weight, class E>
+void rows_tile_of(int points, const Job& job, const Weight* panel, std::int64_t channel, const In* const* in,
                   E* const* out) {
-  if (points == R) return rows_tile<R, V, T>(job, panel, channel, in, out);
-  if constexpr (R > 1) rows_tile_of<R - 1, V, T>(points, job, panel, channel, in, out);
+  if (points == R) return Tile::template run<R, V, T>(job, panel, channel, in, out);
+  if constexpr (R > 1) rows_tile_of<Tile, R - 1, V, T>(points, job, panel, channel, in, out);
 }
 
-template <int V, class T, class E>
-void rows_panel(const Rows<E>& job, const float* panel, std::int64_t channel) {
-  constexpr int most = max_points<V, T>;
+template <class Tile, int V, class T, class Job, class Weight>
+void rows_panel(const Job& job, const Weight* panel, std::int64_t channel) {
+  constexpr int most = Tile::template most<V, T>;
   const std::int64_t total = job.images * job.rows * job.columns;
   const std::int64_t tiles = (total + most - 1) / most;
   std::int64_t row = 0, column = 0;
-  const float *in_image = job.in, *in_row = job.in, *in = job.in;
-  E *out_image = job.out, *out_row = job.out, *out = job.out;
+  auto *in_image = job.in, *in_row = job.in, *in = job.in;
+  auto *out_image = job.out, *out_row = job.out, *out = job.out;
   for (std::int64_t t = 0; t < tiles; ++t) {
     const int points = static_cast<int>((t + 1) * total / tiles - t * total / tiles);
-    const float* from[most];
-    E* to[most];
+    decltype(in) from[most];
+    decltype(out) to[most];
     for (int i = 0; i < points; ++i) {
       from[i] = in, to[i] = out;
       in += job.in_column, out += job.out_column;
@@ -130,7 +136,7 @@ void rows_panel(const Rows<E>& job, const float* panel, std::int64_t channel) {
       row = 0;
       in = in_row = in_image += job.in_image, out = out_row = out_image += job.out_image;
     }
-    rows_tile_of<most, V, T>(points, job, panel, channel, from, to);
+    rows_tile_of<Tile, most, V, T>(points, job, panel, channel, from, to);
   }
 }
 
@@ -140,11 +146,11 @@ void rows(const Rows<E>& job) {
   for (std::int64_t channel = 0; channel < job.channels; channel += 2 * vector_width, panel += job.panel_floats) {
     const std::int64_t left = job.channels - channel;
     if (left > vector_width)
-      rows_panel<2, Vec>(job, panel, channel);
+      rows_panel<FloatTile, 2, Vec>(job, panel, channel);
     else if (left > half_width)
-      rows_panel<1, Vec>(job, panel, channel);
+      rows_panel<FloatTile, 1, Vec>(job, panel, channel);
     else
-      rows_panel<1, HalfVec>(job, panel, channel);
+      rows_panel<FloatTile, 1, HalfVec>(job, panel, channel);
   }
 }
 

@@ -1,11 +1,12 @@
 // The table of all kernels of one instruction set, for the file that includes it.
 #pragma once
 
-#include "kernels/cpu/isa/activation.h"
+#include "kernels/cpu/isa/activation_loops.h"
 #include "kernels/cpu/isa/batch_norm_loops.h"
 #include "kernels/cpu/isa/depthwise_loops.h"
 #include "kernels/cpu/isa/dropout_loops.h"
 #include "kernels/cpu/isa/elementwise_loops.h"
+#include "kernels/cpu/isa/int8_rows.h"
 #include "kernels/cpu/isa/max_pool_loops.h"
 #include "kernels/cpu/isa/optimizer_loops.h"
 #include "kernels/cpu/isa/outer.h"
@@ -33,6 +34,7 @@ constexpr Kernels table_of(const char* name) {
       .panel_width = 2 * vector_width,
       .for_float = typed<float>,
       .for_bf16 = typed<bf16>,
+      .int8 = int8_table,
       .outer = outer,
       .loops =
           {
