@@ -162,6 +162,33 @@ TEST_CASE("a configuration of version 0.1 means what it meant") {
   CHECK(!first.max_minutes);
 }
 
+TEST_CASE(
+    "what version 0.1 had under other names: other optimisers, schedules and augmentations, and no runs of fine-tuning") {
+  const auto old = [](const char* path, Json value) {
+    Json json = Json::parse(version_0_1);
+    json[Json::json_pointer(path)] = std::move(value);
+    return json.dump();
+  };
+  const auto read = [&](const char* path, Json value) { return parse_run_config(old(path, std::move(value)), "c").recipe; };
+  const Recipe adam = read("/recipe/optimizer/kind", "adam");
+  CHECK(std::string(kind_of(adam.optimizer)) == "adam-keras");  // its form
+  Json pytorch = Json::parse(version_0_1);
+  pytorch["recipe"]["optimizer"]["kind"] = "adam", pytorch["recipe"]["optimizer"]["form"] = "pytorch";
+  CHECK(std::string(kind_of(parse_run_config(pytorch.dump(), "c").recipe.optimizer)) == "adam");
+  CHECK(read("/recipe/augment", true).augment.text() == "standard");
+  CHECK(read("/recipe/augment", false).augment.text() == "none");
+  const Recipe constant = read("/recipe/schedule", {{"kind", "constant"}, {"warmup", 0.2}, {"first", 0.1}, {"last", 0.0}});
+  CHECK(std::holds_alternative<ConstantRate>(constant.schedule));
+  CHECK_FALSE(parse_run_config(old("/conv", "auto"), "c").direct_convolution);
+
+  CHECK_THROWS_WITH(parse_run_config(old("/finetune", Json::object()), "c"), Contains("wrote no checkpoints"));
+  CHECK_THROWS_WITH(parse_run_config(old("/recipe", 3), "c"), Contains("c: recipe must be an object, not 3"));
+  CHECK_THROWS_WITH(parse_run_config(old("/recipe/optimizer", "sgd"), "c"), Contains("recipe.optimizer"));
+  CHECK_THROWS_WITH(parse_run_config(old("/recipe/schedule", 0), "c"), Contains("recipe.schedule"));
+  CHECK_THROWS_WITH(parse_run_config(old("/recipe/optimizer", {{"learning_rate", 0.1}}), "c"),
+                    Contains("recipe.optimizer.kind"));
+}
+
 TEST_CASE("a configuration of a newer version is refused, and says so") {
   CHECK_THAT(refusal(with("/version", 99)), Contains("version 99") && Contains("newer"));
   CHECK_THAT(refusal(with("/recipe/lookahead", 0.5)), Contains("recipe.'lookahead'") && Contains("version"));
@@ -201,6 +228,9 @@ TEST_CASE("every field of a configuration is checked against what it means") {
            {"/max_minutes", 0, "max_minutes"},
            {"/limit_train", -4, "limit_train"},
            {"/kernels", "best", "kernels"},
+           {"/residual", 1, "residual must be true or false"},
+           {"/recipe/classes", 3, "recipe.classes"},
+           {"/phases", {{"epochs", 1}}, "phases"},
            {"/network", "", "network"},
            {"/network", 7, "network"}}) {
     INFO(path << " = " << value.dump());
@@ -209,6 +239,12 @@ TEST_CASE("every field of a configuration is checked against what it means") {
   CHECK_THROWS_WITH(parse_run_config("{\"network\": ", "run/config.json"), Contains("run/config.json: not JSON at byte"));
   CHECK_THROWS_WITH(parse_run_config("[]", "run/config.json"), Contains("not a JSON object"));
   CHECK_THROWS_WITH(parse_run_config(std::string(100000, '['), "run/config.json"), Contains("nested too deeply"));
+}
+
+TEST_CASE("a new head without weights to put it on is refused") {
+  Json json = Json::parse(to_json(sample()));
+  json["new_head"] = true, json["weights"] = "";
+  CHECK_THROWS_WITH(parse_run_config(json.dump(), "c"), Contains("new_head without weights"));
 }
 
 TEST_CASE("what changes between two configurations is named") {
