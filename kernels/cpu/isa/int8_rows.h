@@ -15,7 +15,6 @@ namespace tessera::kernels::cpu::isa {
 namespace {
 
 typedef typename Types<vector_width>::Int IntVec;
-typedef std::uint8_t ByteVec __attribute__((vector_size(vector_width)));
 
 // How many steps are taken together, and lane += Σ a·b over their bytes; a: 0 … 127, b: −63 … 63.
 #if defined(__AVX512VNNI__)
@@ -135,13 +134,24 @@ TESSERA_INLINE IntVec quantized(Vec x, float least, float most, std::int32_t zer
   return reinterpret_cast<IntVec>(bounded + shifter) - reinterpret_cast<IntVec>(shifter) + zero_point;
 }
 
+// Numbers of 0 to 127. (Compilers take a vector apart for this.)
+TESSERA_INLINE void store_bytes(std::uint8_t* to, IntVec numbers) {
+#if defined(__AVX512F__)
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(numbers)));
+#elif defined(__AVX2__)
+  const __m256i all = reinterpret_cast<__m256i>(numbers);
+  const __m128i halves = _mm_packs_epi32(_mm256_castsi256_si128(all), _mm256_extracti128_si256(all, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(halves, halves));
+#else
+  for (int i = 0; i < vector_width; ++i) to[i] = static_cast<std::uint8_t>(numbers[i]);
+#endif
+}
+
 void quantize(const float* x, std::int64_t count, float factor, std::int32_t zero_point, std::uint8_t* to) {
   const float least = static_cast<float>(-zero_point), most = static_cast<float>(127 - zero_point);
   std::int64_t i = 0;
-  for (; i + vector_width <= count; i += vector_width) {
-    const ByteVec bytes = __builtin_convertvector(quantized(load(x + i) * factor, least, most, zero_point), ByteVec);
-    __builtin_memcpy(to + i, &bytes, sizeof bytes);
-  }
+  for (; i + vector_width <= count; i += vector_width)
+    store_bytes(to + i, quantized(load(x + i) * factor, least, most, zero_point));
   if (i == count) return;
   const IntVec last = quantized(load_partial(x + i, count - i) * factor, least, most, zero_point);
   for (int j = 0; j < count - i; ++j) to[i + j] = static_cast<std::uint8_t>(last[j]);
