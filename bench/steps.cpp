@@ -4,6 +4,8 @@
 // machine (bench/compare): `describe` by a JSON object of what it runs on and what the host and the memory bear, a number N
 // by the seconds of one step, measured over N steps, and any other line by the same over --group steps.
 //
+// With --cores N it prints, slot by slot, what a step would take on N cores (bench/cores.h).
+//
 // With --write-onnx it writes the network, with its initial weights, for a peer that reads ONNX (bench/onnx_peer.py).
 //
 // With --busy it traces a few steps on a GPU (bench/kernel_trace.h) and prints one JSON object: in how many seconds of a
@@ -16,6 +18,7 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "bench/cores.h"
 #include "bench/kernel_trace.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
@@ -70,6 +73,25 @@ nlohmann::ordered_json busy(const NetworkEntry& network, const RunConfig& config
           {"traced_seconds", traced}};
 }
 
+// 1 where a serial stretch is longer than `most` of the step.
+int cores(const NetworkEntry& entry, const RunConfig& config, const bench::WorkloadOptions& options, int threads,
+          double most) {
+  const bench::CoresReport report = bench::simulate_cores(entry, options, {.device = config.device}, threads);
+  std::printf("%-28s %10s %10s %10s   of a step\n", "slot", "1 thread", std::to_string(threads).c_str(), "serial");
+  const auto line = [&](const std::string& name, double one, double many, double serial) {
+    std::printf("%-28s %7.3f ms %7.3f ms %7.3f ms   %5.1f %%\n", name.c_str(), one * 1e3, many * 1e3, serial * 1e3,
+                100 * many / report.many);
+  };
+  for (const bench::CoresRow& row : report.rows) line(row.slot, row.one, row.many, row.serial);
+  line("all", report.one, report.many, report.serial);
+  const double share = report.longest_serial / report.many;
+  std::printf("%.2f times as fast on %d threads; longest serial stretch: %.3f ms, %.2f %% of a step, in %s\n",
+              report.one / report.many, threads, report.longest_serial * 1e3, 100 * share, report.longest_in.c_str());
+  if (share <= most) return 0;
+  std::fprintf(stderr, "error: that is more than %.2f %%\n", 100 * most);
+  return 1;
+}
+
 void write_onnx(const NetworkEntry& entry, const std::string& path) {
   const std::unique_ptr<Network> network = entry.make({});
   const ParameterStore parameters(*network, open_onnx_device(), 1);
@@ -88,8 +110,8 @@ int main(int argc, char** argv) {
   config.device = "cpu";
   config.kernels = "own";
   bench::WorkloadOptions options;
-  int group = 1, warm_up = 3;
-  double seconds = 5;
+  int group = 1, warm_up = 3, simulated = 0;
+  double seconds = 5, most_serial = 1;
   bool serving = false, no_recording = false, traced = false;
   app.add_option("NETWORK", network, "A network of the catalogue")->required();
   app.add_option("--mode", mode, "What to time")->check(CLI::IsMember({"train", "infer"}))->capture_default_str();
@@ -108,6 +130,11 @@ int main(int argc, char** argv) {
   app.add_option("--warm-up", warm_up, "Steps before any is timed")->capture_default_str();
   app.add_flag("--serve", serving, "Time one group for each line on standard input");
   app.add_flag("--busy", traced, "Trace some steps on a GPU: how long anything ran on it; one JSON object");
+  app.add_flag("--int8", options.int8, "With --mode infer: products in eight bits");
+  app.add_option("--cores", simulated, "Instead: a training step on so many cores, simulated from its chunks");
+  app.add_option("--most-serial", most_serial,
+                 "With --cores: fail where one thread works alone for longer than this share of a step")
+      ->capture_default_str();
   app.add_option("--write-onnx", onnx, "Write the network as ONNX instead");
   CLI11_PARSE(app, argc, argv);
 
@@ -120,6 +147,7 @@ int main(int argc, char** argv) {
       write_onnx(require_network(network), onnx);
       return 0;
     }
+    if (simulated > 0) return cores(require_network(network), config, options, simulated, most_serial);
     if (traced) {
       std::printf("%s\n", busy(require_network(network), config, options, warm_up).dump().c_str());
       return 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bench/timing.h"
+#include "engine/train/calibrate.h"
 
 namespace tessera::bench {
 namespace {
@@ -28,7 +29,7 @@ Workload::Workload(const NetworkEntry& entry, const std::shared_ptr<Device>& dev
               gather_params(entry.recipe.normalization, Augmentation::none, 1)),
       step_(*network_, parameters_, *optimizer_, images_, {.seed = 1}),
       inference_(device, device->new_pool()),
-      prepared_(*network_),
+      prepared_(*network_, options.int8 ? calibrate(*network_, images_).quantization : Quantization{}),
       state_(device),
       learning_rate_(learning_rate_of(entry.recipe.optimizer)) {
   if (!options.record) step_.never_record();

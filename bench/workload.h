@@ -11,6 +11,7 @@ namespace tessera::bench {
 struct WorkloadOptions {
   std::int64_t batch = 32;
   bool train = true;   // else inference
+  bool int8 = false;   // with inference: products in eight bits, activations as these images have them
   bool record = true;  // on devices that can, steps are replayed from the third on, and inference is prepared
 };
 

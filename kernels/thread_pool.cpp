@@ -104,6 +104,7 @@ ThreadPool::Region* ThreadPool::open_region() {
 void ThreadPool::run(int threads, std::int64_t chunks, const Work& work) {
   if (within_body) throw DeviceError("[threads] a parallel region was opened within another");
   if (chunks > most_chunks) throw DeviceError("[threads] " + std::to_string(chunks) + " chunks are too many");
+  if (observer_) return run_observed(chunks, work);
   threads = static_cast<int>(std::min<std::int64_t>({threads, chunks, most_threads}));
   if (threads > 1 && forks_of_process() != forks_)
     throw DeviceError("[threads] this process was forked from one whose threads were running: open the device after fork");
@@ -124,6 +125,22 @@ void ThreadPool::run(int threads, std::int64_t chunks, const Work& work) {
   region->error = nullptr;
   region->in_use.store(false, std::memory_order_release);
   if (error) std::rethrow_exception(error);
+}
+
+void ThreadPool::run_observed(std::int64_t chunks, const Work& work) const {
+  using Clock = std::chrono::steady_clock;
+  const auto since = [](Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  const auto began = Clock::now();
+  std::vector<double> seconds;
+  {
+    const WithinBody within;
+    for (std::int64_t i = 0; i < chunks; ++i) {
+      const auto start = Clock::now();
+      work.call(work.body, 0, work.order == Order::forwards ? i : chunks - 1 - i);
+      seconds.push_back(since(start));
+    }
+  }
+  observer_(seconds, since(began));
 }
 
 void ThreadPool::issue(Region& region, int threads, std::int64_t chunks, const Work& work) {

@@ -17,9 +17,12 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace tessera::kernels {
@@ -50,6 +53,11 @@ class ThreadPool {
     const auto call = [](const void* b, int worker, std::int64_t chunk) { (*static_cast<const Body*>(b))(worker, chunk); };
     run(threads, chunks, Work{order, &body, call});
   }
+
+  // For measuring (bench/cores.h): every chunk runs on its caller, and each region, when it is over, tells the seconds of its
+  // chunks, in the order in which they ran, and of itself. An empty one: as usual. To be set while nobody has a region open.
+  using Observer = std::function<void(std::span<const double> chunks, double region)>;
+  void observe(Observer observer) { observer_ = std::move(observer); }
 
   int threads_started() const { return started_.load(std::memory_order_relaxed); }
 
@@ -87,6 +95,7 @@ class ThreadPool {
   static void perform(Region& region, int worker, std::int64_t chunk);
   static void await(Region& region, std::uint32_t chunks);
   Region* open_region();
+  void run_observed(std::int64_t chunks, const Work& work) const;
 
   std::array<Region, 8> regions_;
   std::atomic<std::uint32_t> calls_{0};  // regions opened so far: what sleeping threads wait on
@@ -94,6 +103,7 @@ class ThreadPool {
   std::atomic<int> started_{0};
   std::mutex starting_;
   std::vector<std::thread> threads_;
+  Observer observer_;
   const std::uint32_t forks_;  // of this process when the pool was made: threads do not survive a fork
 };
 

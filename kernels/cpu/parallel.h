@@ -9,9 +9,9 @@
 
 namespace tessera::kernels::cpu {
 
-// A loop is cut into at most so many chunks: several for each of a few threads, so that one that is disturbed does fewer of
-// them. More threads than chunks do not take part.
-inline constexpr std::int64_t most_chunks = 32;
+// A loop is cut into at most so many chunks: several for each thread, so that one that is disturbed does fewer of them, and
+// for 64 threads two. More threads than chunks do not take part.
+inline constexpr std::int64_t most_chunks = 128;
 
 // How much work the kernels cut out, where they can choose: enough for eight threads to share with some left over to even
 // out. From the shape alone, as everything here.
