@@ -6,6 +6,7 @@
 // 2404.00498), and the record with Muon that followed it.
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/network.h"
+#include "engine/nn/state_dict_parts.h"
 #include "engine/nn/whitening.h"
 #include "engine/ops/arithmetic.h"
 #include "models/catalogue.h"
@@ -38,7 +39,7 @@ struct ConvGroup : Module {
   BatchNorm norm2;
 };
 
-struct Airbench94 : Network {
+struct Airbench94 : Network, StateDictNames {
   explicit Airbench94(const NetworkOptions& options)
       : linear(256, options.outputs.value_or(10), {.bias = false, .init = init}) {
     whiten.weight.fix();
@@ -47,6 +48,12 @@ struct Airbench94 : Network {
 
   void visit(Visitor& v) override {
     v("whiten", whiten), v("groups", groups), v("pool", pool), v("flatten", flatten), v("head", linear);
+  }
+
+  // The public record keeps the groups in an nn.Sequential, behind its first GELU.
+  std::span<const StateDictPart> state_dict_parts() const override {
+    static constexpr StateDictPart parts[] = {{"groups.0", "layers.1"}, {"groups.1", "layers.2"}, {"groups.2", "layers.3"}};
+    return parts;
   }
 
   Variable forward(const Context& context, const Variable& x) override {

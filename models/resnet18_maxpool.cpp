@@ -26,7 +26,12 @@ struct ResNet18MaxPool : Network {
     static constexpr KerasPart parts[] = {{"res_block1.*", "layers/sequential/layers/residual*"},
                                           {"res_block2.*", "layers/sequential_1/layers/residual*"},
                                           {"res_block3.*", "layers/sequential_2/layers/residual*"},
-                                          {"res_block4.*", "layers/sequential_3/layers/residual*"}};
+                                          {"res_block4.*", "layers/sequential_3/layers/residual*"},
+                                          {"conv1", "conv1"},
+                                          {"conv2", "conv2"},
+                                          {"conv3", "conv3"},
+                                          {"bn1", "bn1"},
+                                          {"bn2", "bn2"}};
     return parts;
   }
 

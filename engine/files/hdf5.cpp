@@ -27,7 +27,7 @@ constexpr const char* absent =
 }
 
 TensorFile read_hdf5(ByteSpan, const std::string& where) { throw WeightsError(where + ": " + absent); }
-Bytes write_hdf5(std::span<const TensorEntry>) { throw WeightsError(absent); }
+Bytes write_hdf5(std::span<const TensorEntry>, std::span<const Hdf5Texts>) { throw WeightsError(absent); }
 
 #else
 
@@ -40,7 +40,7 @@ constexpr unsigned read_only = 0, replace = 2;  // of opening and making a file;
 // The functions of the library, which is opened where it is needed and nowhere else: it brings a dozen others with it.
 // clang-format off
 #define TESSERA_HDF5_FUNCTIONS(F) \
-  F(H5open) F(H5Aclose) F(H5Aexists) F(H5Aget_space) F(H5Aget_type) F(H5Aopen) F(H5Aread) F(H5Dclose) F(H5Dcreate2) \
+  F(H5open) F(H5Aclose) F(H5Acreate2) F(H5Aexists) F(H5Aget_space) F(H5Aget_type) F(H5Aopen) F(H5Aread) F(H5Awrite) F(H5Dclose) F(H5Dcreate2) \
   F(H5Dget_create_plist) F(H5Dget_space) F(H5Dget_type) F(H5Dread) F(H5Dvlen_reclaim) F(H5Dwrite) F(H5Eset_auto2) \
   F(H5Fclose) F(H5Fcreate) F(H5Fflush) F(H5Fget_file_image) F(H5Fopen) F(H5Gclose) F(H5Gget_info) F(H5Gopen2) \
   F(H5Iget_type) F(H5Lexists) F(H5Lget_info) F(H5Lget_name_by_idx) F(H5Oclose) F(H5Oopen) F(H5PLset_loading_state) \
@@ -48,7 +48,7 @@ constexpr unsigned read_only = 0, replace = 2;  // of opening and making a file;
   F(H5Pset_fapl_core) F(H5Pset_file_image) F(H5Pset_obj_track_times) F(H5Sclose) F(H5Screate) F(H5Screate_simple) \
   F(H5Sget_simple_extent_dims) F(H5Sget_simple_extent_npoints) F(H5Tclose) F(H5Tcopy) F(H5Tget_class) F(H5Tget_ebias) \
   F(H5Tget_fields) F(H5Tget_norm) F(H5Tget_offset) F(H5Tget_order) F(H5Tget_precision) F(H5Tget_sign) F(H5Tget_size) \
-  F(H5Tis_variable_str)
+  F(H5Tis_variable_str) F(H5Tset_size)
 // clang-format on
 #define TESSERA_HDF5_TEXT(name) #name
 
@@ -56,7 +56,7 @@ struct Library {
 #define TESSERA_HDF5_MEMBER(name) decltype(&::name) name = nullptr;
   TESSERA_HDF5_FUNCTIONS(TESSERA_HDF5_MEMBER)
 #undef TESSERA_HDF5_MEMBER
-  const hid_t *file_access = nullptr, *link_create = nullptr, *dataset_create = nullptr, *f32 = nullptr;
+  const hid_t *file_access = nullptr, *link_create = nullptr, *dataset_create = nullptr, *f32 = nullptr, *text = nullptr;
 
   void open(const std::string& what) {
     void* library = ::dlopen(TESSERA_HDF5_LIBRARY, RTLD_NOW | RTLD_LOCAL);
@@ -71,7 +71,7 @@ struct Library {
     TESSERA_HDF5_FUNCTIONS(TESSERA_HDF5_FIND)
 #undef TESSERA_HDF5_FIND
     find(file_access, "H5P_CLS_FILE_ACCESS_ID_g"), find(link_create, "H5P_CLS_LINK_CREATE_ID_g");
-    find(dataset_create, "H5P_CLS_DATASET_CREATE_ID_g"), find(f32, "H5T_IEEE_F32LE_g");
+    find(dataset_create, "H5P_CLS_DATASET_CREATE_ID_g"), find(f32, "H5T_IEEE_F32LE_g"), find(text, "H5T_C_S1_g");
     if (H5open() < 0) throw WeightsError(what + ": " + TESSERA_HDF5_LIBRARY + " does not start");
     H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
     H5PLset_loading_state(0);  // filters that are no part of the library would be programs
@@ -318,7 +318,8 @@ class Hdf5Reader {
   Id access_, file_;
 };
 
-Bytes encode(const Library& h, std::span<const TensorEntry> datasets, const std::string& what) {
+Bytes encode(const Library& h, std::span<const TensorEntry> datasets, std::span<const Hdf5Texts> attributes,
+             const std::string& what) {
   const auto check = [](herr_t result) {
     if (result < 0) broken("HDF5 could not write the weights");
   };
@@ -336,6 +337,19 @@ Bytes encode(const Library& h, std::span<const TensorEntry> datasets, const std:
                    h.H5Sclose, what);
     const Id made(h.H5Dcreate2(file, dataset.name.c_str(), *h.f32, space, links, plan, H5P_DEFAULT), h.H5Dclose, what);
     if (!dataset.bytes.empty()) check(h.H5Dwrite(made, *h.f32, H5S_ALL, H5S_ALL, H5P_DEFAULT, dataset.bytes.data()));
+  }
+  for (const Hdf5Texts& attribute : attributes) {
+    std::size_t length = 1;  // of all texts, zeros behind the shorter ones
+    for (const std::string& text : attribute.texts) length = std::max(length, text.size());
+    std::string all;
+    for (const std::string& text : attribute.texts) all += text + std::string(length - text.size(), '\0');
+    const hsize_t count = attribute.texts.size();
+    const Id group(h.H5Gopen2(file, ("/" + attribute.group).c_str(), H5P_DEFAULT), h.H5Gclose, what),
+        type(h.H5Tcopy(*h.text), h.H5Tclose, what),
+        space(attribute.single ? h.H5Screate(H5S_SCALAR) : h.H5Screate_simple(1, &count, nullptr), h.H5Sclose, what);
+    check(h.H5Tset_size(type, length));
+    const Id made(h.H5Acreate2(group, attribute.name.c_str(), type, space, H5P_DEFAULT, H5P_DEFAULT), h.H5Aclose, what);
+    check(h.H5Awrite(made, type, all.data()));
   }
   check(h.H5Fflush(file, H5F_SCOPE_GLOBAL));
   const ssize_t size = h.H5Fget_file_image(file, nullptr, 0);
@@ -372,12 +386,12 @@ TensorFile read_hdf5(ByteSpan file, const std::string& where) {
   return result;
 }
 
-Bytes write_hdf5(std::span<const TensorEntry> datasets) {
+Bytes write_hdf5(std::span<const TensorEntry> datasets, std::span<const Hdf5Texts> attributes) {
   const std::string what = "writing HDF5";
   std::uint64_t bytes = std::uint64_t{64} << 20;  // headers
   for (const TensorEntry& dataset : datasets) bytes += dataset.bytes.size();
   Library library;
-  return run_isolated([&] { library.open(what); }, [&] { return encode(library, datasets, what); },
+  return run_isolated([&] { library.open(what); }, [&] { return encode(library, datasets, attributes, what); },
                       {.result = bytes, .memory = 6 * bytes, .seconds = 600, .wait = 3600}, what, ExitCode::weights);
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/files/tensor_file.h"
 
@@ -23,7 +24,14 @@ bool has_hdf5();                                                    // this buil
 // numbers in them counting as numbers. WeightsError.
 TensorFile read_hdf5(ByteSpan file, const std::string& where);
 
-// A file with these datasets, groups as their paths want. There is no time in it. WeightsError.
-Bytes write_hdf5(std::span<const TensorEntry> datasets);
+// An attribute of texts: of a group, "" for the root.
+struct Hdf5Texts {
+  std::string group, name;
+  std::vector<std::string> texts;
+  bool single = false;  // one text and no list of one
+};
+
+// A file with these datasets, groups as their paths want, and these attributes of them. There is no time in it. WeightsError.
+Bytes write_hdf5(std::span<const TensorEntry> datasets, std::span<const Hdf5Texts> attributes = {});
 
 }  // namespace tessera

@@ -92,4 +92,35 @@ Bytes encode_keras(std::span<const TensorEntry> variables) {
   return write_hdf5(datasets);
 }
 
+Bytes encode_keras_listed(std::span<const TensorEntry> variables) {
+  const auto layer_of = [](const std::string& path) {
+    constexpr std::string_view list = "layers/";
+    const std::size_t begin = path.starts_with(list) ? list.size() : 0;
+    return path.substr(begin, path.find('/', begin) - begin);
+  };
+  Hdf5Texts layers{.group = "", .name = "layer_names", .texts = {}};
+  std::map<std::string, std::vector<const TensorEntry*>> of_layer;
+  for (const bool moving : {false, true})
+    for (const TensorEntry& variable : variables) {
+      if ((variable.name.find("/moving_") != std::string::npos) != moving) continue;
+      std::vector<const TensorEntry*>& list = of_layer[layer_of(variable.name)];
+      if (list.empty()) layers.texts.push_back(layer_of(variable.name));
+      list.push_back(&variable);
+    }
+  std::vector<TensorEntry> datasets;
+  // Of a file that does not say which Keras it is of, layouts are taken to be those of Keras 1.
+  std::vector<Hdf5Texts> attributes = {layers,
+                                       {.group = "", .name = "keras_version", .texts = {"2.0.0"}, .single = true},
+                                       {.group = "", .name = "backend", .texts = {"tensorflow"}, .single = true}};
+  for (const std::string& layer : layers.texts) {
+    Hdf5Texts& weights = attributes.emplace_back(Hdf5Texts{.group = layer, .name = "weight_names", .texts = {}});
+    for (const TensorEntry* variable : of_layer[layer]) {
+      weights.texts.push_back(variable->name + ":0");
+      TensorEntry& dataset = datasets.emplace_back(*variable);
+      dataset.name = layer + "/" + weights.texts.back();
+    }
+  }
+  return write_hdf5(datasets, attributes);
+}
+
 }  // namespace tessera

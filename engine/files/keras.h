@@ -21,4 +21,8 @@ TensorFile parse_keras_archive(Bytes file, const std::string& where);  // .keras
 // The .weights.h5 of these variables.
 Bytes encode_keras(std::span<const TensorEntry> variables);
 
+// Their .h5, which Keras 2 and 3 load by order: the variables of each layer of the model (the first part of a path, behind
+// `layers/` the second), those that train before those that do not, each kind in the order given.
+Bytes encode_keras_listed(std::span<const TensorEntry> variables);
+
 }  // namespace tessera

@@ -91,12 +91,17 @@ void put_keras(const Output& output, std::span<const TensorEntry> tensors, const
   output.write(encode_keras(tensors));
 }
 
+void put_keras_listed(const Output& output, std::span<const TensorEntry> tensors, const Metadata&) {
+  output.write(encode_keras_listed(tensors));
+}
+
 constexpr WeightsFormat written[] = {{".safetensors", TensorNames::torch, put_safetensors},
                                      {".npz", TensorNames::torch, put_npz},
                                      {".pth", TensorNames::torch, put_torch},
                                      {".pt", TensorNames::torch, put_torch},
                                      {".pdparams", TensorNames::paddle, put_paddle},
-                                     {".weights.h5", TensorNames::keras, put_keras}};
+                                     {".weights.h5", TensorNames::keras, put_keras},
+                                     {".h5", TensorNames::keras, put_keras_listed}};
 
 }  // namespace
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "engine/nn/layers.h"
+#include "engine/nn/state_dict_parts.h"
 #include "engine/run/int8_file.h"
 
 namespace tessera {
@@ -107,11 +108,39 @@ std::pair<std::string, std::string> split_at_last(const std::string& name, char 
   return at == name.npos ? std::pair(std::string(), name) : std::pair(name.substr(0, at), name.substr(at + 1));
 }
 
-TensorFile copy_of(const TensorFile& file) {
-  TensorFile copy(file.where());
-  copy.set_metadata(file.metadata());
-  for (const TensorEntry& tensor : file.tensors()) copy.add(tensor);
-  return copy;
+std::span<const StateDictPart> state_dict_parts(const Network& network) {
+  const auto* const names = dynamic_cast<const StateDictNames*>(&network);
+  return names ? names->state_dict_parts() : std::span<const StateDictPart>();
+}
+
+// The tensors of a file under other names: rename(name).
+template <class Rename>
+TensorFile renamed(const TensorFile& file, const Rename& rename) {
+  TensorFile all(file.where());
+  all.set_metadata(file.metadata());
+  for (TensorEntry tensor : file.tensors()) {
+    tensor.name = rename(tensor.name);
+    all.add(std::move(tensor));
+  }
+  return all;
+}
+
+// Of `parts` the first that `name` begins with, or that follows a wrapper's prefix (module., which load_weights() takes away).
+// Names that are ours already have none of the original's parts.
+std::string name_of_torch(const std::string& name, std::span<const StateDictPart> parts) {
+  for (const StateDictPart& part : parts)
+    for (std::size_t at = name.find(part.original); at != name.npos; at = name.find(part.original, at + 1)) {
+      const std::size_t end = at + part.original.size();
+      if ((at == 0 || name[at - 1] == '.') && end < name.size() && name[end] == '.')
+        return name.substr(0, at) + std::string(part.own) + name.substr(end);
+    }
+  return name;
+}
+
+std::string name_for_torch(const std::string& name, std::span<const StateDictPart> parts) {
+  for (const StateDictPart& part : parts)
+    if (name.starts_with(std::string(part.own) + ".")) return std::string(part.original) + name.substr(part.own.size());
+  return name;
 }
 
 TensorFile own_of_paddle(const TensorFile& file) {
@@ -150,6 +179,21 @@ std::vector<KerasLayer> keras_layers_of(const TensorFile& file) {
     const auto [at, is_new] = known.emplace(path, layers.size());
     if (is_new) layers.push_back({path});
     layers[at->second].variables[variable] = &tensor;
+  }
+  return layers;
+}
+
+// Layers beside each other in the order in which the original makes them, which is that of `parts`; else in ours.
+std::vector<Layer> in_keras_order(std::vector<Layer> layers, std::span<const KerasPart> parts) {
+  const auto parent = [](const Layer& layer) { return split_at_last(layer.path, '.').first; };
+  const auto place = [&](const Layer& layer) {
+    const std::string last = split_at_last(layer.path, '.').second;
+    return std::find_if(parts.begin(), parts.end(), [&](const KerasPart& part) { return part.own == last; }) - parts.begin();
+  };
+  for (auto begin = layers.begin(); begin != layers.end();) {
+    const auto end = std::find_if(begin, layers.end(), [&](const Layer& layer) { return parent(layer) != parent(*begin); });
+    std::stable_sort(begin, end, [&](const Layer& a, const Layer& b) { return place(a) < place(b); });
+    begin = end;
   }
   return layers;
 }
@@ -215,7 +259,8 @@ TensorFile own_names(const TensorFile& file, Network& network, std::vector<std::
     case TensorNames::paddle: return own_of_paddle(file);
     case TensorNames::keras: return own_of_keras(file, network, notes);
   }
-  return copy_of(file);
+  const auto parts = state_dict_parts(network);
+  return renamed(file, [&](const std::string& name) { return name_of_torch(name, parts); });
 }
 
 TensorFile own_names(TensorFile&& file, Network& network, std::vector<std::string>& notes) {
@@ -225,9 +270,14 @@ TensorFile own_names(TensorFile&& file, Network& network, std::vector<std::strin
 }
 
 TensorFile foreign_names(const TensorFile& own, Network& network, TensorNames names) {
+  if (names == TensorNames::torch) {
+    const auto parts = state_dict_parts(network);
+    return renamed(own, [&](const std::string& name) { return name_for_torch(name, parts); });
+  }
   TensorFile foreign(own.where(), names);
-  if (names == TensorNames::torch) return copy_of(own);
-  for (const Layer& layer : layers_of(network))
+  std::vector<Layer> layers = layers_of(network);
+  if (names == TensorNames::keras) layers = in_keras_order(std::move(layers), network.keras_parts());
+  for (const Layer& layer : layers)
     for (const Role& role : roles) {
       const TensorEntry* tensor = own.find(layer.path + "." + std::string(role.own));
       if (!tensor) continue;

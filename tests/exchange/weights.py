@@ -90,7 +90,31 @@ def torch_networks():
                     setattr(module, name, nn.SiLU())
         return model
 
+    class ConvGroup(nn.Module):
+        def __init__(self, inside, out):
+            super().__init__()
+            self.conv1, self.pool = nn.Conv2d(inside, out, 3, padding="same", bias=False), nn.MaxPool2d(2)
+            self.norm1 = nn.BatchNorm2d(out, eps=1e-12, momentum=0.4)
+            self.conv2 = nn.Conv2d(out, out, 3, padding="same", bias=False)
+            self.norm2, self.activ = nn.BatchNorm2d(out, eps=1e-12, momentum=0.4), nn.GELU()
+
+        def forward(self, x):
+            return self.activ(self.norm2(self.conv2(self.activ(self.norm1(self.pool(self.conv1(x)))))))
+
+    class Airbench94(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.whiten = nn.Conv2d(3, 24, 2)
+            groups = [ConvGroup(24, 64), ConvGroup(64, 256), ConvGroup(256, 256)]
+            self.layers = nn.Sequential(nn.GELU(), *groups, nn.MaxPool2d(3))
+            self.head = nn.Linear(256, 10, bias=False)
+
+        def forward(self, x):
+            x = self.layers(self.whiten(x)).flatten(1)
+            return self.head(x) / x.shape[1]
+
     return {
+        "airbench94": Airbench94,
         "lenet5_relu": Lenet,
         "resnet_mini": Mini,
         "resnet18_imagenet": torchvision.models.resnet18,
@@ -118,11 +142,15 @@ def check_torch(network, make, folder, data):
         if not name.endswith("num_batches_tracked"):
             require_equal(network, name, ours[name].numpy(), value.numpy())
     try:
-        from safetensors.torch import load_file
+        from safetensors.torch import load_file, save_file
     except ImportError:
         return
-    tessera("convert", folder / "ours.pth", folder / "ours.safetensors", "--network", network)
-    for name, value in load_file(folder / "ours.safetensors").items():
+    save_file(state, folder / "theirs.safetensors")
+    tessera("convert", folder / "theirs.safetensors", folder / "ours.safetensors", "--network", network)
+    again = load_file(folder / "ours.safetensors")
+    if lost := set(again) ^ {name for name in state if not name.endswith("num_batches_tracked")}:
+        sys.exit(f"{network}: by way of safetensors names differ: {sorted(lost)}")
+    for name, value in again.items():
         require_equal(network, name, value.numpy(), state[name].numpy())
 
 
@@ -173,14 +201,14 @@ def check_keras(keras, network, make, folder, data):
     for name in names:
         model.save(folder / name) if name.endswith(".keras") else model.save_weights(folder / name)
         compare(network, folder / name, data, logits)
-    if not three:
-        return
-    tessera("convert", folder / names[0], folder / "ours.weights.h5", "--network", network)
-    other = make()
-    other(x[:1])
-    other.load_weights(folder / "ours.weights.h5")
-    for a, b in zip(model.weights, other.weights):
-        require_equal(network, a.path, numpy.array(b), numpy.array(a))
+    for ours in ["ours.weights.h5", "ours.h5"] if three else ["ours.h5"]:
+        tessera("convert", folder / names[0], folder / ours, "--network", network)
+        other = make()
+        other(x[:1])
+        other.load_weights(folder / ours)
+        for a, b in zip(model.weights, other.weights):
+            require_equal(network, a.name, numpy.array(b), numpy.array(a))
+        compare(network, folder / ours, data, logits)
 
 
 # ---- what all share ------------------------------------------------------------------------------------------------------
@@ -193,10 +221,10 @@ def compare(network, file, data, theirs):
     logits = file.parent / "z.npy"
     said = tessera("evaluate", file, data, "--network", network, "--normalize", "none", "--logits", logits).stderr
     ours = numpy.load(logits)
-    difference = float(numpy.abs(ours - theirs).max() / max(1.0, numpy.abs(theirs).max()))
+    difference = float(numpy.abs(ours - theirs).max() / numpy.abs(theirs).max())
     worst = max(worst, difference)
     note = ", in order" if "in the order they have" in said else ""
-    print(f"{network:26s} {file.name:20s} logits within {difference:.1e} of {numpy.abs(theirs).max():.2f}{note}")
+    print(f"{network:26s} {file.name:20s} logits within {difference:.1e} of {numpy.abs(theirs).max():.3g}{note}")
     if not difference <= 1e-4:
         sys.exit(f"{network}: {file.name}: logits differ by {difference}")
 

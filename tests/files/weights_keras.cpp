@@ -82,6 +82,31 @@ TEST_CASE("a .weights.h5 that is written is read again, to the bit, and does not
   CHECK(file.tensors()[2].name == "layers/f_9/kernel");  // numbers in names count as numbers
 }
 
+TEST_CASE("a .h5 that is written lists layers, and of each what trains before what does not", "[weights][keras]") {
+  if (left_out()) return;
+  const std::vector<float> numbers = {1, 2, 3, 4};
+  const ByteSpan bytes = std::as_bytes(std::span(numbers));
+  std::vector<TensorEntry> tensors;
+  for (const char* name : {"layers/block_10/bn/gamma", "layers/block_10/bn/moving_mean", "layers/block_10/c/kernel",
+                           "f/kernel", "layers/block_9/c/kernel"})
+    tensors.push_back({name, ElementType::f32, {2, 2}, bytes});
+  const TemporaryFolder folder;
+  const std::string path = folder / "w.h5";
+  const WeightsFormat& format = format_to_write(path);
+  CHECK(format.ending == ".h5");
+  format.write(Output(path, ExitCode::weights), tensors, {});
+  const TensorFile file = read_weights(path);
+  CHECK(file.names() == TensorNames::keras);
+  std::vector<std::string> names;
+  for (const TensorEntry& tensor : file.tensors()) {
+    names.push_back(tensor.name);
+    CHECK(text_of(tensor.bytes) == text_of(bytes));
+  }
+  CHECK(names == std::vector<std::string>{"block_10/layers/block_10/bn/gamma", "block_10/layers/block_10/c/kernel",
+                                          "block_10/layers/block_10/bn/moving_mean", "f/f/kernel",
+                                          "block_9/layers/block_9/c/kernel"});
+}
+
 TEST_CASE("HDF5 files that mean harm are refused", "[weights][keras][hostile]") {
   if (left_out()) return;
   struct Case {

@@ -68,6 +68,26 @@ TEST_CASE("convert: what is wrong is said, with the exit code that belongs to it
   check_failure(run("evaluate", {samples + "old.pth", "synthetic"}), 4, "before 1.6");
 }
 
+TEST_CASE("airbench94 leaves under the names of its original in PyTorch, and comes back from them") {
+  const Folder folder;
+  const std::string f = folder.path(), w = f + "/run/last.safetensors";
+  make_cifar(folder / "cifar", 24, 12);
+  REQUIRE(run("train_airbench94", {f + "/cifar", "--steps", "1", "--batch-size", "8", "--out", f + "/run"}).code == 0);
+  REQUIRE(run("convert", {w, f + "/w.pth"}).code == 0);
+  const std::string there = read_text(f + "/w.pth");
+  for (const char* name : {"layers.1.conv1.weight", "layers.3.norm2.running_var", "whiten.bias", "head.weight"})
+    CHECK_THAT(there, Contains(name));
+  CHECK(there.find("groups.") == std::string::npos);
+  REQUIRE(run("evaluate", {w, f + "/cifar", "--logits", f + "/z.npy"}).code == 0);
+  REQUIRE(run("evaluate", {f + "/w.pth", f + "/cifar", "--network", "airbench94", "--logits", f + "/y.npy"}).code == 0);
+  CHECK(read_text(f + "/y.npy") == read_text(f + "/z.npy"));
+  for (const char* ending : {".npz", ".safetensors"}) {
+    REQUIRE(run("convert", {f + "/w.pth", f + "/other" + ending, "--network", "airbench94"}).code == 0);
+    CHECK_THAT(read_text(f + "/other" + ending), Contains("layers.1.conv1.weight"));
+  }
+  CHECK(run("summary", {f + "/other.safetensors"}).code == 0);
+}
+
 TEST_CASE("a name that is nearly right is named") {
   const Folder folder;
   const std::string f = folder.path(), w = trained_lenet(folder);
