@@ -1,12 +1,11 @@
 // Files as Python 2's pickle, tar and gzip write them, for the tests of readers.
 #pragma once
 
-#include <zlib.h>
-
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "tests/deflate.h"
 
 namespace tessera::test {
 
@@ -94,19 +93,6 @@ inline std::string tar(const std::vector<TarEntry>& entries) {
   return archive + std::string(1024, '\0');
 }
 
-inline std::string gzip(const std::string& text) {
-  z_stream stream = {};
-  if (deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
-  std::string out(deflateBound(&stream, text.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  const int status = deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  if (status != Z_STREAM_END) throw std::runtime_error("deflate failed");
-  return out;
-}
+inline std::string gzip(const std::string& text) { return tests::deflated(text, tests::Wrapping::gzip); }
 
 }  // namespace tessera::test

@@ -1,27 +1,14 @@
 #include "engine/files/gzip.h"
 
-#include <zlib.h>
-
 #include "tests/catch.h"
+#include "tests/deflate.h"
 #include "tests/files/support.h"
 
 using namespace tessera;
 using namespace tessera::test;
 
 namespace {
-Bytes gzip(const std::string& text) {
-  z_stream stream = {};
-  REQUIRE(deflateInit2(&stream, 9, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK);
-  Bytes out(deflateBound(&stream, text.size()) + 64);
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-  stream.avail_in = static_cast<uInt>(text.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  REQUIRE(deflate(&stream, Z_FINISH) == Z_STREAM_END);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+Bytes gzip(const std::string& text) { return to_bytes(tests::deflated(text, tests::Wrapping::gzip)); }
 }  // namespace
 
 TEST_CASE("gunzip gives back what was compressed", "[gzip]") {

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/deflate.h"
+
 namespace tessera::test {
 
 inline std::string number(std::uint64_t value, std::size_t bytes) {
@@ -61,19 +63,7 @@ inline std::string with(Archive archive, std::size_t at, const std::string& byte
   return archive.bytes;
 }
 
-inline std::string deflated(const std::string& plain) {
-  z_stream stream = {};
-  deflateInit2(&stream, 9, Z_DEFLATED, -15, 8, Z_DEFAULT_STRATEGY);
-  std::string out(deflateBound(&stream, plain.size()) + 64, '\0');
-  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(plain.data()));
-  stream.avail_in = static_cast<uInt>(plain.size());
-  stream.next_out = reinterpret_cast<Bytef*>(out.data());
-  stream.avail_out = static_cast<uInt>(out.size());
-  deflate(&stream, Z_FINISH);
-  out.resize(stream.total_out);
-  deflateEnd(&stream);
-  return out;
-}
+inline std::string deflated(const std::string& plain) { return tests::deflated(plain, tests::Wrapping::none); }
 
 inline std::uint32_t crc_of(const std::string& text) {
   return static_cast<std::uint32_t>(crc32(0, reinterpret_cast<const Bytef*>(text.data()), static_cast<uInt>(text.size())));
