@@ -205,8 +205,8 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->check(number<double>({.least = 0, .most = 1}))
       ->group(group);
   add(app, "--class-weights", o.class_weights,
-      "What an image of each class counts in the training loss: numbers with commas between them in the order of the "
-      "labels, or balanced, by which all classes count alike",
+      "What an image of each class counts in the training loss: "
+      "numbers with commas between them in the order of the labels, or balanced, by which all classes count alike",
       r.class_weights.text())
       ->check(class_weights_word())
       ->group(group);
@@ -226,8 +226,9 @@ void add_train_options(CLI::App& app, TrainOptions& o, const RunConfig& d) {
       ->check(number<double>({.least = 0, .most = 0.999}))
       ->group(group);
   add(app, "--augment", o.augment,
-      "none, standard (crop after padding by 4, flip), airbench (alternating flips, crops by 2 of what reflects), or one or "
-      "several of crop, flip, jitter (brightness, contrast, saturation), cutout, mixup and cutmix with commas between them",
+      "none, standard (crop after padding by 4, flip), airbench (alternating flips, crops by 2 of what reflects), "
+      "or one or several of crop, flip, jitter (brightness, contrast, saturation), cutout, mixup and cutmix "
+      "with commas between them",
       r.augment.text())
       ->check(augmentation_words())
       ->group(group);
