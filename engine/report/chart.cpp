@@ -144,7 +144,7 @@ std::string legend(const Chart& chart) {
   std::string html;
   for (const Series& series : chart.series) {
     html += "<span class=\"key " + series.style + "\">" + escape_html(series.name);
-    if (!series.values.empty()) html += " <b>" + value_text(series.values.back(), chart.percent) + "</b>";
+    if (!series.values.empty() && !chart.decades) html += " <b>" + value_text(series.values.back(), chart.percent) + "</b>";
     html += "</span>";
   }
   return html;

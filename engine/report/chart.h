@@ -21,8 +21,9 @@ struct Chart {
   std::vector<Series> series;
 };
 
-// A <figure> with title, legend (with the last value of each curve) and an <svg> of a fixed viewBox that scales with its
-// column. Colours come from the page's style sheet. Any number of points, none included.
+// A <figure> with title, legend (with the last value of each curve; not over decades, where the last is no result) and an
+// <svg> of a fixed viewBox that scales with its column. Colours come from the page's style sheet. Any number of points, none
+// included.
 std::string line_chart(const Chart& chart);
 
 // Round numbers (1, 2, 2.5 or 5 times a power of ten) from at most `low` to at least `high`, about `count` of them.

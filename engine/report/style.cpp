@@ -44,7 +44,7 @@ dd { margin: .1rem 0 0; font: 600 1.65rem/1.2 var(--title); font-variant-numeric
 dd small { display: block; margin-top: .2rem; font: .8rem/1.3 var(--text); color: var(--soft); white-space: normal; }
 
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr)); gap: 1.25rem; }
-.charts > :only-child { max-width: 46rem; }
+.charts > :only-child { max-width: 36rem; }
 figure { margin: 0; }
 .chart { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: 1rem 1rem .75rem;
   display: flex; flex-direction: column; justify-content: space-between; }

@@ -177,6 +177,10 @@ TEST_CASE("curves: gaps where values are not finite, marks for points that stand
   std::string path = path_of(line_chart(chart));
   CHECK(count_of(path, "M") == 1);
   CHECK(count_of(path, "L") == 4);
+  CHECK_THAT(line_chart(chart), Contains("training <b>1.0000</b>"));
+  chart.decades = true;  // learning rates: the last one tried says nothing
+  CHECK_THAT(line_chart(chart), !Contains("<b>"));
+  chart.decades = false;
   chart.series[0].values = {1, 2, nan, 2, inf};
   path = path_of(line_chart(chart));
   CHECK(count_of(path, "M") == 2);
