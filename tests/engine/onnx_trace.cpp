@@ -6,6 +6,7 @@
 #include "engine/nn/conv_norm.h"
 #include "engine/nn/layers.h"
 #include "engine/ops/arithmetic.h"
+#include "engine/ops/concat.h"
 #include "engine/ops/elementwise.h"
 #include "tests/catch.h"
 
@@ -49,6 +50,39 @@ struct Composed : Network {
   AveragePool pool;
   Flatten flatten;
   Linear linear{3 * 16 * 16, 2};
+};
+
+// Branches of maps that meet again, a residual, groups, and a norm of rows.
+struct Branches : Network {
+  Variable forward(const Context& context, const Variable& x) override {
+    const Variable y = activate(wide(context, x), Activation::silu), z = grouped(context, y);
+    const Variable joined = concat({y + z, activate(y / z, Activation::sigmoid)});
+    return linear(context, norm(context, mean(context, joined)));
+  }
+  void visit(Visitor& v) override {
+    v("wide", wide), v("grouped", grouped), v("mean", mean), v("norm", norm), v("linear", linear);
+  }
+  Conv2d wide{3, 4, 3, {.padding = Padding::all(1)}};
+  Conv2d grouped{4, 4, 3, {.padding = Padding::all(1), .bias = false, .groups = 2}};
+  GlobalAveragePool mean;
+  LayerNorm norm{8};
+  Linear linear{8, 2};
+};
+
+struct Constant : Network {
+  Variable forward(const Context& context, const Variable&) override { return row.in(context)*row.in(context); }
+  void visit(Visitor& v) override { v("row", row); }
+  Parameter row{{1, 2}, Init::ones, {}};
+};
+
+struct ImageConstant : Network {
+  Variable forward(const Context& context, const Variable& x) override {
+    return linear(context, flatten(context, x + image.in(context)));
+  }
+  void visit(Visitor& v) override { v("image", image), v("linear", linear); }
+  Parameter image{{1, 32, 32, 3}, Init::ones, {}};
+  Flatten flatten;
+  Linear linear{3 * 32 * 32, 2};
 };
 
 struct Squares : Network {
@@ -99,8 +133,26 @@ TEST_CASE("ONNX: layers are composed of the format's ops") {
   CHECK(constant(model, "preprocessing.offset").values[2] == Approx(-2.0));
 }
 
-TEST_CASE("ONNX: what has no translation is an error that names it") {
-  Squares network;
+TEST_CASE("ONNX: branches that meet, groups, and norms of rows") {
+  Branches network;
   const ParameterStore parameters(network, open_onnx_device(), 1);
-  CHECK_THROWS_WITH(onnx_model(network, parameters), Catch::Contains("the slot sum") && Catch::Contains("ONNX"));
+  const OnnxModel model = onnx_model(network, parameters);
+  CHECK(ops_of(model) == std::vector<std::string>{"Conv", "Sigmoid", "Mul", "Conv", "Add", "Div", "Sigmoid", "Concat",
+                                                  "GlobalAveragePool", "Flatten", "LayerNormalization", "Gemm", "Identity"});
+  CHECK(constant(model, "grouped.weight").dims == std::vector<std::int64_t>{4, 2, 3, 3});
+  CHECK(constant(model, "wide.bias").dims == std::vector<std::int64_t>{4});
+  CHECK(model.output.dims == std::vector<std::int64_t>{-1, 2});
+}
+
+TEST_CASE("ONNX: what has no translation is an error that names it") {
+  const auto refused = [](Network& network, const char* reason) {
+    const ParameterStore parameters(network, open_onnx_device(), 1);
+    CHECK_THROWS_WITH(onnx_model(network, parameters), Catch::Contains(reason));
+  };
+  Squares squares;
+  refused(squares, "cannot be written as ONNX: the slot sum");
+  Constant constant;
+  refused(constant, "outputs do not depend on its images");
+  ImageConstant image;
+  refused(image, "arithmetic with a constant of an image's size");
 }
