@@ -25,6 +25,10 @@ struct Conv2dShape {
   bool operator==(const Conv2dShape&) const = default;
 };
 
+// May conv2d_backward be asked for this convolution? Few channels fill no tile of a product, and their rows are no whole
+// vectors: a first layer of a small network, and its second.
+inline bool few_channels(const Conv2dShape& d) { return d.groups == 1 && d.c < 8 && d.k <= 16 && d.r * d.s <= 64; }
+
 // Rows of a convolution's output per slice of the statistics that it may hand to batch normalisation.
 inline constexpr std::int64_t statistics_rows = 128;
 
@@ -43,6 +47,12 @@ struct MatmulParams {
   bool transpose_b = false;
   Activation activation = Activation::none;  // not one that needs_input
 };
+
+// May linear_backward be asked for this layer? Its two products take 2²² multiply-adds each at most: a few microseconds.
+inline bool small_linear(std::int64_t n, std::int64_t in, std::int64_t out) {
+  constexpr std::int64_t most = std::int64_t{1} << 22;
+  return n <= most && in <= most && out <= most && in * out <= most && n * in * out <= most;
+}
 
 struct BatchNormParams {
   double epsilon;

@@ -10,11 +10,12 @@ loops were rewritten, and prints the table of docs/kernels.md. Computed: nothing
 
 Windows that overlap: `now` is a range, from L1 keeping nothing to L1 keeping two of three readings of a 3×3 window.
 
-  docs/kernels/estimate.py
+  docs/kernels/estimate.py            what the convolutions take
+  docs/kernels/estimate.py --splits   how full splits keep the multiprocessors, and what stream-K would add
 """
 import math
 import os
-import re
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MULTIPROCESSORS, CLOCK, MEMORY, PEAK = 132, 1.755e9, 3.0e12, 798e12
@@ -58,19 +59,35 @@ def tile_of(age, kernel, rows, columns, whole):
     return (128, 128), "chunks"
 
 
+def join_cost(tile, shares):
+    """Of adding so many tiles' shares by a launch of its own, in steps, as gemm.h counts it."""
+    return 12 * 128 * 128 // (tile[0] * tile[1]) + shares // 8
+
+
+def split_cost(tiles, steps, splits, tile, blocks):
+    join = join_cost(tile, splits * tiles) if splits > 1 else 0
+    return math.ceil(tiles * splits / (MULTIPROCESSORS * blocks)) * blocks * (math.ceil(steps / splits) + 8) + join
+
+
+def stream_cost(tiles, steps, tile, blocks):
+    """Of stream-K (Osama et al., 2023): as many blocks as run at once, each with as many steps, wherever tiles end. Of the 8 steps of a
+    beginning and an end, the beginning is paid once a block, the end for each tile. Blocks that begin or end within a tile leave a
+    share, which goes through memory and a join as those of splits do."""
+    slots = MULTIPROCESSORS * blocks
+    each = math.ceil(tiles * steps / slots)
+    shares = slots + min(tiles, slots) if tiles % slots else 0
+    return blocks * (each + 4 + 4 * math.ceil(tiles / slots)) + (join_cost(tile, shares) if shares else 0)
+
+
 def splits_of(age, tiles, steps, elements, tile, blocks):
     if age == "before":
         return max(min(264 // max(tiles, 1), steps // 16, (64 << 20) // 4 // elements), 1)
     most, slots, best = max(min(steps, (64 << 20) // 4 // elements), 1), MULTIPROCESSORS * blocks, 1
-
-    def cost(splits):
-        join = 12 * 128 * 128 // (tile[0] * tile[1]) + splits * tiles // 8 if splits > 1 else 0
-        return math.ceil(tiles * splits / slots) * blocks * (math.ceil(steps / splits) + 8) + join
-
     for half_waves in range(1, 13):
         splits = min(max(half_waves * slots // (2 * tiles), 1), most)
         splits = math.ceil(steps / math.ceil(steps / splits))
-        best = splits if cost(splits) < cost(best) else best
+        if split_cost(tiles, steps, splits, tile, blocks) < split_cost(tiles, steps, best, tile, blocks):
+            best = splits
     return best
 
 
@@ -91,6 +108,38 @@ def microseconds(age, table, kernel, rows, columns, inner, whole, floor, l1, par
     return max(work, floor) * 1e6 + (8 * splits * elements / L2 / MULTIPROCESSORS / CLOCK * 1e6 + 3 if splits > 1 else 0)
 
 
+def products(c, k, r, stride, side, batch):
+    """(kernel, rows, columns, inner, operands in whole chunks, parts) of a layer's three products."""
+    outputs, inputs, whole = batch * side * side, batch * (side * stride) ** 2, c % 8 == 0
+    yield "conv2d_forward", outputs, k, r * r * c, whole, 1
+    if c != 3:
+        parts = stride ** 2  # each has a share of the filter; on average r²/stride²
+        inner = math.ceil(r * r * k / parts) if parts > 1 else r * r * k
+        yield "conv2d_backward_data", inputs // parts, c, inner, True, parts
+    yield "conv2d_backward_weights", k, r * r * c, outputs, whole, 1
+
+
+def print_splits():
+    table = counts()["now"]
+    for batch in (512, 128):
+        print(f"\nBatch {batch}:\n\n| product | calls | tile | tiles | steps | splits | full | cost | stream-K | gain |\n|---|---|---|---|---|---|---|---|---|---|")
+        all_now = all_stream = 0
+        for name, calls, c, k, r, stride, side in LAYERS:
+            for kernel, rows, columns, inner, whole, parts in products(c, k, r, stride, side, batch):
+                tile, copies = tile_of("now", kernel, rows, columns, whole)
+                blocks = table[kernel, tile, copies][2]
+                tiles = math.ceil(rows / tile[0]) * math.ceil(columns / tile[1]) * parts
+                steps, slots = max(math.ceil(inner / 32), 1), MULTIPROCESSORS * blocks
+                splits = splits_of("now", tiles, steps, rows * columns * parts, tile, blocks)
+                now, stream = split_cost(tiles, steps, splits, tile, blocks), stream_cost(tiles, steps, tile, blocks)
+                work = calls * tile[0] * tile[1] / 128 ** 2  # a step of this tile in steps of 128×128
+                all_now, all_stream = all_now + work * now, all_stream + work * min(now, stream)
+                full = tiles * splits / (math.ceil(tiles * splits / slots) * slots)
+                print(f"| {kernel.split('_', 1)[1].replace('_', ' ')}, {name} | {calls} | {tile[0]}×{tile[1]} | {tiles} | {steps} | {splits} | "
+                      f"{100 * full:.0f} % | {now} | {stream} | {max(0, 100 * (1 - stream / now)):.0f} % |")
+        print(f"\nAll products of the step: {100 * (1 - all_stream / all_now):.1f} % fewer steps with stream-K wherever it gains.")
+
+
 def main():
     found, totals = counts(), {}
     print("| µs a call | calls | forward: before, now | data | weights | floor |\n|---|---|---|---|---|---|")
@@ -100,26 +149,19 @@ def main():
         seen = outputs if r == 1 else inputs
         floor = max(flops / PEAK, 2 * (seen * c + outputs * k) / MEMORY)
         cells = []
-        for kernel, *shape in (("conv2d_forward", outputs, k, r * r * c, c % 8 == 0),
-                               ("conv2d_backward_data", inputs // stride ** 2, c, math.ceil(r / stride) ** 2 * k, True),
-                               ("conv2d_backward_weights", k, r * r * c, outputs, c % 8 == 0)):
-            if c == 3 and kernel == "conv2d_backward_data":
-                cells.append("–")
-                continue
-            # Of stride² classes of backward data each has a share of the filter; on average r²/stride².
+        for kernel, *shape, parts in products(c, k, r, stride, side, BATCH):
             least = max(flops / PEAK, 2 * (inputs * c + outputs * k) / MEMORY) if kernel == "conv2d_backward_data" else floor
-            parts = stride ** 2 if kernel == "conv2d_backward_data" else 1
-            if parts > 1:
-                shape[2] = math.ceil(r * r * k / parts)
             overlap = 2 / 3 if r == 3 and stride == 1 and c != 3 else 0
             before = microseconds("before", found["before"], kernel, *shape, least, 0, parts)
             now = [microseconds("now", found["now"], kernel, *shape, least, l1, parts) for l1 in (overlap, 0)]
             for age, value in (("before", before), ("now, L1 keeps windows", now[0]), ("now, L1 keeps nothing", now[1])):
                 totals[age] = totals.get(age, 0) + calls * value / 1e3
             cells.append(f"{before:.0f}, {now[0]:.0f}" + (f"–{now[1]:.0f}" if f"{now[0]:.0f}" != f"{now[1]:.0f}" else ""))
+        if c == 3:
+            cells.insert(1, "–")
         print(f"| {name} | {calls} | {' | '.join(cells)} | {floor * 1e6:.0f} |")
     print("\nconvolutions, ms a step:", ", ".join(f"{age} {value:.1f}" for age, value in totals.items()))
 
 
 if __name__ == "__main__":
-    main()
+    print_splits() if "--splits" in sys.argv[1:] else main()

@@ -1,26 +1,19 @@
 // The step state in device memory: what changes from step to step (kernels::StepState), read from there by the kernels.
 #pragma once
 
-#include <vector>
-
 #include "engine/core/tensor.h"
 
 namespace tessera {
 
-// Written without waiting for the device.
+// Written in the order of the device's other work, without waiting for it.
 class StepStateBuffer {
  public:
-  explicit StepStateBuffer(const std::shared_ptr<Device>& device);
-  ~StepStateBuffer();  // waits: the device may still have to read what was written
-  StepStateBuffer(const StepStateBuffer&) = delete;
-  StepStateBuffer& operator=(const StepStateBuffer&) = delete;
-  void write(const kernels::StepState& state);
+  explicit StepStateBuffer(const std::shared_ptr<Device>& device)
+      : memory_(Tensor::empty(device, {sizeof(kernels::StepState)}, DType::u8)) {}
+  void write(const kernels::StepState& state) { memory_.on().run(&Backend::write_state, state, memory_); }
   const kernels::StepState* device_pointer() const { return static_cast<const kernels::StepState*>(memory_.data()); }
 
  private:
-  static constexpr std::size_t ring_size = 64;  // host copies that the device may still be reading
-  std::vector<kernels::StepState> ring_;
-  std::size_t next_ = 0;
   Tensor memory_;
 };
 

@@ -38,8 +38,10 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
   }
 
   const bool activated = params.activation != Activation::none;
+  // The residual first: backward() then walks x's branch before it, so that where both begin at one value, the first of two
+  // 3×3 convolutions writes its gradient and a projection of stride 2 adds to the quarter that it reads.
   return record(
-      "batch_norm", y, {x, residual, gamma, beta},
+      "batch_norm", y, {residual, x, gamma, beta},
       [params, batch_statistics, x_value = x.value(), y_value = activated ? y : Tensor{}, gamma_value = gamma.value(), mean,
        rstd, dx = x.node(), dresidual = residual.node(), dgamma = gamma.node(), dbeta = beta.node()](const Tensor& dy) {
         Device& on = dy.on();

@@ -48,6 +48,9 @@ Variable record_conv2d(const kernels::Conv2dShape& shape, const Tensor& y, const
                  y_value = fused != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
                  db = bias.node()](const Tensor& dy) {
                   Device& on = dy.on();
+                  if (on.backend().conv2d_backward && kernels::few_channels(shape))
+                    return on.run(&Backend::conv2d_backward, shape, fused, x_value, w_value, y_value, dy, into(dx), into(dw),
+                                  into(db));
                   const Tensor dz = before_activation(fused, y_value, dy);
                   if (db) on.run(&Backend::column_sums, dz, into(db));
                   if (dw) on.run(&Backend::conv2d_backward_weights, shape, x_value, dz, into(dw));

@@ -23,6 +23,10 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias, Acti
                    y_value = fused != Activation::none ? y : Tensor{}, dx = x.node(), dw = w.node(),
                    db = bias.node()](const Tensor& dy) {
                     Device& on = dy.on();
+                    const std::int64_t in = x_value ? x_value.shape()[1] : w_value.shape()[1];
+                    if (on.backend().linear_backward && kernels::small_linear(dy.shape()[0], in, dy.shape()[1]))
+                      return on.run(&Backend::linear_backward, fused, x_value, w_value, y_value, dy, into(dx), into(dw),
+                                    into(db));
                     const Tensor dz = before_activation(fused, y_value, dy);
                     if (db) on.run(&Backend::column_sums, dz, into(db));
                     if (dw) on.run(&Backend::matmul, {.transpose_a = true}, dz, x_value, {}, into(dw));

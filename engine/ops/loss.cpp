@@ -12,24 +12,25 @@ void check_labels(const char* op, const Tensor& logits, const Tensor& labels) {
   require(labels.dtype() == DType::i32, std::string("[") + op + "] labels must be int32");
 }
 
-// Both cross-entropies of a batch: losses of its samples by `forward`, their gradients by `backward`.
+// Both cross-entropies of a batch: losses of its samples by `forward`, which may also return their mean; their gradients by
+// `backward`.
 template <class Forward, class Backward>
 Variable weighted_mean(const char* op, const Variable& logits, const Tensor& labels, const Tensor& weights,
                        const Forward& forward, const Backward& backward_of) {
   check_labels(op, logits.value(), labels);
   if (weights) require_shape(op, "weights", weights, labels.shape());
   Device& device = logits.value().on();
-  Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
-  forward(device, losses);
+  const Tensor losses = Tensor::empty(logits.value().device(), labels.shape(), logits.value().dtype());
+  Tensor average = forward(device, losses);
   if (weights) device.run(&Backend::arithmetic, kernels::Arithmetic::multiply, losses, weights, {losses, false});
+  if (weights || !average) average = mean(Variable(losses)).value();
 
-  return record(op, mean(Variable(losses)).value(), {logits},
-                [backward_of, weights, z = logits.value(), dz = logits.node()](const Tensor& dloss) {
-                  if (!weights) return backward_of(dloss, into(dz));
-                  const Tensor unweighted = z.like();
-                  backward_of(dloss, {unweighted, false});
-                  dloss.on().run(&Backend::scale_rows, weights, unweighted, into(dz));
-                });
+  return record(op, average, {logits}, [backward_of, weights, z = logits.value(), dz = logits.node()](const Tensor& dloss) {
+    if (!weights) return backward_of(dloss, into(dz));
+    const Tensor unweighted = z.like();
+    backward_of(dloss, {unweighted, false});
+    dloss.on().run(&Backend::scale_rows, weights, unweighted, into(dz));
+  });
 }
 
 }  // namespace
@@ -38,7 +39,9 @@ Variable softmax_cross_entropy(const Variable& logits, const Tensor& labels, dou
   return weighted_mean(
       "softmax_cross_entropy", logits, labels, weights,
       [&](Device& on, const Tensor& losses) {
-        on.run(&Backend::softmax_cross_entropy_forward, smoothing, logits.value(), labels, losses);
+        const Tensor average = weights ? Tensor() : Tensor::empty(losses.device(), {1}, losses.dtype());
+        on.run(&Backend::softmax_cross_entropy_forward, smoothing, logits.value(), labels, losses, average);
+        return average;
       },
       [smoothing, z = logits.value(), labels](const Tensor& dloss, const kernels::Gradient& dz) {
         dloss.on().run(&Backend::softmax_cross_entropy_backward, smoothing, z, labels, dloss, dz);
@@ -52,6 +55,7 @@ Variable sigmoid_cross_entropy(const Variable& logits, const Tensor& labels, dou
       "sigmoid_cross_entropy", logits, labels, weights,
       [&](Device& on, const Tensor& losses) {
         on.run(&Backend::sigmoid_cross_entropy_forward, smoothing, logits.value(), labels, losses);
+        return Tensor();
       },
       [smoothing, z = logits.value(), labels](const Tensor& dloss, const kernels::Gradient& dz) {
         dloss.on().run(&Backend::sigmoid_cross_entropy_backward, smoothing, z, labels, dloss, dz);

@@ -99,7 +99,14 @@ struct Profile::Operands {
   void take(const Other&) {
     ++next;
   }
-  void finish() {
+  void finish(std::string_view slot) {
+    if (slot == "conv2d_backward" || slot == "linear_backward") {  // a product for each gradient but the bias's
+      const double one = slot == "conv2d_backward" ? flop : 0;
+      flop = 0;
+      for (const ConstView& gradient : outputs)
+        if (gradient.dims.rank > 1)
+          flop += one > 0 ? one : 2.0 * static_cast<double>(inputs.back().count() * gradient.dims.last());
+    }
     if (!matmul || inputs.empty() || outputs.empty()) return;
     const std::int64_t inner = inputs[0].dims[matmul->transpose_a ? 0 : 1];
     flop = 2.0 * static_cast<double>(outputs[0].count()) * static_cast<double>(inner);
@@ -120,7 +127,7 @@ void Profile::watched(Stream& stream, Arguments... arguments) {
   Profile& profile = table.profile;
   Operands operands(names_of(SlotType::name));
   (operands.take(arguments), ...);
-  operands.finish();
+  operands.finish(SlotType::name);
   const int layer = profile.layer_of(SlotType::name, operands);
   const NamedRange range(profile.layers_.names[static_cast<std::size_t>(layer)] + " " + SlotType::name);
   const auto begin = std::chrono::steady_clock::now();
@@ -182,6 +189,7 @@ int Profile::layer_of(const std::string& slot, const Operands& operands) {
   if (is("_backward")) backward_ = true;
   if (is("_step") || is("gather")) backward_ = false;
   if (is("_step") || is("check_finite") || is("clip_norm")) return layers_.place(update);
+  if (is("write_state")) return layers_.place(other);
   if (is("gather") || is("_images")) return layers_.place(input);
   if (is("cross_entropy") || is("metrics") || is("label_weights")) return layers_.place(loss);
   for (const std::vector<ConstView>* views : {&operands.inputs, &operands.outputs})

@@ -26,7 +26,8 @@ float largest(const float* z, std::int64_t classes) {
 
 }  // namespace
 
-void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView logits, ConstView labels, View losses) {
+void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView logits, ConstView labels, View losses,
+                                   View mean) {
   require_float32(stream, "softmax_cross_entropy_forward", {logits, losses});
   const std::int64_t rows = logits.dims[0], classes = logits.dims[1];
   const double label_weight = 1.0 - smoothing, any_weight = smoothing / static_cast<double>(classes);
@@ -47,6 +48,7 @@ void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView l
       losses.as<float>()[i] = static_cast<float>(loss);
     }
   });
+  if (mean) sum(stream, 1 / static_cast<double>(rows), losses, {mean, false});
 }
 
 void softmax_cross_entropy_backward(Stream& stream, double smoothing, ConstView logits, ConstView labels, ConstView dloss,

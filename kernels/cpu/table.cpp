@@ -13,6 +13,10 @@ using namespace cpu;
 // their own anyway; batch_norm_training makes it, over data that is still in the cache.
 inline constexpr None conv2d_forward_statistics;
 
+// A call costs next to nothing here, and the products are made for any size.
+inline constexpr None linear_backward;
+inline constexpr None conv2d_backward;
+
 // For overlays, and nothing overlays this table.
 inline constexpr None batch_norm_running;
 

@@ -11,9 +11,11 @@
 // split among blocks, a kernel of its own makes the statistics from y (conv2d_statistics.h). 2·n·p·q·k·r·s·c FLOPs; x is read
 // about r·s/stride² times for each 128 output channels, from the L1 and L2 caches but for the first, w once per block, y
 // written once. bf16: bound by memory up to 64 channels, then by tensor cores; float32: by arithmetic. A first layer (3
-// channels) gathers its windows element by element.
+// channels) gathers its windows element by element; one with few output channels as well is none of a product
+// (conv2d_few_channels.cu).
 // Variants not here: wgmma and TMA, Winograd for 3×3, windows kept in shared memory from one filter cell to the next.
 #include "kernels/cuda/conv2d.h"
+#include "kernels/cuda/conv2d_few_channels.h"
 #include "kernels/cuda/conv2d_grouped.h"
 #include "kernels/cuda/conv2d_statistics.h"
 #include "kernels/cuda/conv2d_windows.h"
@@ -65,6 +67,7 @@ void conv2d_forward(Stream& stream, const Conv2dShape& shape, ConstView x, Const
                     View y) {
   const LaunchOn on(stream);
   if (shape.groups > 1) return grouped_forward(on, shape, x, w, epilogue, y);
+  if (few_channels(shape)) return few_channels_forward(on, shape, x, w, epilogue, y);
   with_arithmetic(stream, x, [&](auto arithmetic) {
     forward<decltype(arithmetic)>(stream, on, Conv2dSizes(shape), x, w, epilogue, y, nullptr);
   });

@@ -3,13 +3,15 @@
 // expects: mma.sync.aligned.m16n8k16 mma.sync.aligned.m16n8k8 ldmatrix.sync cp.async.cg cp.async.ca
 //
 // One block of 128 threads per 64×64 tile of c (gemm.h); where c has few tiles and k is long (gradients of weights), the sum
-// is split among blocks. The four combinations of transposes are four kernels: they differ in which axis of an operand is
+// is split among blocks; where there is little to do besides, among the warps of blocks with smaller tiles (small_product.h), in
+// float32 whatever the arithmetic. The four combinations of transposes are four kernels: they differ in which axis of an operand is
 // contiguous.
 // 2·m·n·k FLOPs; bytes at least size·(m·k + k·n + m·n), and each operand is read once per 64 rows or columns of the other:
 // bf16 is bound by the L2 cache, float32 by arithmetic, a few rows or columns (a classifier) by latency.
 // Variants not here: larger tiles (the networks' large products are convolutions), a kernel for one row.
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/launchers.h"
+#include "kernels/cuda/small_product.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
@@ -28,9 +30,13 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
                          .shift = bias.as<float>(),
                          .activation = params.activation};
     result.align();
+    using Tile = typename decltype(arithmetic)::Small;
+    const std::int64_t tiles = ceil_div<std::int64_t>(m, Tile::rows) * ceil_div<std::int64_t>(n, Tile::columns);
+    const bool small = small_linear(m, k, n) &&
+                       split_count<decltype(arithmetic), Tile>(tiles, ceil_div(k, gemm_depth<T>), result.elements) > 1;
     const auto run = [&](const auto& x, const auto& y) {
+      if (small) return launch_small_product(on, x, y, k, result);
       const GemmPart<std::remove_cvref_t<decltype(x)>, std::remove_cvref_t<decltype(y)>> problem{x, y, m, k};
-      using Tile = typename decltype(arithmetic)::Small;
       if (chunked<T>(a.data, ta ? m : k) && chunked<T>(b.data, tb ? k : n))
         launch_gemm<decltype(arithmetic), Tile, GemmChunks<true, true>>(stream, on, problem, 1, m, k, result);
       else

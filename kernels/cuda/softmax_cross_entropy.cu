@@ -1,12 +1,14 @@
 // Softmax and cross entropy in one, with label smoothing s; logits z: [n, k], labels: int32 [n].
 //
 //   t_ij = (1 − s)·[j = label_i] + s/k
-//   forward   losses[i] = log Σ_j e^{z_ij − m_i} − Σ_j t_ij (z_ij − m_i),  m_i = max_j z_ij  (the t_ij of a row sum to 1)
+//   forward   losses[i] = log Σ_j e^{z_ij − m_i} − Σ_j t_ij (z_ij − m_i),  m_i = max_j z_ij  (the t_ij of a row sum to 1);
+//             mean = Σ_i losses[i]/n
 //   backward  dlogits_ij (+)= (softmax(z_i)_j − t_ij) · dloss / n
 //
 // One warp per row: lane l takes columns l, l + 32, …; sums are warp shuffles in a fixed order. A row is read two or three
 // times, from cache after the first. Bytes per element 4 (forward), 8 (backward; 12 accumulating); an exponential each.
 // At the sizes of a classifier (512 × 10) a launch takes longer than its work: latency is the bound.
+// Up to 256 rows, forward has one block of 32 warps, which also has the mean; with more, sum makes it of what was stored.
 // A label outside 0 … k − 1 gives a NaN loss and NaN gradients in its row, and reads nothing out of bounds.
 #include "kernels/cuda/elements.h"
 #include "kernels/cuda/launchers.h"
@@ -16,6 +18,8 @@ namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
 
 constexpr int rows_per_block = block_threads / warp_size;
+constexpr int threads_of_one = 1024;
+constexpr std::int64_t rows_of_one = 256;
 
 // This warp's row.
 __device__ inline std::int64_t row_of_warp() {
@@ -28,13 +32,8 @@ __device__ inline float row_max(const float* z, std::int64_t k) {
   return warp_max(highest);
 }
 
-__global__ void __launch_bounds__(block_threads)
-    forward_kernel(float smoothing, const float* __restrict__ logits, const std::int32_t* __restrict__ labels,
-                   float* __restrict__ losses, std::int64_t n, std::int64_t k) {
-  const std::int64_t row = row_of_warp();
-  if (row >= n) return;  // all lanes of the warp
-  const float* const z = logits + row * k;
-  const std::int32_t label = labels[row];
+// A row's loss, in its warp's first lane.
+__device__ inline float loss_of(const float* z, std::int32_t label, float smoothing, std::int64_t k) {
   const float highest = row_max(z, k);
   float exponentials = 0.0f, all = 0.0f, own = 0.0f;
   for (std::int64_t j = threadIdx.x % warp_size; j < k; j += warp_size) {
@@ -46,11 +45,27 @@ __global__ void __launch_bounds__(block_threads)
   exponentials = warp_sum(exponentials);
   all = warp_sum(all);
   own = warp_sum(own);
-  if (threadIdx.x % warp_size == 0) {
-    float loss = logf(exponentials) - (1.0f - smoothing) * own;
-    if (smoothing > 0.0f) loss -= smoothing / static_cast<float>(k) * all;  // with s = 0 a logit of −∞ costs nothing
-    losses[row] = label >= 0 && label < k ? loss : NAN;
+  float loss = logf(exponentials) - (1.0f - smoothing) * own;
+  if (smoothing > 0.0f) loss -= smoothing / static_cast<float>(k) * all;  // with s = 0 a logit of −∞ costs nothing
+  return label >= 0 && label < k ? loss : NAN;
+}
+
+// mean?: of one block, which then has all rows.
+__global__ void __launch_bounds__(threads_of_one)
+    forward_kernel(float smoothing, const float* __restrict__ logits, const std::int32_t* __restrict__ labels,
+                   float* __restrict__ losses, float* __restrict__ mean, std::int64_t n, std::int64_t k) {
+  __shared__ float scratch[max_warps];
+  const std::int64_t warps = blockDim.x / warp_size;
+  float sum = 0.0f;  // of this warp's rows, in its first lane
+  for (std::int64_t row = blockIdx.x * warps + threadIdx.x / warp_size; row < n; row += gridDim.x * warps) {
+    const float loss = loss_of(logits + row * k, labels[row], smoothing, k);
+    if (threadIdx.x % warp_size == 0) {
+      losses[row] = loss;
+      sum += loss;
+    }
   }
+  sum = block_sum(sum, scratch);
+  if (mean && threadIdx.x == 0) *mean = sum / static_cast<float>(n);
 }
 
 __global__ void __launch_bounds__(block_threads)
@@ -82,11 +97,15 @@ __global__ void __launch_bounds__(block_threads)
 
 }  // namespace
 
-void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView logits, ConstView labels, View losses) {
+void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView logits, ConstView labels, View losses,
+                                   View mean) {
   require_float32(stream, logits);
   const std::int64_t n = logits.dims[0], k = logits.dims[1];
-  launch(forward_kernel, block_count(n, rows_per_block), block_threads, 0, stream, static_cast<float>(smoothing),
-         logits.as<float>(), labels.as<std::int32_t>(), losses.as<float>(), n, k);
+  const bool one_block = mean && n <= rows_of_one;
+  launch(forward_kernel, one_block ? 1 : block_count(n, rows_per_block), one_block ? threads_of_one : block_threads, 0,
+         stream, static_cast<float>(smoothing), logits.as<float>(), labels.as<std::int32_t>(), losses.as<float>(),
+         one_block ? mean.as<float>() : nullptr, n, k);
+  if (mean && !one_block) sum(stream, 1 / static_cast<double>(n), losses, {mean, false});
 }
 
 void softmax_cross_entropy_backward(Stream& stream, double smoothing, ConstView logits, ConstView labels, ConstView dloss,

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "kernels/reference/activation.h"
+#include "kernels/reference/before_activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -113,6 +114,15 @@ void conv2d_backward_weights(Stream&, const Conv2dShape& d, ConstView x, ConstVi
                 }
             write(dw.view.as<T>()[at.w(k, r, s) + c], total, dw.accumulate);
           }
+  });
+}
+
+void conv2d_backward(Stream& stream, const Conv2dShape& d, Activation f, ConstView x, ConstView w, ConstView y, ConstView dy,
+                     Gradient dx, Gradient dw, Gradient db) {
+  before_activation(stream, f, y, dy, [&](ConstView dz) {
+    if (dx) conv2d_backward_data(stream, d, dz, w, dx);
+    if (dw) conv2d_backward_weights(stream, d, x, dz, dw);
+    if (db) column_sums(stream, dz, db);
   });
 }
 

@@ -33,7 +33,8 @@ std::int64_t rank_of_label(const T* z, std::int64_t k, std::int32_t label) {
 
 }  // namespace
 
-void softmax_cross_entropy_forward(Stream&, double smoothing, ConstView logits, ConstView labels, View losses) {
+void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView logits, ConstView labels, View losses,
+                                   View mean) {
   with_real("softmax_cross_entropy_forward", logits.dtype, [&](auto zero) {
     using T = decltype(zero);
     const std::int64_t n = logits.dims[0], k = logits.dims[1];
@@ -44,6 +45,7 @@ void softmax_cross_entropy_forward(Stream&, double smoothing, ConstView logits, 
       write(losses.as<T>()[i], loss, false);
     }
   });
+  if (mean) sum(stream, 1 / static_cast<double>(losses.count()), losses, {mean, false});
 }
 
 void softmax_cross_entropy_backward(Stream&, double smoothing, ConstView logits, ConstView labels, ConstView dloss,

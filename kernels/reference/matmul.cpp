@@ -1,5 +1,6 @@
 // Reference matrix product.
 #include "kernels/reference/activation.h"
+#include "kernels/reference/before_activation.h"
 #include "kernels/reference/real.h"
 #include "kernels/reference/slots.h"
 
@@ -19,6 +20,15 @@ void matmul(Stream&, const MatmulParams& p, ConstView a, ConstView b, ConstView 
         }
         write(c.view.as<T>()[i * n + j], activate(p.activation, total), c.accumulate);
       }
+  });
+}
+
+void linear_backward(Stream& stream, Activation f, ConstView x, ConstView w, ConstView y, ConstView dy, Gradient dx,
+                     Gradient dw, Gradient db) {
+  before_activation(stream, f, y, dy, [&](ConstView dz) {
+    if (dx) matmul(stream, {}, dz, w, {}, dx);
+    if (dw) matmul(stream, {.transpose_a = true}, dz, x, {}, dw);
+    if (db) column_sums(stream, dz, db);
   });
 }
 

@@ -7,6 +7,8 @@
 
 namespace tessera::kernels::reference {
 
+void write_state(Stream&, const StepState& values, View state) { *state.as<StepState>() = values; }
+
 void check_finite(Stream&, ConstView x, StepGuard* guard) {
   with_real("check_finite", x.dtype, [&](auto zero) {
     using T = decltype(zero);

@@ -1,4 +1,5 @@
-// Cases of conv2d_forward, conv2d_backward_data and conv2d_backward_weights: each shape drives all three.
+// Cases of conv2d_forward, conv2d_backward_data and conv2d_backward_weights: each shape drives all three; conv2d_backward has
+// those that it is made for.
 #include "tests/cases/slot_case.h"
 
 namespace tessera::cases {
@@ -103,6 +104,30 @@ void add_backward_weights(std::vector<SlotCase>& all, const Conv2dShape& d, Size
        .tolerance = 1e-5,
        .flops = 2.0 * static_cast<double>(d.n * d.p * d.q * d.k) * static_cast<double>(d.r * d.s * d.c / d.groups),
        .size = size});
+}
+
+// All gradients at once, or those of the pattern: x, w, b.
+void add_backward(std::vector<SlotCase>& all, const Conv2dShape& d, Size size, Activation f,
+                  const std::string& wanted = "xwb") {
+  const auto wants = [&](char which) { return wanted.find(which) != std::string::npos; };
+  const Dims x{d.n, d.h, d.w, d.c}, w{d.k, d.r, d.s, d.c}, y{d.n, d.p, d.q, d.k};
+  SlotCase c{.slot = "conv2d_backward",
+             .variant = text(d) + " d" + wanted + (f == Activation::none ? "" : std::string(" ") + name_of(f)),
+             .operands = {input("dy", y)},
+             .call =
+                 [d, f](Stream& s, const Operands& o) {
+                   s.backend.conv2d_backward(s, d, f, o.optional("x"), o.optional("w"), o.optional("y"), o["dy"],
+                                             o.optional_gradient("dx"), o.optional_gradient("dw"),
+                                             o.optional_gradient("db"));
+                 },
+             .tolerance = 1e-5,
+             .flops = 2.0 * (wants('x') + wants('w')) * static_cast<double>(y.count() * d.r * d.s * d.c),
+             .size = size};
+  if (f != Activation::none) c.operands.push_back(input("y", y, uniform(-0.5, 1)));
+  if (wants('x')) c.operands.push_back(input("w", w)), c.operands.push_back(gradient("dx", x));
+  if (wants('w')) c.operands.push_back(input("x", x)), c.operands.push_back(gradient("dw", w, Element::parameter));
+  if (wants('b')) c.operands.push_back(gradient("db", {d.k}, Element::parameter));
+  all.push_back(std::move(c));
 }
 
 struct Listed {
@@ -272,6 +297,13 @@ void add_conv2d_cases(std::vector<SlotCase>& all) {
   add_statistics(all, large, Size::medium, false);
   for (const Listed& l : list) add_backward_data(all, l.shape, l.size);
   for (const Listed& l : list) add_backward_weights(all, l.shape, l.size);
+  for (const Listed& l : list)
+    if (few_channels(l.shape)) add_backward(all, l.shape, l.size, Activation::none);
+  for (const Activation f : {Activation::relu, Activation::sigmoid})
+    for (const char* wanted : {"xwb", "wb", "x", "b"})
+      add_backward(all, shape(2, 9, 11, 6, 16, 5, 1, 0, 0), Size::quick, f, wanted);
+  for (const char* wanted : {"xwb", "wb", "b"})  // pixels shared out among blocks
+    add_backward(all, shape(1, 71, 69, 1, 2, 1, 1, 0, 0), Size::quick, Activation::relu, wanted);
 }
 
 }  // namespace tessera::cases

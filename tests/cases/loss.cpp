@@ -20,16 +20,17 @@ void add_softmax(std::vector<SlotCase>& all) {
     const std::string variant = std::to_string(d.n) + "x" + std::to_string(d.k) + what + (smoothing > 0 ? " smoothing" : "");
     const Operand logits = input("logits", {d.n, d.k}, std::move(fill), Element::parameter),
                   labels = input("labels", {d.n}, integers(d.k), Element::i32);
-    all.push_back({.slot = "softmax_cross_entropy_forward",
-                   .variant = variant,
-                   .operands = {logits, labels, output("losses", {d.n}, Element::parameter)},
-                   .call =
-                       [=](Stream& s, const Operands& o) {
-                         s.backend.softmax_cross_entropy_forward(s, smoothing, o["logits"], o["labels"], o["losses"]);
-                       },
-                   .tolerance = 5e-6,
-                   .flops = 4.0 * static_cast<double>(d.n * d.k),
-                   .size = d.size});
+    all.push_back(
+        {.slot = "softmax_cross_entropy_forward",
+         .variant = variant,
+         .operands = {logits, labels, output("losses", {d.n}, Element::parameter), output("mean", {1}, Element::parameter)},
+         .call =
+             [=](Stream& s, const Operands& o) {
+               s.backend.softmax_cross_entropy_forward(s, smoothing, o["logits"], o["labels"], o["losses"], o["mean"]);
+             },
+         .tolerance = 5e-6,
+         .flops = 4.0 * static_cast<double>(d.n * d.k),
+         .size = d.size});
     all.push_back({.slot = "softmax_cross_entropy_backward",
                    .variant = variant,
                    .operands = {logits, labels, input("dloss", {}, constant(0.75), Element::parameter),

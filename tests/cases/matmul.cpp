@@ -1,4 +1,4 @@
-// Cases of matmul: all four transpositions, bias, activations, shapes around tile sizes, and the linear layers of the
+// Cases of matmul and linear_backward: all four transpositions, bias, activations, shapes around tile sizes, and the linear layers of the
 // networks.
 #include "tests/cases/slot_case.h"
 
@@ -37,6 +37,35 @@ SlotCase matmul_case(Shape d, MatmulParams p, bool bias, Size size, bool wide = 
       .size = size};
   if (bias) one.operands.push_back(input("bias", {d.n}, normal(), Element::parameter));
   return one;
+}
+
+struct Layer {
+  std::int64_t n, in, out;
+};
+
+// All gradients at once, or those of the pattern: x, w, b.
+void add_linear_backward(std::vector<SlotCase>& all, Layer d, Activation f, const std::string& wanted = "xwb",
+                         Size size = Size::quick) {
+  const auto wants = [&](char which) { return wanted.find(which) != std::string::npos; };
+  const Dims x{d.n, d.in}, w{d.out, d.in}, y{d.n, d.out};
+  SlotCase c{.slot = "linear_backward",
+             .variant = "n" + std::to_string(d.n) + " in" + std::to_string(d.in) + " out" + std::to_string(d.out) + " d" +
+                        wanted + (f == Activation::none ? "" : std::string(" ") + name_of(f)),
+             .operands = {input("dy", y)},
+             .call =
+                 [f](Stream& s, const Operands& o) {
+                   s.backend.linear_backward(s, f, o.optional("x"), o.optional("w"), o.optional("y"), o["dy"],
+                                             o.optional_gradient("dx"), o.optional_gradient("dw"),
+                                             o.optional_gradient("db"));
+                 },
+             .tolerance = 1e-5,
+             .flops = 2.0 * (wants('x') + wants('w')) * static_cast<double>(d.n * d.in * d.out),
+             .size = size};
+  if (f != Activation::none) c.operands.push_back(input("y", y, uniform(-0.5, 1)));
+  if (wants('x')) c.operands.push_back(input("w", w)), c.operands.push_back(gradient("dx", x));
+  if (wants('w')) c.operands.push_back(input("x", x)), c.operands.push_back(gradient("dw", w, Element::parameter));
+  if (wants('b')) c.operands.push_back(gradient("db", {d.out}, Element::parameter));
+  all.push_back(std::move(c));
 }
 
 }  // namespace
@@ -79,6 +108,11 @@ void add_matmul_cases(std::vector<SlotCase>& all) {
     all.push_back(matmul_case({d.m, d.k, d.n}, {}, false, Size::bench));
     all.push_back(matmul_case({d.n, d.k, d.m}, {.transpose_a = true}, false, Size::bench));
   }
+  for (const Layer& d : {Layer{1, 1, 1}, {3, 17, 5}, {33, 40, 10}, {16, 16, 16}, {5, 65, 31}, {31, 15, 33}})
+    for (const Activation f : {Activation::none, Activation::relu, Activation::sigmoid}) add_linear_backward(all, d, f);
+  for (const char* wanted : {"x", "w", "b", "wb", "xb"}) add_linear_backward(all, {33, 40, 18}, Activation::relu, wanted);
+  for (const Layer& d : {Layer{32, 400, 120}, {32, 120, 84}, {32, 84, 10}, {512, 512, 10}})
+    add_linear_backward(all, d, Activation::relu, "xwb", Size::bench);
 }
 
 }  // namespace tessera::cases

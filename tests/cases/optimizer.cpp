@@ -1,4 +1,4 @@
-// Cases of check_finite, sgd_step, adam_step, lion_step, average_step and clip_norm.
+// Cases of write_state, check_finite, sgd_step, adam_step, lion_step, average_step and clip_norm.
 #include <cmath>
 #include <limits>
 #include <optional>
@@ -19,6 +19,16 @@ Size size_for(std::int64_t n) { return n > 10'000 ? Size::medium : Size::quick; 
 const Fill fading = [](std::uint64_t, std::int64_t i) {
   return std::ldexp(i / 32 % 2 ? -1.0 : 1.0, -static_cast<int>(i % 32));
 };
+
+void add_write_state(std::vector<SlotCase>& all) {
+  StepState state{.step = 7, .epoch = 2, .position = 96};
+  for (int group = 0; group < max_groups; ++group) state.learning_rate[group] = 0.1 * (group + 1);
+  all.push_back({.slot = "write_state",
+                 .variant = "step 7",
+                 .operands = {output("state", {sizeof(StepState)}, Element::u8)},
+                 .call = [state](Stream& s, const Operands& o) { s.backend.write_state(s, state, o["state"]); },
+                 .tolerance = 0});
+}
 
 void add_check_finite(std::vector<SlotCase>& all) {
   const auto one = [&](std::int64_t n, const std::string& what, std::int64_t at, double value, StepGuard guard) {
@@ -148,6 +158,7 @@ void add_clip_norm(std::vector<SlotCase>& all, std::int64_t n, double most, doub
 }  // namespace
 
 void add_optimizer_cases(std::vector<SlotCase>& all) {
+  add_write_state(all);
   add_check_finite(all);
 
   const StepGuard go{.skip = 0, .consecutive = 0, .skipped = 2}, stop{.skip = 1, .consecutive = 1, .skipped = 3};

@@ -3,6 +3,8 @@
 
 #include "engine/core/random.h"
 #include "engine/nn/parameter_store.h"
+#include "engine/nn/residual.h"
+#include "engine/ops/arithmetic.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 
@@ -108,4 +110,23 @@ TEST_CASE("in training, conv_norm gives the outputs, statistics and gradients of
       REQUIRE(fused.rest.size() == plain.rest.size());
       for (std::size_t i = 0; i < plain.rest.size(); ++i) check_close(fused.rest[i], plain.rest[i]);
     }
+}
+
+// The other way round the projection, which reads a quarter of x, would write zeros to the rest, and the 3×3 read all of it.
+TEST_CASE("where a unit halves the map, its projection adds to the gradient that the 3×3 convolution has written") {
+  static std::vector<std::pair<std::int64_t, bool>> calls;  // rows of the filter, and does it add?
+  calls.clear();
+  Backend table = kernels::overlay(kernels::reference_backend(), "watching", kernels::reference_backend().runtime);
+  table.conv2d_backward = kernels::none;
+  table.conv2d_backward_data = +[](kernels::Stream& stream, const kernels::Conv2dShape& shape, kernels::ConstView dy,
+                                   kernels::ConstView w, kernels::Gradient dx) {
+    calls.emplace_back(shape.r, dx.accumulate);
+    kernels::reference_backend().conv2d_backward_data(stream, shape, dy, w, dx);
+  };
+  const auto device = Device::open({.device = "watching"}, table);
+  ResidualUnit unit(4, 8, {.stride = 2, .project = true});
+  const ParameterStore store(unit, device, 1);
+  const Variable x = Variable::leaf(upload(device, {2, 6, 6, 4}, numbers(2 * 6 * 6 * 4, 1, -1, 1), DType::f32));
+  backward(mean(square(unit({.training = true, .gradients = true}, x))));
+  CHECK(calls == std::vector<std::pair<std::int64_t, bool>>{{3, false}, {3, false}, {1, true}});
 }

@@ -4,6 +4,7 @@
 #include "engine/train/evaluate.h"
 #include "engine/train/train_step.h"
 #include "kernels/emulator/emulator.h"
+#include "models/catalogue.h"
 #include "tests/catch.h"
 #include "tests/engine/devices.h"
 #include "tests/engine/tiny_network.h"
@@ -109,6 +110,29 @@ TEST_CASE("a replayed step allocates nothing and waits for nothing") {
   CHECK(after.allocations == before.allocations);
   CHECK(after.synchronizations == before.synchronizations);
   CHECK(trainee.device->fresh_allocations() == fresh);
+}
+
+// A launch takes a GPU longer than most of what a step of such a network computes.
+TEST_CASE("a recorded step of a small network is few launches") {
+  using kernels::emulated::counters;
+  for (const char* id : {"lenet5_relu", "lenet5_sigmoid"}) {
+    INFO(id);
+    const NetworkEntry& entry = *find_network(id);
+    const std::shared_ptr<Device> device = open("emulated");
+    const auto network = entry.make({});
+    ParameterStore store(*network, device, 1);
+    const auto optimizer = make_optimizer(entry.recipe.optimizer, store);
+    const Shape image = network->input();
+    ImageSet set{.count = 32, .height = image[0], .width = image[1], .channels = image[2]};
+    set.pixels.resize(static_cast<std::size_t>(set.count * set.image_size()), 100);
+    set.labels.resize(static_cast<std::size_t>(set.count), 1);
+    const ImageBatches batches(DeviceImages::upload(set, device), gather_params(entry.recipe.normalization, {}, 1));
+    TrainStep step(*network, store, *optimizer, batches, {});
+    step.run({.learning_rate = {1e-3}}, set.count);  // as it is
+    const auto before = counters().launches;
+    step.run({.step = 1, .learning_rate = {1e-3}}, set.count);  // recorded, and replayed
+    CHECK(counters().launches - before <= 24);
+  }
 }
 
 TEST_CASE("work between replays does not disturb a recorded step") {

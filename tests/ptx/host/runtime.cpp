@@ -179,7 +179,7 @@ TEST_CASE("a kernel at fault is told once, and its tensors are freed without a w
   }
 }
 
-TEST_CASE("a step state that ends waits for its copies") {
+TEST_CASE("a step state that ends leaves nothing behind that the device still has to read") {
   const std::shared_ptr<Device> device = Device::open({.device = "cuda"});
   const auto notes = tessera_ptx_notes();
   {
