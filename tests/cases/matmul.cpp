@@ -90,8 +90,8 @@ void add_matmul_cases(std::vector<SlotCase>& all) {
   // Whole vectors along every axis, and sums long enough to be split among a GPU's blocks.
   for (bool ta : {false, true})
     for (bool tb : {false, true})
-      all.push_back(matmul_case({72, 80, 136}, {.transpose_a = ta, .transpose_b = tb}, false, Size::quick));
-  all.push_back(matmul_case({8, 16, 464}, {.transpose_b = true}, false, Size::quick));
+      for (const Shape& d : {Shape{72, 80, 40}, {72, 80, 136}, {8, 16, 464}})
+        all.push_back(matmul_case(d, {.transpose_a = ta, .transpose_b = tb}, false, Size::quick));
   all.push_back(matmul_case({3, 7, 1101}, {.transpose_a = true}, false, Size::quick, true));
   all.push_back(matmul_case({8, 16, 1104}, {.transpose_b = true, .activation = Activation::relu}, true, Size::quick));
   // Few outputs and a long sum (weight gradients), and ordinary middle sizes.
