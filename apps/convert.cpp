@@ -24,7 +24,7 @@ Metadata metadata_of(const TensorFile& file, const RunConfig& config, Network& n
   metadata["outputs"] = std::to_string(network.outputs());
   metadata["residual"] = config.network_options.residual ? "true" : "false";
   metadata["normalization"] = config.recipe.normalization.text();
-  if (config.network_options.image_size) metadata["image_size"] = std::to_string(*config.network_options.image_size);
+  add_input(metadata, config.network_options);
   return metadata;
 }
 

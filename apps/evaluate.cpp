@@ -71,7 +71,8 @@ int tessera::evaluate_main(int argc, char** argv) {
       const SavedNetwork saved = load_network(file, config, device, Int8Weights::accepted);
       broadcast_weights(ranks.communicator, *saved.parameters);
       for (const std::string& note : saved.notes) console.note(note);
-      OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = signals.stop()};
+      const Shape input = saved.network->input();
+      OpenOptions open{.seed = config.recipe.seed, .image_size = input[0], .channels = input[2], .stop = signals.stop()};
       data_options.apply(open);
       Dataset dataset = open_data(data, open, console);
       const Split split = split_for(std::move(dataset), config.recipe, {}, saved.network->outputs(),

@@ -68,7 +68,9 @@ void ComputeOptions::apply(RunConfig& config) const {
   take(batch_size, config.recipe.batch_size);
   if (outputs) config.network_options.outputs = outputs;
   if (image_size) config.network_options.image_size = image_size;
+  take(channels, config.network_options.channels);
   if (normalize) config.recipe.normalization = Normalization::parse(*normalize).value();
+  config.recipe.normalization = config.recipe.normalization.of_channels(config.network_options.channels);
   if (conv) config.direct_convolution = *conv == "direct";
   if (deterministic) config.deterministic = true;
   if (no_residual) config.network_options.residual = false;
@@ -113,6 +115,10 @@ void add_network_options(CLI::App& app, ComputeOptions& o) {
   add(app, "--image-size", o.image_size, "Rows and columns of an image, for networks that end in a global pool",
       "the network's")
       ->check(number<std::int64_t>({.least = 1, .most = 4096}))
+      ->group(group);
+  add(app, "--channels", o.channels,
+      "Of an image: 3 (red, green, blue), or 1 (grey): colours become grey, or grey is repeated", "the network's")
+      ->check(one_of({"1", "3"}))
       ->group(group);
   app.add_flag("--no-residual", o.no_residual, "Without the residual adds (resnet18_nndl)")->group(group);
 }

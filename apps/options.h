@@ -18,7 +18,7 @@ struct ComputeOptions {
   std::optional<std::string> device, kernels, precision, conv, normalize;
   std::optional<int> threads;
   std::optional<std::uint64_t> seed;
-  std::optional<std::int64_t> batch_size, outputs, image_size;
+  std::optional<std::int64_t> batch_size, outputs, image_size, channels;
   bool deterministic = false, no_residual = false;
 
   void apply(RunConfig& config) const;
@@ -26,7 +26,7 @@ struct ComputeOptions {
 
 // `defaults` supplies the values that --help shows.
 void add_compute_options(CLI::App& app, ComputeOptions& options, const RunConfig& defaults);
-void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs, --image-size, --no-residual
+void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs, --image-size, --channels, --no-residual
 
 // Names of augmentations, which combine by commas.
 CLI::Validator augmentation_words();

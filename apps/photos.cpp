@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/data/image_folder.h"
+#include "engine/image/channels.h"
 #include "engine/image/decode.h"
 #include "engine/image/resize.h"
 #include "engine/report/heat_map.h"
@@ -52,7 +53,8 @@ Subjects pick_test_image(const Dataset& data, std::int64_t index) {
   const auto label = static_cast<std::size_t>(std::exchange(subjects.images.labels[0], 0));
   subjects.true_classes = {label < data.classes.size() ? data.classes[label] : std::to_string(label)};
   const Extents extents = fitting_extents(image.height, image.width);
-  Image seen = resize_bicubic({image.height, image.width, image.pixels}, extents.height, extents.width);
+  Image seen = resize_bicubic({image.height, image.width, with_channels(image.pixels, image.channels, 3)}, extents.height,
+                              extents.width);
   subjects.pictures = {{seen.width, seen.height, std::move(seen.pixels)}};
   return subjects;
 }
@@ -70,7 +72,7 @@ Photos::Photos(const std::vector<std::string>& given, const Options& options, co
 }
 
 Subjects Photos::read(std::int64_t most) {
-  Subjects subjects{.images{.height = options_.side, .width = options_.side, .channels = 3}};
+  Subjects subjects{.images{.height = options_.side, .width = options_.side, .channels = options_.channels}};
   for (; next_ < paths_.size() && subjects.images.count < most; ++next_)
     attempt(paths_[next_], [&] { append(paths_[next_], subjects); });
   return subjects;
@@ -114,7 +116,8 @@ void Photos::append(const std::string& path, Subjects& subjects) {
   if (!photo.keeps_aspect() && !std::exchange(told_of_aspect_, true))
     console_.note("photos are resized to " + std::to_string(side) + "x" + std::to_string(side) +
                   ", which changes their aspect ratio");
-  subjects.images.pixels.insert(subjects.images.pixels.end(), photo.image.pixels.begin(), photo.image.pixels.end());
+  const std::vector<std::uint8_t> pixels = with_channels(photo.image.pixels, 3, options_.channels);
+  subjects.images.pixels.insert(subjects.images.pixels.end(), pixels.begin(), pixels.end());
   subjects.images.labels.push_back(0);  // not known, and not used
   ++subjects.images.count;
   subjects.names.push_back(path);

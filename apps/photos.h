@@ -26,8 +26,8 @@ Subjects pick_test_image(const Dataset& data, std::int64_t index);
 class Photos {
  public:
   struct Options {
-    std::int64_t side = 32;    // of the network's images
-    std::size_t pictures = 0;  // of how many photos, the first ones, people want to see a picture
+    std::int64_t side = 32, channels = 3;  // of the network's images
+    std::size_t pictures = 0;              // of how many photos, the first ones, people want to see a picture
     const std::atomic<bool>* stop = nullptr;
   };
   // given: photos, folders of photos, and - for a photo from standard input. UsageError: a data set among them, or - twice.

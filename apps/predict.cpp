@@ -104,7 +104,7 @@ int tessera::predict_main(int argc, char** argv) {
       SavedNetwork saved = load_network(file, config, device, Int8Weights::accepted);
       for (const std::string& note : saved.notes) console.note(note);
       console.note("device   " + device->choice());
-      const std::int64_t side = saved.network->input()[0];
+      const std::int64_t side = saved.network->input()[0], channels = saved.network->input()[2];
       const std::size_t outputs = static_cast<std::size_t>(saved.network->outputs());
       const std::vector<std::string> names = output_names(class_names_of(file), classes_of(saved.network->outputs()));
       std::optional<Explaining> explaining;
@@ -142,13 +142,15 @@ int tessera::predict_main(int argc, char** argv) {
       };
 
       if (index >= 0) {
-        OpenOptions open{.seed = config.recipe.seed, .image_size = side, .stop = signals.stop()};
+        OpenOptions open{.seed = config.recipe.seed, .image_size = side, .channels = channels, .stop = signals.stop()};
         data_options.apply(open);
         answer(pick_test_image(open_data(paths[0], open, console), index));
         write_files();
         return 0;
       }
-      Photos photos(paths, {.side = side, .pictures = picture ? most_explained : 0, .stop = signals.stop()}, console);
+      Photos photos(paths,
+                    {.side = side, .channels = channels, .pictures = picture ? most_explained : 0, .stop = signals.stop()},
+                    console);
       while (!photos.done()) answer(photos.read(config.recipe.batch_size));
       write_files();
       photos.finish();

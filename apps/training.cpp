@@ -52,6 +52,7 @@ Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Cons
   return open_data(config.data,
                    {.seed = config.recipe.seed,
                     .image_size = network->input()[0],
+                    .channels = network->input()[2],
                     .labels = config.labels,
                     .skip_damaged = config.skip_damaged,
                     .stop = signals.stop()},

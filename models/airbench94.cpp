@@ -41,9 +41,11 @@ struct ConvGroup : Module {
 
 struct Airbench94 : Network, StateDictNames {
   explicit Airbench94(const NetworkOptions& options)
-      : linear(256, options.outputs.value_or(10), {.bias = false, .init = init}) {
+      : whiten(options.channels, 2 * patch * patch * options.channels, patch, {.activation = Activation::gelu}),
+        linear(256, options.outputs.value_or(10), {.bias = false, .init = init}) {
     whiten.weight.fix();
-    for (const auto& [in, out] : {std::pair{24, 64}, {64, 256}, {256, 256}}) groups.emplace_back(in, out);
+    std::int64_t in = whiten.weight.shape()[0];
+    for (const std::int64_t out : {64, 256, 256}) groups.emplace_back(std::exchange(in, out), out);
   }
 
   void visit(Visitor& v) override {
@@ -64,11 +66,12 @@ struct Airbench94 : Network, StateDictNames {
 
   std::int64_t initial_images() const override { return 5000; }
   void initialize(std::span<const float> images, const Shape& shape) override {
-    const std::vector<float> filters = whitening_filters(images, shape, 2, 5e-4);
+    const std::vector<float> filters = whitening_filters(images, shape, patch, 5e-4);
     whiten.weight.value().copy_from(std::span<const float>(filters));
   }
 
-  Conv2d whiten{3, 24, 2, {.activation = Activation::gelu}};
+  static constexpr std::int64_t patch = 2;
+  Conv2d whiten;
   std::vector<ConvGroup> groups;
   MaxPool pool{{.window = 3, .stride = 3}};
   Flatten flatten;

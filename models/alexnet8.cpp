@@ -17,7 +17,8 @@ constexpr Linear::Options hidden{.activation = Activation::relu, .init = tf_kera
 
 struct AlexNet8 : Network {
   explicit AlexNet8(const NetworkOptions& options)
-      : drop1(options.dropout.value_or(0.5)),
+      : c1(options.channels, 96, 3, valid),
+        drop1(options.dropout.value_or(0.5)),
         drop2(options.dropout.value_or(0.5)),
         f3(2048, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
@@ -35,7 +36,7 @@ struct AlexNet8 : Network {
     return f3(context, y);
   }
 
-  Conv2d c1{3, 96, 3, valid};
+  Conv2d c1;
   BatchNorm b1{96, norm};
   Conv2d c2{96, 256, 3, valid};
   BatchNorm b2{256, norm};

@@ -12,7 +12,8 @@ namespace {
 
 struct Baseline : Network {
   explicit Baseline(const NetworkOptions& options)
-      : drop1(options.dropout.value_or(0.2)),
+      : c1(options.channels, 6, 5, {.padding = Padding::keras_same(), .init = tf_keras_init}),
+        drop1(options.dropout.value_or(0.2)),
         drop2(options.dropout.value_or(0.2)),
         f2(128, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
@@ -28,7 +29,7 @@ struct Baseline : Network {
     return f2(context, y);
   }
 
-  Conv2d c1{3, 6, 5, {.padding = Padding::keras_same(), .init = tf_keras_init}};
+  Conv2d c1;
   BatchNorm b1{6, {.epsilon = 1e-3, .momentum = 0.01}};
   MaxPool pool;
   Dropout drop1;

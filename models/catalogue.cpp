@@ -41,7 +41,8 @@ std::unique_ptr<Network> NetworkEntry::make(const NetworkOptions& options) const
                      "image only; networks that end in a global pool take any: " +
                      list_of([](const NetworkEntry& entry) { return entry.any_image_size; }));
   std::unique_ptr<Network> network = build(options);
-  if (options.image_size) network->set_input({*options.image_size, *options.image_size, network->input()[2]});
+  const Shape usual = network->input();
+  network->set_input({options.image_size.value_or(usual[0]), options.image_size.value_or(usual[1]), options.channels});
   return network;
 }
 

@@ -46,7 +46,8 @@ struct InceptionBlock : Module {
 };
 
 struct Inception10 : Network {
-  explicit Inception10(const NetworkOptions& options) : f1(128, options.outputs.value_or(10), {.init = tf_keras_init}) {
+  explicit Inception10(const NetworkOptions& options)
+      : c1(options.channels, 16, 3, 1), f1(128, options.outputs.value_or(10), {.init = tf_keras_init}) {
     std::int64_t in = 16;
     for (const std::int64_t branch : {16, 32})
       for (const std::int64_t stride : {2, 1}) {
@@ -70,7 +71,7 @@ struct Inception10 : Network {
     return f1(context, pool(context, y));
   }
 
-  ConvUnit c1{3, 16, 3, 1};
+  ConvUnit c1;
   std::vector<InceptionBlock> blocks;
   GlobalAveragePool pool;
   Linear f1;

@@ -10,7 +10,8 @@ namespace tessera {
 namespace {
 
 struct LeNet5Relu : Network {
-  explicit LeNet5Relu(const NetworkOptions& options) : fc3(84, options.outputs.value_or(10)) {}
+  explicit LeNet5Relu(const NetworkOptions& options)
+      : conv1(options.channels, 6, 5), fc3(84, options.outputs.value_or(10)) {}
 
   void visit(Visitor& v) override {
     v("conv_unit.0", conv1), v("conv_unit.2", conv2), v("pool", pool), v("flatten", flatten);
@@ -24,7 +25,7 @@ struct LeNet5Relu : Network {
     return fc3(context, y);
   }
 
-  Conv2d conv1{3, 6, 5};
+  Conv2d conv1;
   Conv2d conv2{6, 16, 5};
   MaxPool pool;
   Flatten flatten;

@@ -10,7 +10,9 @@ namespace tessera {
 namespace {
 
 struct LeNet5Sigmoid : Network {
-  explicit LeNet5Sigmoid(const NetworkOptions& options) : f3(84, options.outputs.value_or(10), {.init = tf_keras_init}) {}
+  explicit LeNet5Sigmoid(const NetworkOptions& options)
+      : c1(options.channels, 6, 5, {.activation = Activation::sigmoid, .init = tf_keras_init}),
+        f3(84, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
   void visit(Visitor& v) override {
     v("c1", c1), v("c2", c2), v("pool", pool), v("flatten", flatten), v("f1", f1), v("f2", f2), v("f3", f3);
@@ -23,7 +25,7 @@ struct LeNet5Sigmoid : Network {
     return f3(context, y);
   }
 
-  Conv2d c1{3, 6, 5, {.activation = Activation::sigmoid, .init = tf_keras_init}};
+  Conv2d c1;
   Conv2d c2{6, 16, 5, {.activation = Activation::sigmoid, .init = tf_keras_init}};
   MaxPool pool;
   Flatten flatten;

@@ -57,7 +57,9 @@ constexpr Stage stages[] = {{1, 16, 1, 1}, {6, 24, 2, 1},  {6, 32, 3, 2}, {6, 64
 
 struct MobileNetV2 : Network {
   explicit MobileNetV2(const NetworkOptions& options)
-      : dropout(options.dropout.value_or(0.2)), classifier(1280, options.outputs.value_or(10)) {
+      : stem(options.channels, 32, 3),
+        dropout(options.dropout.value_or(0.2)),
+        classifier(1280, options.outputs.value_or(10)) {
     std::int64_t in = 32;
     for (const Stage& stage : stages)
       for (int i = 0; i < stage.units; ++i) {
@@ -79,7 +81,7 @@ struct MobileNetV2 : Network {
     return classifier(context, dropout(context, pool(context, last(context, y))));
   }
 
-  ConvUnit stem{3, 32, 3};
+  ConvUnit stem;
   std::vector<InvertedResidual> units;
   ConvUnit last{320, 1280, 1};
   GlobalAveragePool pool;

@@ -18,7 +18,9 @@ constexpr ResidualNames names{
     .conv1 = "c1", .norm1 = "b1", .conv2 = "c2", .norm2 = "b2", .shortcut_conv = "down_c1", .shortcut_norm = "down_b1"};
 
 struct ResNet18 : Network {
-  explicit ResNet18(const NetworkOptions& options) : f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
+  explicit ResNet18(const NetworkOptions& options)
+      : c1(options.channels, 64, 3, {.padding = Padding::keras_same(), .bias = false, .init = tf_keras_init}),
+        f1(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
   void visit(Visitor& v) override { v("c1", c1), v("b1", b1), v("blocks", blocks), v("pool", pool), v("f1", f1); }
 
@@ -37,7 +39,7 @@ struct ResNet18 : Network {
     return add(Network::loss(context, logits, labels), l2_penalty(f1.weight.in(context), 0.01));
   }
 
-  Conv2d c1{3, 64, 3, {.padding = Padding::keras_same(), .bias = false, .init = tf_keras_init}};
+  Conv2d c1;
   BatchNorm b1{64, norm};
   std::vector<ResidualUnit> blocks = residual_stages({2, 2, 2, 2}, {.norm = norm, .names = names});
   GlobalAveragePool pool;

@@ -13,7 +13,8 @@ namespace {
 
 struct ResNet18ImageNet : Network {
   explicit ResNet18ImageNet(const NetworkOptions& options)
-      : fc(512, options.outputs.value_or(1000), {.init = paddle_init}) {}
+      : conv1(options.channels, 64, 7, {.stride = 2, .padding = Padding::all(3), .bias = false, .init = paddle_init}),
+        fc(512, options.outputs.value_or(1000), {.init = paddle_init}) {}
 
   void visit(Visitor& v) override {
     v("conv1", conv1), v("bn1", bn1), v("pool", pool);
@@ -28,7 +29,7 @@ struct ResNet18ImageNet : Network {
     return fc(context, average(context, y));
   }
 
-  Conv2d conv1{3, 64, 7, {.stride = 2, .padding = Padding::all(3), .bias = false, .init = paddle_init}};
+  Conv2d conv1;
   BatchNorm bn1{64};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::all(1)}};
   std::vector<ResidualUnit> units = residual_stages({2, 2, 2, 2}, {.padding = Padding::all(1), .init = paddle_init});

@@ -13,7 +13,9 @@ namespace {
 constexpr BatchNorm::Options norm{.epsilon = 1e-3, .momentum = 0.01};
 
 struct ResNet18MaxPool : Network {
-  explicit ResNet18MaxPool(const NetworkOptions& options) : fc(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
+  explicit ResNet18MaxPool(const NetworkOptions& options)
+      : conv(options.channels, 64, 3, {.padding = Padding::keras_same(), .init = tf_keras_init}),
+        fc(512, options.outputs.value_or(10), {.init = tf_keras_init}) {}
 
   void visit(Visitor& v) override {
     v("conv", conv), v("bn", bn), v("pool", pool);
@@ -41,7 +43,7 @@ struct ResNet18MaxPool : Network {
     return fc(context, average(context, y));
   }
 
-  Conv2d conv{3, 64, 3, {.padding = Padding::keras_same(), .init = tf_keras_init}};
+  Conv2d conv;
   BatchNorm bn{64, norm};
   MaxPool pool{{.window = 2, .stride = 1, .padding = Padding::keras_same()}};
   std::vector<ResidualUnit> units = residual_stages(

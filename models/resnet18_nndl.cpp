@@ -13,7 +13,8 @@ namespace {
 
 struct ResNet18Nndl : Network {
   explicit ResNet18Nndl(const NetworkOptions& options)
-      : units(residual_stages({2, 2, 2, 2}, {.residual = options.residual,
+      : conv(options.channels, 64, 7, {.stride = 2, .padding = Padding::all(3), .init = paddle_init}),
+        units(residual_stages({2, 2, 2, 2}, {.residual = options.residual,
                                              .padding = Padding::all(1),
                                              .init = paddle_init,
                                              .names = {.shortcut_conv = "shortcut", .shortcut_norm = "bn3"}})),
@@ -32,7 +33,7 @@ struct ResNet18Nndl : Network {
     return linear(context, average(context, y));
   }
 
-  Conv2d conv{3, 64, 7, {.stride = 2, .padding = Padding::all(3), .init = paddle_init}};
+  Conv2d conv;
   BatchNorm bn{64};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::all(1)}};
   std::vector<ResidualUnit> units;

@@ -17,7 +17,8 @@ constexpr ResidualNames names{.shortcut_conv = "skip_conv", .shortcut_norm = "sk
 template <std::int64_t default_outputs>
 struct ResNet34 : Network {
   explicit ResNet34(const NetworkOptions& options)
-      : fc(512, options.outputs.value_or(default_outputs), {.init = keras3_init}) {}
+      : conv(options.channels, 64, 7, {.stride = 2, .padding = Padding::keras_same(), .bias = false, .init = keras3_init}),
+        fc(512, options.outputs.value_or(default_outputs), {.init = keras3_init}) {}
 
   void visit(Visitor& v) override {
     v("conv", conv), v("bn", bn), v("pool", pool), v("units", units), v("average", average), v("fc", fc);
@@ -43,7 +44,7 @@ struct ResNet34 : Network {
     return fc(context, average(context, y));
   }
 
-  Conv2d conv{3, 64, 7, {.stride = 2, .padding = Padding::keras_same(), .bias = false, .init = keras3_init}};
+  Conv2d conv;
   BatchNorm bn{64, norm};
   MaxPool pool{{.window = 3, .stride = 2, .padding = Padding::keras_same()}};
   std::vector<ResidualUnit> units = residual_stages({3, 4, 6, 3}, {.norm = norm, .init = keras3_init, .names = names});

@@ -20,7 +20,8 @@ ResidualUnit::Options unit(bool project) {
 }
 
 struct ResNetMini : Network {
-  explicit ResNetMini(const NetworkOptions& options) : outlayer(32 * 32 * 32, options.outputs.value_or(10)) {}
+  explicit ResNetMini(const NetworkOptions& options)
+      : conv1(options.channels, 16, 3, {.padding = Padding::all(1)}), outlayer(32 * 32 * 32, options.outputs.value_or(10)) {}
 
   void visit(Visitor& v) override {
     v("conv1.0", conv1), v("conv1.1", bn1), v("blk1", blk1), v("blk2", blk2), v("flatten", flatten);
@@ -33,7 +34,7 @@ struct ResNetMini : Network {
     return outlayer(context, flatten(context, y));
   }
 
-  Conv2d conv1{3, 16, 3, {.padding = Padding::all(1)}};
+  Conv2d conv1;
   BatchNorm bn1{16};
   ResidualUnit blk1{16, 16, unit(false)};
   ResidualUnit blk2{16, 32, unit(true)};

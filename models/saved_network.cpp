@@ -53,10 +53,18 @@ RunConfig config_of(const TensorFile& file, const std::string& network) {
     if (!number || *number == 0 || !entry.any_image_size) throw malformed("image_size", size);
     config.network_options.image_size = number;
   }
-  if (const std::string text = metadata_of("normalization"); !text.empty()) {
-    const std::optional<Normalization> normalization = Normalization::parse(text);
-    if (!normalization) throw malformed("normalization", text);
-    config.recipe.normalization = *normalization;
+  if (const std::string channels = metadata_of("channels"); !channels.empty()) {
+    const std::optional<std::int64_t> number = whole_number(channels, Normalization::most_channels);
+    if (!number || *number == 0) throw malformed("channels", channels);
+    config.network_options.channels = *number;
+  }
+  const std::string text = metadata_of("normalization");
+  const std::optional<Normalization> normalization = text.empty() ? config.recipe.normalization : Normalization::parse(text);
+  if (!normalization) throw malformed("normalization", text);
+  try {
+    config.recipe.normalization = normalization->of_channels(config.network_options.channels);
+  } catch (const UsageError&) {
+    throw malformed("normalization", normalization->text());
   }
   if (file.metadata().contains("labels")) {  // absent: of another program
     config.recipe.classes.clear();

@@ -19,7 +19,7 @@ constexpr Linear::Options hidden{.activation = Activation::relu, .init = tf_kera
 
 struct Vgg16 : Network {
   explicit Vgg16(const NetworkOptions& options) : f3(512, options.outputs.value_or(10), {.init = tf_keras_init}) {
-    std::int64_t in = 3;
+    std::int64_t in = options.channels;
     for (const Stage& stage : stages)
       for (int i = 0; i < stage.convolutions; ++i) {
         convs.emplace_back(in, stage.channels, 3, Conv2d::Options{.padding = Padding::keras_same(), .init = tf_keras_init});

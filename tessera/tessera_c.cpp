@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "engine/files/weights_file.h"
+#include "engine/image/channels.h"
 #include "engine/image/resize.h"
 #include "engine/run/answers.h"
 #include "engine/run/int8_file.h"
@@ -67,17 +68,14 @@ void require_usage(bool holds, const char* what) {
 
 ImageSet resized(const std::uint8_t* pixels, std::int64_t count, std::int64_t height, std::int64_t width,
                  const Shape& input) {
-  ImageSet set{.count = count, .height = input[0], .width = input[1], .channels = 3};
+  ImageSet set{.count = count, .height = input[0], .width = input[1], .channels = input[2]};
   const auto bytes = static_cast<std::size_t>(height * width * 3);
   set.labels.assign(static_cast<std::size_t>(count), 0);
   set.pixels.reserve(static_cast<std::size_t>(count * set.image_size()));
   for (std::int64_t i = 0; i < count; ++i, pixels += bytes) {
-    if (height == input[0] && width == input[1]) {
-      set.pixels.insert(set.pixels.end(), pixels, pixels + bytes);
-    } else {
-      const Image image = resize_bicubic({height, width, {pixels, pixels + bytes}}, input[0], input[1]);
-      set.pixels.insert(set.pixels.end(), image.pixels.begin(), image.pixels.end());
-    }
+    const Image image = resize_bicubic({height, width, {pixels, pixels + bytes}}, input[0], input[1]);
+    const std::vector<std::uint8_t> own = with_channels(image.pixels, 3, input[2]);
+    set.pixels.insert(set.pixels.end(), own.begin(), own.end());
   }
   return set;
 }

@@ -41,7 +41,7 @@ tessera_network* tessera_load(const char* weights, const tessera_options* option
 void tessera_free(tessera_network* network); /* NULL is allowed */
 
 /* What each of `count` images shows. pixels: uint8 [count, height, width, 3], red first, rows from the top; any size: images are
- * resized to the network's own as the program `predict` does. probabilities: float [count, tessera_classes()], each row
+ * resized to the network's own, and made grey for one of grey images, as the program `predict` does. probabilities: float [count, tessera_classes()], each row
  * softmax of the logits; a network of one output has two classes, with 1 - p and p. Returns 0 or a code. */
 int tessera_predict(tessera_network* network, const uint8_t* pixels, int64_t count, int64_t height, int64_t width,
                     float* probabilities);

@@ -13,9 +13,8 @@ namespace tessera {
 namespace fs = std::filesystem;
 namespace {
 
-constexpr std::int64_t channels = 3;
 constexpr std::uint64_t largest_file_bytes = std::uint64_t{1} << 30;  // read or decompressed
-constexpr std::uint64_t largest_set_bytes = std::uint64_t{4} << 30;   // of three channels
+constexpr std::uint64_t largest_set_bytes = std::uint64_t{4} << 30;   // of all channels asked for
 constexpr std::int64_t images_per_poll = 1000;
 constexpr std::array<const char*, 10> fashion_classes = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                                                          "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
@@ -109,7 +108,7 @@ ImageSet read_set(const fs::path& folder, const char* part, const OpenOptions& o
   if (!find_file(folder, part, images_file) && !find_file(folder, part, labels_file)) {
     warnings.push_back(folder.string() + ": is without " + name_of(part, images_file) + "; there is nothing to " +
                        (part == train ? "train" : "test") + " with");
-    return {.channels = channels};
+    return {.channels = options.channels};
   }
   poll(options);
   const Idx images = read_idx(need_file(folder, part, images_file), images_file.rank);
@@ -122,11 +121,12 @@ ImageSet read_set(const fs::path& folder, const char* part, const OpenOptions& o
 
   const std::int64_t square = options.image_size > 0 ? options.image_size : options.default_size;
   const bool fits = rows <= square && columns <= square;
+  const std::int64_t channels = options.channels;
   ImageSet set{.count = count, .height = fits ? square : rows, .width = fits ? square : columns, .channels = channels};
   const auto bytes = static_cast<std::uint64_t>(count) * static_cast<std::uint64_t>(set.image_size());
   if (bytes > largest_set_bytes)
-    throw DataError(images.where + ": byte 4: " + std::to_string(count) + " images do not fit 4 GiB in three channels of " +
-                    std::to_string(set.width) + "x" + std::to_string(set.height));
+    throw DataError(images.where + ": byte 4: " + std::to_string(count) + " images do not fit 4 GiB as " +
+                    std::to_string(set.width) + "x" + std::to_string(set.height) + "x" + std::to_string(channels));
   report(options, {.images = count, .bytes = bytes});
   set.labels.assign(labels.elements(), labels.elements() + count);
   set.pixels.resize(static_cast<std::size_t>(bytes));
@@ -187,7 +187,8 @@ Dataset open_idx(const fs::path& folder, const OpenOptions& options) {
       options.image_size == 0)
     throw DataError(folder.string() + ": images of several sizes; give one size for all: --image-size N");
   data.description = "IDX in " + folder.string() + ": " + std::to_string(data.train.count) + " training images, " +
-                     std::to_string(data.test.count) + " test images, grey, on " + std::to_string(set.width) + "x" +
+                     std::to_string(data.test.count) + " test images, grey" +
+                     (set.channels == 3 ? " in three equal channels" : "") + ", on " + std::to_string(set.width) + "x" +
                      std::to_string(set.height) + "; classes " + data.classes.front() + " … " + data.classes.back();
   return data;
 }

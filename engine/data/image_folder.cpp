@@ -8,6 +8,7 @@
 #include "engine/core/utf8.h"
 #include "engine/data/normal_form.h"
 #include "engine/files/io.h"
+#include "engine/image/channels.h"
 #include "engine/image/decode.h"
 
 namespace tessera {
@@ -136,10 +137,10 @@ class Reader {
     ImageSet set;
     for (const Labelled& file : files) {
       try {
-        const Image image = image_of(file.path);
-        set.height = height_, set.width = width_, set.channels = 3;
+        const std::vector<std::uint8_t> pixels = with_channels(image_of(file.path).pixels, 3, options_.channels);
+        set.height = height_, set.width = width_, set.channels = options_.channels;
         if (set.count == 0) set.pixels.reserve(files.size() * static_cast<std::size_t>(set.image_size()));
-        set.pixels.insert(set.pixels.end(), image.pixels.begin(), image.pixels.end());
+        set.pixels.insert(set.pixels.end(), pixels.begin(), pixels.end());
         set.labels.push_back(file.label);
         ++set.count;
       } catch (const DataError& error) {
@@ -172,7 +173,8 @@ class Reader {
  private:
   void take_size(std::int64_t height, std::int64_t width) {
     height_ = height, width_ = width;
-    loading_.bytes = static_cast<std::uint64_t>(loading_.images) * static_cast<std::uint64_t>(height * width * 3);
+    loading_.bytes =
+        static_cast<std::uint64_t>(loading_.images) * static_cast<std::uint64_t>(height * width * options_.channels);
     report(options_, {.images = loading_.images, .bytes = loading_.bytes});
   }
 
@@ -211,7 +213,7 @@ void load(const fs::path& folder, const Parts& parts, const OpenOptions& options
       "images in " + folder.string() + ": " + std::to_string(data.train.count) + " training images, " +
       (data.validation.count > 0 ? std::to_string(data.validation.count) + " validation images, " : std::string()) +
       std::to_string(data.test.count) + " test images of " + std::to_string(data.classes.size()) + " classes, as " +
-      reader.size();
+      reader.size() + (options.channels == 1 ? ", made grey" : "");
 }
 
 }  // namespace

@@ -1,7 +1,9 @@
 // How bytes become a network's numbers: x = (byte/255 − mean)/std, for each channel.
 #pragma once
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,13 +12,24 @@
 namespace tessera {
 
 struct Normalization {
-  std::array<float, 3> mean{0, 0, 0}, std{1, 1, 1};
+  static constexpr std::int64_t most_channels = 4;
+  std::array<float, most_channels> mean{0, 0, 0, 0}, std{1, 1, 1, 1};  // those of the first `channels` count
+  std::int64_t channels = 3;
 
-  bool operator==(const Normalization&) const = default;
+  bool operator==(const Normalization& other) const {
+    return channels == other.channels && std::equal(mean.begin(), mean.begin() + channels, other.mean.begin()) &&
+           std::equal(std.begin(), std.begin() + channels, other.std.begin());
+  }
 
-  // One of the names below, or else the values: "0.49,0.48,0.45/0.2,0.2,0.2" (means / standard deviations).
+  // The same for images of so many channels: what is alike for all of its channels is so for any number of them, and three of
+  // colour become one of grey (channels.h): the mean is grey's own, mean = Σ weight·mean of a colour; std = Σ weight·std is
+  // grey's own where colours go together, and above it elsewhere. UsageError for other numbers.
+  Normalization of_channels(std::int64_t count) const;
+
+  // One of the names below, those made for other numbers of channels too, or else the values:
+  // "0.49,0.48,0.45/0.2,0.2,0.2" (means / standard deviations).
   std::string text() const;
-  // The reverse; none where it is neither a name nor such values (finite, deviations above 0).
+  // The reverse; none where it is neither a name (of three channels then) nor such values (finite, deviations above 0).
   static std::optional<Normalization> parse(std::string_view text);
 
   static const Normalization none, cifar10, cifar10_true;

@@ -1,6 +1,7 @@
 #include "engine/data/open.h"
 
 #include <system_error>
+#include <utility>
 
 #include "engine/core/error.h"
 #include "engine/data/cifar.h"
@@ -9,6 +10,7 @@
 #include "engine/data/seen.h"
 #include "engine/data/stl10.h"
 #include "engine/data/synthetic.h"
+#include "engine/image/channels.h"
 #include "engine/image/resize.h"
 
 namespace tessera {
@@ -39,10 +41,9 @@ void resize(ImageSet& set, std::int64_t size, const OpenOptions& options) {
   out.pixels.reserve(static_cast<std::size_t>(set.count * out.image_size()));
   for (std::int64_t n = 0; n < set.count; ++n) {
     if (n % 256 == 0) poll(options);
-    const auto from = set.image(n);
-    const Image image =
-        resize_bicubic({.height = set.height, .width = set.width, .pixels = {from.begin(), from.end()}}, size, size);
-    out.pixels.insert(out.pixels.end(), image.pixels.begin(), image.pixels.end());
+    const Image image = resize_bicubic({set.height, set.width, with_channels(set.image(n), set.channels, 3)}, size, size);
+    const std::vector<std::uint8_t> pixels = with_channels(image.pixels, 3, set.channels);
+    out.pixels.insert(out.pixels.end(), pixels.begin(), pixels.end());
   }
   out.labels = std::move(set.labels);
   set = std::move(out);
@@ -63,8 +64,15 @@ Dataset open_with(const DatasetFormat& format, const fs::path& path, const OpenO
                               ": resized to a square they change their aspect ratio");
     resize(*set, size, options);
   }
+  bool made_grey = false;
+  for (ImageSet* set : {&data.train, &data.validation, &data.test}) {
+    if (std::exchange(set->channels, options.channels) == options.channels || set->count == 0) continue;
+    set->pixels = with_channels(set->pixels, 3, options.channels);
+    made_grey = true;
+  }
   if (!from.empty())
     data.description += ", resized from " + from + " to " + std::to_string(size) + "x" + std::to_string(size);
+  if (made_grey) data.description += ", made grey";
   return data;
 }
 

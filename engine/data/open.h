@@ -22,6 +22,7 @@ struct OpenOptions {
   std::uint64_t seed = 0;  // of generated data
   std::int64_t synthetic_train = 2000, synthetic_test = 500;
   std::int64_t image_size = 0;    // side of the square that images are brought to; 0: their own size
+  std::int64_t channels = 3;      // that images are brought to: 1 (grey) or 3 (red, green, blue)
   std::int64_t default_size = 0;  // the same for data that has no one size, and for small grey images; 0: an error asks
   std::string labels = {};        // of data that has several kinds ("fine", "coarse"); empty: the usual ones
   bool skip_damaged = false;      // damaged images are left out with a warning, in place of an error
@@ -40,7 +41,7 @@ std::span<const DatasetFormat> dataset_formats();
 const DatasetFormat* format_of(const std::filesystem::path& path);  // null where none recognises it
 
 // A path, or the word "synthetic". A folder that holds one data set in a folder of its own is taken for that, with a
-// warning. Images are brought to options.image_size whatever the format. Anything missing or broken is a DataError: what,
+// warning. Images are brought to options.image_size and options.channels whatever the format. Anything missing or broken is a DataError: what,
 // where, what was looked for, and what was seen in its place.
 Dataset open_dataset(const std::string& data, const OpenOptions& options = {});
 

@@ -15,6 +15,7 @@ struct NetworkOptions {
   std::optional<std::int64_t> outputs = {};     // size of the head
   std::optional<double> dropout = {};           // of every dropout layer it has
   std::optional<std::int64_t> image_size = {};  // rows and columns of an image
+  std::int64_t channels = 3;                    // of an image
   bool residual = true;                         // false: without the residual adds, where the network knows that variant
 
   template <class F>
@@ -22,6 +23,7 @@ struct NetworkOptions {
     f("outputs", outputs, {.least = 1, .most = 1e6});
     f("dropout", dropout, {.least = 0, .most = 0.999});
     f("image_size", image_size, {.least = 1, .most = 4096});
+    f("channels", channels, {.least = 1, .most = 4});
     f("residual", residual);
   }
 };

@@ -132,16 +132,16 @@ std::string report_html(const ReportData& data) {
 }
 
 std::vector<std::string> filter_images(const std::vector<float>& weights, std::int64_t count, std::int64_t height,
-                                       std::int64_t width) {
-  const auto size = static_cast<std::size_t>(height * width * 3);
+                                       std::int64_t width, std::int64_t channels) {
+  const auto size = static_cast<std::size_t>(height * width * channels), repeat = 3 / static_cast<std::size_t>(channels);
   std::vector<std::string> images;
   for (std::size_t k = 0; k < static_cast<std::size_t>(count); ++k) {
     const std::span<const float> filter = std::span(weights).subspan(k * size, size);
     float largest = 0;
     for (const float w : filter) largest = std::max(largest, std::abs(w));
-    std::vector<std::uint8_t> rgb(size);
-    for (std::size_t i = 0; i < size; ++i)
-      rgb[i] = static_cast<std::uint8_t>(std::lround(127.5 + (largest > 0 ? 127.5 * filter[i] / largest : 0)));
+    std::vector<std::uint8_t> rgb(repeat * size);
+    for (std::size_t i = 0; i < rgb.size(); ++i)
+      rgb[i] = static_cast<std::uint8_t>(std::lround(127.5 + (largest > 0 ? 127.5 * filter[i / repeat] / largest : 0)));
     images.push_back(png_data_uri(width, height, rgb));
   }
   return images;

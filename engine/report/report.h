@@ -70,9 +70,9 @@ struct ReportData {
 // The whole page. The same data always gives the same bytes. Parts that the data has not are left out.
 std::string report_html(const ReportData& data);
 
-// Filters [count, height, width, 3] as data URIs of images of their size. Each is scaled by itself: grey is 0, its largest
-// weight is full brightness or black.
+// Filters [count, height, width, channels] of 1 or 3 channels as data URIs of images of their size. Each is scaled by itself:
+// grey is 0, its largest weight is full brightness or black.
 std::vector<std::string> filter_images(const std::vector<float>& weights, std::int64_t count, std::int64_t height,
-                                       std::int64_t width);
+                                       std::int64_t width, std::int64_t channels);
 
 }  // namespace tessera

@@ -104,6 +104,11 @@ RunConfig parse_run_config(const std::string& text, const std::string& where) {
   config.fields(reader);
   reader.finish();
   check(config, where);
+  try {
+    config.recipe.normalization = config.recipe.normalization.of_channels(config.network_options.channels);
+  } catch (const UsageError& error) {
+    throw WeightsError(where + ": recipe.normalization: " + error.what());
+  }
   return config;
 }
 

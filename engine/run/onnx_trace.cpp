@@ -359,7 +359,7 @@ OnnxModel onnx_model(Network& network, const ParameterStore& parameters, const N
   if (preprocessing) {
     model.input = {.name = "images", .type = OnnxType::uint8, .dims = {-1, image[0], image[1], image[2]}};
     std::vector<float> factor, offset;
-    for (std::size_t i = 0; i < 3; ++i) {
+    for (std::size_t i = 0; i < static_cast<std::size_t>(image[2]); ++i) {
       factor.push_back(1.0f / (255.0f * preprocessing->std[i]));
       offset.push_back(-preprocessing->mean[i] / preprocessing->std[i]);
     }

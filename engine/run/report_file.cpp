@@ -5,6 +5,7 @@
 #include <ctime>
 
 #include "engine/files/io.h"
+#include "engine/image/channels.h"
 #include "engine/report/heat_map.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
@@ -94,7 +95,7 @@ void RunReport::explain_mistakes(Network& network, const Recipe& recipe, const s
   std::vector<std::int64_t> places;
   std::vector<std::int32_t> classes;
   for (const Mistake& mistake : mistakes_.surest()) places.push_back(mistake.image), classes.push_back(mistake.predicted);
-  if (places.empty() || images_->channels != 3) return;
+  if (places.empty()) return;
   try {
     explanations_ = explain(network, pick(*images_, places), recipe.normalization, parameters_.device(), classes, {}, stop,
                             std::min<std::int64_t>(recipe.batch_size, 32));
@@ -199,7 +200,7 @@ void RunReport::write() const {
                                                               : "output " + std::to_string(label);
     };
     for (const Mistake& m : mistakes_.surest()) {
-      const std::span<const std::uint8_t> pixels = images_->image(m.image);
+      const std::vector<std::uint8_t> pixels = with_channels(images_->image(m.image), images_->channels, 3);
       ReportMistake& shown = data.mistakes.emplace_back();
       shown = {.label = name(m.label),
                .predicted = name(m.predicted),
@@ -207,8 +208,7 @@ void RunReport::write() const {
                .image = png_data_uri(images_->width, images_->height, pixels),
                .index = m.image};
       if (!explanations_) continue;
-      const Picture heat = heated({images_->width, images_->height, {pixels.begin(), pixels.end()}},
-                                  std::max<std::int64_t>(1, 64 / images_->width),
+      const Picture heat = heated({images_->width, images_->height, pixels}, std::max<std::int64_t>(1, 64 / images_->width),
                                   {explanations_->rows, explanations_->columns,
                                    explanations_->of(static_cast<std::int64_t>(data.mistakes.size()) - 1)});
       shown.heat = png_data_uri(heat.width, heat.height, heat.rgb);
@@ -218,8 +218,8 @@ void RunReport::write() const {
   if (!parameters_.parameters().empty()) {
     const Parameter& first = *parameters_.parameters().front();
     const Shape& shape = first.shape();
-    if (shape.rank == 4 && shape[3] == 3) {
-      data.filters = filter_images(first.value().to_host<float>(), shape[0], shape[1], shape[2]);
+    if (shape.rank == 4 && (shape[3] == 1 || shape[3] == 3)) {
+      data.filters = filter_images(first.value().to_host<float>(), shape[0], shape[1], shape[2], shape[3]);
       data.filters_note = plural(shape[0], "filter") + " of " + std::to_string(shape[1]) + " × " + std::to_string(shape[2]) +
                           " pixels (" + first.path() + "), each scaled by itself; grey is zero.";
     }

@@ -115,6 +115,11 @@ std::shared_ptr<Device> open_device(const RunConfig& config, Profile& profile) {
   return Device::open(device_request(config), profile.in_front_of(real->backend()));
 }
 
+void add_input(Metadata& metadata, const NetworkOptions& options) {
+  if (options.image_size) metadata["image_size"] = std::to_string(*options.image_size);
+  if (options.channels != NetworkOptions().channels) metadata["channels"] = std::to_string(options.channels);
+}
+
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes) {
   std::string names, labels;
   for (const std::string& name : classes) names += (names.empty() ? "" : ",") + name;
@@ -125,7 +130,7 @@ Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const s
                        {"normalization", config.recipe.normalization.text()},
                        {"classes", names},
                        {"labels", labels}};
-  if (config.network_options.image_size) metadata["image_size"] = std::to_string(*config.network_options.image_size);
+  add_input(metadata, config.network_options);
   return metadata;
 }
 

@@ -59,8 +59,11 @@ std::shared_ptr<Device> open_device(const RunConfig& config, const Seat& seat = 
 // The same behind a profile. UsageError: a GPU that is not the first.
 std::shared_ptr<Device> open_device(const RunConfig& config, Profile& profile);
 
-// What a weights file says of itself: network, outputs, residual, image_size (where it is not the usual one), normalization, classes (names), and labels: which labels
-// of the data set those classes are, where they are not all of them.
+// What a weights file says of its images, where they are not the usual ones: image_size, channels.
+void add_input(Metadata& metadata, const NetworkOptions& options);
+
+// What it says of itself: network, outputs, residual, the same of its images, normalization, classes (names), and labels:
+// which labels of the data set those classes are, where they are not all of them.
 Metadata weights_metadata(const RunConfig& config, std::int64_t outputs, const std::vector<std::string>& classes);
 
 // "test: accuracy 0.8123 top-5 0.9864 loss 0.9799", and behind it " one view 0.8056" where several were averaged.

@@ -1,6 +1,7 @@
 #include "engine/run/weights.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
 
@@ -105,6 +106,13 @@ std::string foreign_prefix(const TensorFile& file, const std::vector<Wanted>& al
   return best;
 }
 
+// Of shapes where one extent alone differs: which axis, this extent and the other shape's; else -1.
+std::array<std::int64_t, 3> other_extent(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& than) {
+  const auto [here, there] = std::mismatch(shape.begin(), shape.end(), than.begin(), than.end());
+  if (shape.size() != than.size() || !std::equal(here + 1, shape.end(), there + 1)) return {-1, 0, 0};
+  return {here - shape.begin(), *here, *there};
+}
+
 class Complaints {
  public:
   void add(const char* kind, const std::string& what) { kinds_[kind].push_back(what); }
@@ -136,7 +144,7 @@ std::vector<const TensorEntry*> match(const TensorFile& file, const std::vector<
   std::set<std::string> names;
   Complaints complaints;
   std::vector<std::string> missing;
-  std::set<std::pair<std::int64_t, std::int64_t>> heads;  // first extents (in the file, wanted) where only those differ
+  std::set<std::array<std::int64_t, 3>> others;  // where one extent differs: which, the file's and the one wanted
   for (const Wanted& w : all) {
     names.insert(prefix + w.name);
     found.push_back(nullptr);
@@ -148,9 +156,7 @@ std::vector<const TensorEntry*> match(const TensorFile& file, const std::vector<
       missing.push_back(w.name);
     } else if (entry->shape != shape) {
       complaints.add("of another shape", w.name + " " + to_text(entry->shape) + " instead of " + to_text(shape));
-      const bool first_alone = entry->shape.size() == shape.size() && !shape.empty() &&
-                               std::equal(shape.begin() + 1, shape.end(), entry->shape.begin() + 1);
-      heads.emplace(first_alone ? entry->shape[0] : -1, shape.empty() ? 0 : shape[0]);
+      others.insert(other_extent(entry->shape, shape));
     }
   }
   std::size_t unknown = 0;
@@ -162,10 +168,14 @@ std::vector<const TensorEntry*> match(const TensorFile& file, const std::vector<
     complaints.add("unknown", escaped(entry.name) + (nearest.empty() ? "" : " (like " + nearest + ")"));
   }
   if (complaints.empty()) return found;
-  if (complaints.only("of another shape") && heads.size() == 1 && heads.begin()->first > 0)
-    throw WeightsError(file.where() + ": has " + std::to_string(heads.begin()->first) + " outputs, this network " +
-                       std::to_string(heads.begin()->second) + complaints.text() + ". Give --outputs " +
-                       std::to_string(heads.begin()->first) + ", or let finetune train another head");
+  if (complaints.only("of another shape") && others.size() == 1) {
+    const auto [axis, has, needs] = *others.begin();
+    const auto numbers = [&, has = std::to_string(has), needs = std::to_string(needs)](const char* of, const char* option) {
+      return file.where() + ": has " + has + of + ", this network " + needs + complaints.text() + ". Give " + option + has;
+    };
+    if (axis == 0) throw WeightsError(numbers(" outputs", "--outputs ") + ", or let finetune train another head");
+    if (axis == 1 && (has == 1 || has == 3)) throw WeightsError(numbers(" channels of images", "--channels "));
+  }
   throw WeightsError(file.where() + ": these are not the weights of this network" + complaints.text());
 }
 

@@ -24,7 +24,8 @@ std::vector<HistoryRow> train(Network& network, ParameterStore& parameters, cons
   check(data.train, "training", network);
   check(data.test, "test", network);
   const auto batches = [&](const ImageSet& set, const Augmentation& augment) {
-    return ImageBatches(DeviceImages::upload(set, parameters.device()), recipe.normalization, augment, recipe.seed);
+    return ImageBatches(DeviceImages::upload(set, parameters.device()), recipe.normalization.of_channels(set.channels),
+                        augment, recipe.seed);
   };
   ImageBatches images = batches(data.train, recipe.augment);
   std::optional<ImageBatches> test;

@@ -69,6 +69,28 @@ TEST_CASE("grey images keep their size, or are brought to the one asked for", "[
   CHECK(small.description.find("resized from 28x28 to 14x14") != std::string::npos);
 }
 
+TEST_CASE("grey images are one channel where one is asked for", "[idx]") {
+  const TemporaryFolder folder;
+  put_folder(folder);
+  const std::string path = folder.path().string();
+  const std::string from = pixels(3 * 784);
+  Loading told;
+  const Dataset own = open_dataset(path, {.channels = 1, .on_loading = [&](const Loading& loading) { told = loading; }});
+  CHECK((own.train.channels == 1 && own.test.channels == 1 && told.bytes == 784));  // of the test images, read last
+  CHECK(std::equal(from.begin(), from.end(), own.train.pixels.begin(),
+                   [](char a, std::uint8_t b) { return static_cast<std::uint8_t>(a) == b; }));
+  for (const std::int64_t size : {14, 32}) {
+    const Dataset grey = open_dataset(path, {.image_size = size, .channels = 1});
+    const Dataset three = open_dataset(path, {.image_size = size});
+    REQUIRE(3 * grey.train.pixels.size() == three.train.pixels.size());
+    bool same = true;
+    for (std::size_t i = 0; i < three.train.pixels.size(); ++i)
+      same = same && three.train.pixels[i] == grey.train.pixels[i / 3];
+    CHECK(same);
+  }
+  CHECK_THROWS_AS(open_dataset("synthetic", {.channels = 4}), UsageError);
+}
+
 TEST_CASE("names with a dot and folders of a file's own name are read", "[idx]") {
   const TemporaryFolder plain, dotted, nested;
   put_folder(plain);

@@ -94,6 +94,17 @@ TEST_CASE("images keep the size that they all have", "[images]") {
   CHECK(open_dataset(path, {.default_size = 20}).train.width == 20);
 }
 
+TEST_CASE("colour images are made grey where one channel is asked for", "[images]") {
+  if (!png_is_read()) return;
+  const TemporaryFolder folder;
+  put_folder(folder);
+  const Dataset grey = open_dataset(folder.path().string(), {.image_size = 32, .channels = 1});
+  REQUIRE((grey.train.channels == 1 && grey.train.pixels.size() == 4 * 32 * 32));
+  CHECK(grey.train.image(0)[0] == 48);  // (0.299·40 + 0.587·50 + 0.114·60, rounded)
+  CHECK(grey.test.image(1)[0] == 5);
+  CHECK(grey.description.ends_with("as 32x32, made grey"));
+}
+
 TEST_CASE("val is a set of its own, or stands in for a test that is missing; test alone is enough", "[images]") {
   if (!png_is_read()) return;
   const TemporaryFolder folder;

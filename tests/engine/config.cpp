@@ -266,7 +266,37 @@ TEST_CASE("normalisations are values, some of which have names") {
   CHECK(Normalization::cifar10.text() == "cifar10");
   const Normalization own{.mean = {0.1f, -2.5f, 1e-7f}, .std = {1.0f / 3, 7, 1e30f}};
   CHECK(Normalization::parse(own.text()) == own);
-  for (const char* text :
-       {"", "cifar", "1,2,3", "1,2,3/1,1", "1,2,3/1,1,0", "1,2,3/1,1,nan", "1,2,3/1,1,1,", "inf,0,0/1,1,1"})
+  CHECK(Normalization::parse("0.5/0.25") == Normalization{.mean = {0.5f}, .std = {0.25f}, .channels = 1});
+  for (const char* text : {"", "cifar", "1,2,3", "1,2,3/1,1", "1,2,3/1,1,0", "1,2,3/1,1,nan", "1,2,3/1,1,1,",
+                           "inf,0,0/1,1,1", "1/2/3", "1,2,3,4,5/1,1,1,1,1", "/", "1,2/1"})
     CHECK(!Normalization::parse(text));
+}
+
+TEST_CASE("a normalisation of colours becomes one of grey") {
+  const Normalization grey = Normalization::cifar10.of_channels(1);
+  CHECK(grey.channels == 1);
+  // 0.299·0.4914 + 0.587·0.4822 + 0.114·0.4465, and the same of the deviations
+  CHECK(grey.mean[0] == Approx(0.48088).margin(1e-5));
+  CHECK(grey.std[0] == Approx(0.20045).margin(1e-5));
+  CHECK(grey.text() == "cifar10");
+  CHECK(Normalization::parse(grey.text())->of_channels(1) == grey);
+  CHECK(Normalization::cifar10.of_channels(3) == Normalization::cifar10);
+  CHECK(Normalization::none.of_channels(1).text() == "none");
+  CHECK(Normalization::parse("0.5/0.25")->of_channels(3).text() == "0.5,0.5,0.5/0.25,0.25,0.25");
+  CHECK_THROWS_AS(Normalization::cifar10.of_channels(2), UsageError);
+  CHECK_THROWS_AS(Normalization::none.of_channels(5), UsageError);
+}
+
+TEST_CASE("a run of grey images is remembered, and an older configuration is of colours") {
+  RunConfig config = sample();
+  config.network_options.channels = 1;
+  config.recipe.normalization = Normalization::cifar10_true.of_channels(1);
+  const RunConfig read = parse_run_config(to_json(config), "config.json");
+  CHECK(read.network_options.channels == 1);
+  CHECK(read.recipe.normalization == config.recipe.normalization);
+  std::string without = to_json(config);
+  const std::string line = "  \"channels\": 1,\n";
+  REQUIRE(without.find(line) != std::string::npos);
+  without.erase(without.find(line), line.size());
+  CHECK(parse_run_config(without, "config.json").network_options.channels == 3);
 }

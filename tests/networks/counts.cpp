@@ -85,6 +85,23 @@ TEST_CASE("networks that end in a global pool take images of any size, the other
   CHECK(any == 8);
 }
 
+TEST_CASE("every network takes images of one channel: its first filters alone are smaller") {
+  const auto device = Device::open({.device = "cpu", .options = {.threads = 2}});
+  for (const NetworkEntry& entry : catalogue()) {
+    INFO(entry.id);
+    const auto grey = entry.make({.channels = 1}), usual = entry.make({});
+    CHECK(grey->input() == Shape{usual->input()[0], usual->input()[1], 1});
+    const ParameterStore one(*grey, device, 1), three(*usual, device, 1);
+    const Shape first = one.parameters()[0]->shape();
+    CHECK(first[3] == 1);
+    if (entry.id != std::string("airbench94"))  // whitens patches by as many filters as they have values, twice
+      CHECK(three.trainable_count() - one.trainable_count() == 2 * first[0] * first[1] * first[2]);
+    else
+      CHECK(first == Shape{8, 2, 2, 1});
+    CHECK(grey->forward({}, Tensor::zeros(device, {1, 32, 32, 1}, DType::f32)).shape() == Shape{1, grey->outputs()});
+  }
+}
+
 TEST_CASE("an unknown network is an error that lists those there are") {
   CHECK(find_network("lenet6") == nullptr);
   try {

@@ -70,7 +70,7 @@ ReportData example(int rows) {
                     .image = "data:image/png;base64,AA==",
                     .heat = "data:image/png;base64,BB==",
                     .index = 1}};
-  data.filters = filter_images({1, -1, 0, 0.5f, 0, 0, 0, 0, 0, 0, 0, 0}, 1, 2, 2);
+  data.filters = filter_images({1, -1, 0, 0.5f, 0, 0, 0, 0, 0, 0, 0, 0}, 1, 2, 2, 3);
   data.tables = {{"Run", {{"seed", "1"}}}};
   return data;
 }

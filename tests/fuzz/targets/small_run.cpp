@@ -9,10 +9,10 @@ const std::shared_ptr<Device>& device() {
   return one;
 }
 
-Dataset small_dataset(std::int64_t side) {
+Dataset small_dataset(const Shape& image) {
   Dataset data;
-  const auto fill = [side](ImageSet& set, std::int64_t count) {
-    set = {.count = count, .height = side, .width = side, .channels = 3};
+  const auto fill = [&image](ImageSet& set, std::int64_t count) {
+    set = {.count = count, .height = image[0], .width = image[1], .channels = image[2]};
     for (std::int64_t i = 0; i < count; ++i) set.labels.push_back(static_cast<std::int32_t>(i % 2));
     for (std::int64_t i = 0; i < count * set.image_size(); ++i) set.pixels.push_back(static_cast<std::uint8_t>(i * 37 / 5));
   };
@@ -39,7 +39,7 @@ void small_run(const std::filesystem::path& folder, const RunConfig& config, con
   constexpr std::int64_t largest_side = 64;  // of larger images, only the memory that they take is of interest
   if (network->input()[0] > largest_side) throw DataError("the images are too large for a fuzzer");
   run_training({.config = config, .folder = folder, .resumed = resumed, .new_data = true}, *network,
-               small_dataset(network->input()[0]), device(), Console(Verbosity::quiet));
+               small_dataset(network->input()), device(), Console(Verbosity::quiet));
 }
 
 }  // namespace tessera::fuzz

@@ -10,7 +10,7 @@ namespace tessera::fuzz {
 const std::shared_ptr<Device>& device();  // the CPU, one thread
 
 // A few images of noise, of two classes.
-Dataset small_dataset(std::int64_t side);
+Dataset small_dataset(const Shape& image);
 
 RunConfig small_config();
 

@@ -66,9 +66,9 @@ void network(ByteSpan input) {
   class_names_of(file);
   const SavedNetwork saved = load_network(file, config, device());
   constexpr std::int64_t largest_side = 64;  // larger ones are right, and slow
-  const std::int64_t side = saved.network->input()[0];
-  if (side > largest_side) return;
-  const Dataset data = small_dataset(side);
+  const Shape image = saved.network->input();
+  if (image[0] > largest_side) return;
+  const Dataset data = small_dataset(image);
   predict(*saved.network, ImageBatches(DeviceImages::upload(data.test, device()),
                                        gather_params(config.recipe.normalization, Augmentation::none, 0)));
 }
