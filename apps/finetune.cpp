@@ -151,7 +151,7 @@ int tessera::finetune_main(int argc, char** argv) {
       }
       options.apply(app, config, !resume.empty());
       data_options.apply(config);
-      Dataset dataset = open_for(config, signals, console);
+      Dataset dataset = open_for(request, signals, console);
       if (resume.empty()) {
         config.recipe.classes = labels_of(dataset, options.classes);
         // Only the data tells one name with a blank in it from several names with blanks between them.

@@ -69,7 +69,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
       data_options.apply(request.config);
       if (!data.empty()) request.config.data = remembered_path(data);
       if (request.config.data.empty()) throw UsageError("no DATA given; see " + app.get_name() + " --help");
-      Dataset dataset = open_for(request.config, signals, console);
+      Dataset dataset = open_for(request, signals, console);
       if (find_lr && ranks.communicator.size() > 1)
         throw UsageError("--find-lr runs in one process: start it without mpirun");
       if (find_lr) return find_rate_and_report(request, std::move(dataset), console, signals);

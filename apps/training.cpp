@@ -5,6 +5,7 @@
 
 #include "apps/data.h"
 #include "apps/profiling.h"
+#include "engine/data/image_folder.h"
 #include "engine/files/csv.h"
 #include "engine/files/weights_file.h"
 #include "engine/report/text.h"
@@ -45,9 +46,22 @@ std::vector<std::string> known_classes(const RunRequest& request) {
   return class_names_of(read_weights(config.weights));
 }
 
+void require_beside_images(const RunRequest& request) {
+  const fs::path& data = request.config.data;
+  if (request.resumed || !is_image_folder(data)) return;
+  const fs::path run = request.folder.empty() ? fs::path("runs") : request.folder;
+  std::error_code ignored;
+  const fs::path inside = fs::weakly_canonical(run, ignored).lexically_relative(fs::weakly_canonical(data, ignored));
+  if (std::distance(inside.begin(), inside.end()) > 1 && *inside.begin() != "..")
+    throw UsageError(run.string() + ": lies among the images of " + data.string() +
+                     ", where the next training would take it for a class; give an --out elsewhere");
+}
+
 }  // namespace
 
-Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console) {
+Dataset open_for(const RunRequest& request, const SignalFlags& signals, const Console& console) {
+  const RunConfig& config = request.config;
+  require_beside_images(request);
   const std::unique_ptr<Network> network = require_network(config.network).make(config.network_options);
   return open_data(config.data,
                    {.seed = config.recipe.seed,

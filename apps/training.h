@@ -15,8 +15,8 @@ std::filesystem::path new_run_folder(const std::string& name);
 // DATA or WEIGHTS as a run folder remembers it: it may be resumed from elsewhere.
 std::string remembered_path(const std::string& given);
 
-// config.data, with images of the size that config.network takes.
-Dataset open_for(const RunConfig& config, const SignalFlags& signals, const Console& console);
+// What it is to be trained with, as its network takes images. UsageError: its folder would lie among these images.
+Dataset open_for(const RunRequest& request, const SignalFlags& signals, const Console& console);
 
 // Trains and prints the results. `folder_name` names the run where request.folder is empty; `program` is how the run is
 // gone on with: "train_resnet18". `profile`: the trace's file, or none. Returns the exit code.

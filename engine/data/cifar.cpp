@@ -22,7 +22,6 @@ using cifar::Set;
 
 constexpr std::uint64_t largest_batch = std::uint64_t{4} << 30, largest_archive = std::uint64_t{1} << 30;
 constexpr std::uint64_t largest_names_file = 4096;
-constexpr std::size_t longest_class_name = 40;
 constexpr std::size_t most_missing_named = 5;
 
 enum class Version { binary, python };
@@ -159,13 +158,9 @@ class Collection {
     }
     std::vector<std::string> sorted = names;
     std::sort(sorted.begin(), sorted.end());
-    const bool sane =
-        static_cast<std::int64_t>(names.size()) == labels_.classes &&
-        std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() &&
-        std::all_of(names.begin(), names.end(), [](const std::string& name) {
-          return !name.empty() && name.size() <= longest_class_name &&
-                 std::all_of(name.begin(), name.end(), [](unsigned char c) { return std::isprint(c) != 0 && c != ','; });
-        });
+    const bool sane = static_cast<std::int64_t>(names.size()) == labels_.classes &&
+                      std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end() &&
+                      std::all_of(names.begin(), names.end(), may_name_class);
     if (sane)
       names_ = std::move(names);
     else

@@ -38,7 +38,10 @@ ImageSet parse_cifar_binary(ByteSpan file, const cifar::Set& format, const cifar
 
 std::vector<std::string> parse_cifar_binary_names(ByteSpan file) {
   std::vector<std::string> names(1);
-  for (const char c : text_of(file)) {
+  std::string_view text = text_of(file);
+  if (constexpr std::string_view byte_order_mark = "\xef\xbb\xbf"; text.starts_with(byte_order_mark))
+    text.remove_prefix(byte_order_mark.size());
+  for (const char c : text) {
     if (c == '\n') {
       names.emplace_back();
     } else if (c != '\r') {

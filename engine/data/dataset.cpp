@@ -5,6 +5,7 @@
 #include <string>
 
 #include "engine/core/error.h"
+#include "engine/core/utf8.h"
 #include "engine/data/normal_form.h"
 #include "engine/files/sha256.h"
 
@@ -14,6 +15,12 @@ std::optional<Part> Dataset::part(std::string_view name) const {
   for (const Part& candidate : train_parts)
     if (candidate.name == name) return candidate;
   return std::nullopt;
+}
+
+bool may_name_class(std::string_view name) {
+  constexpr std::size_t longest = 200;
+  return !name.empty() && name.size() <= longest && is_utf8(name) &&
+         std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f || c == ','; });
 }
 
 ImageSet slice(const ImageSet& set, std::int64_t begin, std::int64_t end) {

@@ -38,6 +38,9 @@ struct Dataset {
   std::optional<Part> part(std::string_view name) const;
 };
 
+// Short printable UTF-8 without commas, which part names in files of weights.
+bool may_name_class(std::string_view name);
+
 // Images [begin, end), cut to what is there.
 ImageSet slice(const ImageSet& set, std::int64_t begin, std::int64_t end);
 // The images at these places, in this order.

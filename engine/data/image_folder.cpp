@@ -1,6 +1,7 @@
 #include "engine/data/image_folder.h"
 
 #include <algorithm>
+#include <cctype>
 #include <map>
 #include <optional>
 
@@ -16,7 +17,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::int64_t most_images = 10'000'000;
-constexpr std::size_t most_classes = 10'000, longest_class_name = 200;
+constexpr std::size_t most_classes = 10'000;
 constexpr std::size_t most_damaged_named = 10;
 constexpr int deepest = 16;  // folders in folders; links may go round
 constexpr std::int64_t images_per_report = 64;
@@ -24,11 +25,22 @@ constexpr std::int64_t images_per_report = 64;
 constexpr const char *train_folders[] = {"train", "training"}, *test_folders[] = {"test", "testing"},
                      *validation_folders[] = {"val", "valid", "validation"};
 
-// What a folder holds, in byte order of names, without hidden entries.
+// What a folder holds, in byte order of names, without hidden entries and what archivers and servers leave beside photos.
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> paths = list_folder(folder, ExitCode::data);
-  std::erase_if(paths, [](const fs::path& path) { return path.filename().string().starts_with('.'); });
+  std::erase_if(paths, [](const fs::path& path) {
+    const std::string name = path.filename().string();
+    return name.starts_with('.') || name == "__MACOSX" || name == "@eaDir";
+  });
   return paths;
+}
+
+// A name as eyes read it: in small letters, without blanks around it.
+std::string as_read(const std::string& name) {
+  std::string text = name.substr(std::min(name.find_first_not_of(' '), name.size()));
+  text.erase(text.find_last_not_of(' ') + 1);
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return text;
 }
 
 void gather(const fs::path& folder, int depth, const OpenOptions& options, ImageFiles& files) {
@@ -54,11 +66,15 @@ void gather(const fs::path& folder, int depth, const OpenOptions& options, Image
   }
 }
 
-// The first of these folders that is there; an empty path where there is none.
+// The first of these folders that is there, in small letters or others; an empty path where there is none.
 fs::path part_of(const fs::path& folder, std::span<const char* const> names) {
   std::error_code ignored;
   for (const char* name : names)
     if (fs::is_directory(folder / name, ignored)) return folder / name;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored))
+    if (std::find(names.begin(), names.end(), as_read(entry.path().filename().string())) != names.end() &&
+        entry.is_directory(ignored))
+      return entry.path();
   return {};
 }
 
@@ -72,9 +88,7 @@ ClassFolders class_folders(const fs::path& folder) {
   for (const fs::path& path : entries_of(folder)) {
     if (!fs::is_directory(path, ignored)) continue;
     const std::string name = path.filename().string();
-    const bool plain =
-        std::none_of(name.begin(), name.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f || c == ','; });
-    if (!plain || name.size() > longest_class_name || !is_utf8(name))
+    if (!may_name_class(name))
       throw DataError(folder.string() + ": " + printable(name) + " is no name for a class" +
                       (is_utf8(name) ? "" : " (it is not UTF-8)") + ": rename the folder");
     folders.emplace_back(name, path);
@@ -85,6 +99,13 @@ ClassFolders class_folders(const fs::path& folder) {
   if (folders.size() > most_classes)
     throw DataError(folder.string() + ": has " + std::to_string(folders.size()) + " classes; at most 10000 are read");
   return folders;
+}
+
+// "; it has 'Cat'": of the classes, the one that a name may have meant; else nothing.
+std::string alike(const std::string& name, const Classes& classes) {
+  for (const auto& [other, label] : classes)
+    if (as_read(other) == as_read(name)) return "; it has " + printable(other);
+  return "";
 }
 
 struct Labelled {
@@ -102,7 +123,7 @@ std::vector<Labelled> files_of(const fs::path& folder, const Classes& classes, c
   for (const fs::path& path : entries_of(folder)) beside += has_image_name(path) && !fs::is_directory(path, ignored);
   for (const auto& [name, place] : class_folders(folder)) {
     const auto found = classes.find(normal_form(name));
-    if (found == classes.end()) throw DataError(place.string() + ": train has no class of this name");
+    if (found == classes.end()) throw DataError(place.string() + ": train has no class of this name" + alike(name, classes));
     const ImageFiles here = image_files(place, options);
     others += here.others;
     for (const fs::path& path : here.images) files.push_back({path, found->second});
@@ -246,6 +267,11 @@ Dataset open_image_folder(const fs::path& folder, const OpenOptions& options) {
       throw DataError(place.string() + ": another folder has this name in another normal form of Unicode; make them one");
     data.classes.push_back(name);
   }
+  std::map<std::string, std::string> seen;
+  for (const std::string& name : data.classes)
+    if (const auto [other, fresh] = seen.emplace(as_read(name), name); !fresh)
+      data.warnings.push_back(folder.string() + ": " + printable(other->second) + " and " + printable(name) +
+                              " are two classes, whose names differ in capitals or blanks alone");
   Parts parts;
   if (!train.empty()) parts.train = files_of(train, classes, options, data.warnings);
   if (!validation.empty()) parts.validation = files_of(validation, classes, options, data.warnings);

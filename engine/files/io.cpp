@@ -84,6 +84,14 @@ void require_regular(const std::filesystem::path& path, const struct stat& statu
     fail(on_error, shown(path) + ": is " + what + "; a file is needed here");
 }
 
+// What a clone without Git LFS has in place of a large file: a few lines of text that say which.
+void require_own_bytes(const std::filesystem::path& path, int descriptor, ExitCode on_error) {
+  constexpr std::string_view mark = "version https://git-lfs.github.com/spec/";
+  char first[mark.size()] = {};
+  if (::pread(descriptor, first, sizeof first, 0) == sizeof first && std::string_view(first, sizeof first) == mark)
+    fail(on_error, shown(path) + ": stands for a file that Git LFS keeps elsewhere; fetch that with git lfs pull");
+}
+
 // Linux moves at most 2^31 - 4096 bytes a call; pieces of 1 GiB stay below that.
 constexpr std::size_t largest_piece = std::size_t{1} << 30;
 constexpr std::size_t interruptible_piece = std::size_t{16} << 20;
@@ -103,6 +111,7 @@ File::File(const std::filesystem::path& path, Mode mode, ExitCode on_error, cons
     if (mode != Mode::read && mode != Mode::device) return;
     if (::fstat(descriptor_, &status) != 0) fail_call("fstat");
     if (mode == Mode::read) require_regular(path, status, on_error);
+    if (mode == Mode::read) require_own_bytes(path, descriptor_, on_error);
     if (mode == Mode::device && ::fcntl(descriptor_, F_SETFL, O_WRONLY) != 0) fail_call("fcntl");  // writing may wait
   } catch (...) {
     calls.close(descriptor_);

@@ -50,13 +50,18 @@ std::string step_of(const Fit& fit, std::int64_t epoch, std::int64_t step) {
          std::to_string(fit.total_steps());
 }
 
+// Takes lines back: not so where TERM is dumb or not set, as in editors' shells.
+bool is_redrawn(int descriptor) {
+  const char* kind = std::getenv("TERM");
+  return isatty(descriptor) == 1 && kind != nullptr && *kind != '\0' && std::string_view(kind) != "dumb";
+}
+
 }  // namespace
 
 Console::Console(Verbosity verbosity, bool output_taken, Speaker speaker)
     : verbosity_(verbosity),
       speaker_(std::move(speaker)),
-      interactive_(verbosity == Verbosity::normal && speaker_.name.empty() && !speaker_.silent &&
-                   isatty(STDERR_FILENO) == 1),
+      interactive_(verbosity == Verbosity::normal && speaker_.name.empty() && !speaker_.silent && is_redrawn(STDERR_FILENO)),
       results_(output_taken ? stderr : stdout) {}
 
 void Console::note(const std::string& line) const {

@@ -26,7 +26,7 @@ class Console {
   explicit Console(Verbosity verbosity, bool output_taken = false, Speaker speaker = {});
 
   Verbosity verbosity() const { return verbosity_; }
-  bool interactive() const { return interactive_; }  // standard error is a terminal, and not quiet
+  bool interactive() const { return interactive_; }  // standard error is a terminal that takes lines back, and not quiet
 
   void note(const std::string& line) const;    // progress; not when quiet
   void warn(const std::string& line) const;    // always

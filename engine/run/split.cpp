@@ -162,9 +162,9 @@ class Splitter {
         label_count(split_.test) > told_apart)
       return;
     const std::string sizes = std::to_string(classes) + " classes, the network " + std::to_string(told_apart);
-    if (training)
+    if (training && classes > 1)
       cut("classes: the data has " + sizes + "; --outputs " + std::to_string(classes) + " gives it as many");
-    else
+    if (!training)
       note("the data has " + sizes + ", and the weights do not name theirs: labels are compared by number, 0 is " +
            split_.classes.front());
   }

@@ -58,12 +58,13 @@ TEST_CASE("class names are taken from the folder where they are sane", "[cifar]"
     return open_cifar_binary(folder.path(), {});
   };
   CHECK(opened("a\r\nb\r\nc\r\nd\r\ne\r\nf\r\ng\r\nh\r\ni\r\nj\r\n").classes[9] == "j");
+  CHECK(opened("\xef\xbb\xbf\u00e4\nb\nc\nd\ne\nf\ng\nh\ni\nj\n").classes[0] == "\u00e4");  // as Windows' editor writes it
   const std::string insane[] = {"",
                                 "a\nb\n",
                                 std::string(names) + "eleventh\n",
                                 "a\na\nc\nd\ne\nf\ng\nh\ni\nj\n",
                                 "a\n\x1b[2Jb\nc\nd\ne\nf\ng\nh\ni\nj\n",
-                                std::string(50, 'x') + "\nb\nc\nd\ne\nf\ng\nh\ni\nj\n",
+                                std::string(201, 'x') + "\nb\nc\nd\ne\nf\ng\nh\ni\nj\n",
                                 std::string(100'000, '\n')};
   for (const std::string& meta : insane) {
     const Dataset data = opened(meta);

@@ -137,6 +137,26 @@ TEST_CASE("a class is the same in each normal form of its name", "[images][unico
   CHECK(error_of<DataError>([&] { open_dataset(folder.path().string()); }).find("another normal form") != std::string::npos);
 }
 
+TEST_CASE("names that differ in capitals or blanks alone are not passed over", "[images]") {
+  if (!png_is_read()) return;
+  const TemporaryFolder folder;
+  const std::string path = folder.path().string(), png = plain_png(8, 8, 1, 2, 3);
+  put_image(folder, "Train/bee/a.png", png);
+  put_image(folder, "TEST/bee/a.png", png);
+  put_image(folder, "Train/__MACOSX/._a.png", "of an archiver");
+  put_image(folder, "Train/bee/@eaDir/a.png", "of a server");
+  const Dataset data = open_dataset(path);
+  CHECK((data.train.count == 1 && data.test.count == 1 && data.classes == std::vector<std::string>{"bee"}));
+  CHECK(data.warnings.empty());
+  put_image(folder, "TEST/Bee /a.png", png);
+  CHECK(error_of<DataError>([&] { open_dataset(path); }).find("train has no class of this name; it has 'bee'") !=
+        std::string::npos);
+  put_image(folder, "Train/Bee /a.png", png);
+  const Dataset two = open_dataset(path);
+  REQUIRE((two.classes.size() == 2 && !two.warnings.empty()));
+  CHECK(two.warnings[0].find("'Bee ' and 'bee' are two classes") != std::string::npos);
+}
+
 TEST_CASE("damaged images are named in one message, or left out", "[images]") {
   if (!png_is_read()) return;
   const TemporaryFolder folder;

@@ -7,6 +7,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 
+#include <fstream>
 #include <thread>
 
 #include "tests/catch.h"
@@ -134,6 +135,8 @@ TEST_CASE("inputs that are no regular files are refused at once, with what they 
   CHECK_THAT(error(folder / "socket"), Contains("is a socket"));
   CHECK_THAT(error("/dev/zero"), Contains("is a device"));
   CHECK_THAT(error(folder), Contains("is a folder"));
+  std::ofstream(folder / "pointer") << "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n";
+  CHECK_THAT(error(folder / "pointer"), Contains("pointer: stands for a file that Git LFS keeps elsewhere"));
 }
 
 TEST_CASE("reading a file can be stopped", "[io]") {

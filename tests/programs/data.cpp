@@ -287,3 +287,29 @@ TEST_CASE("grey images train a network of one channel, which every program then 
   check_failure(run("train_lenet5_relu", {"--resume", out, "--channels", "3"}), 4, "conv_unit.0.weight");
   check_failure(run("train_lenet5_relu", {photos, "--channels", "2"}), 2, "--channels: 2: expected 1, 3");
 }
+
+TEST_CASE("a run does not become a class of its own data") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string photos = make_photos(folder / "photos", "fire", "water", 4, 2);
+  const auto train = [&](const std::string& out) {
+    return run("train_lenet5_relu", {photos, "--outputs", "2", "--epochs", "1", "--out", out});
+  };
+  check_failure(train(photos + "/train/run"), 2, "lies among the images of " + photos);
+  check_failure(train(photos + "/test/fire/../run"), 2, "lies among the images");
+  CHECK(!fs::exists(photos + "/train/run"));
+  check_failure(shell("cd " + photos + "/train && $BIN/train_lenet5_relu .. --steps 1"), 2, "runs: lies among the images");
+  CHECK(train(photos + "/run").code == 0);
+  CHECK(train((folder / "run").string()).code == 0);
+}
+
+TEST_CASE("a head of one output is not offered for one class") {
+  Folder folder;
+  if (!reads_png(folder)) return;
+  const std::string photos = make_photos(folder / "photos", "fire", "water", 4, 2);
+  fs::remove_all(photos + "/train/water");
+  fs::remove_all(photos + "/test/water");
+  const Outcome training = run("train_lenet5_relu", {photos, "--epochs", "1", "--out", (folder / "run").string()});
+  CHECK(training.code == 0);
+  CHECK_THAT(training.err, !Contains("--outputs 1") && Contains("there is nothing to tell it from"));
+}
