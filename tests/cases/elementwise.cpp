@@ -119,7 +119,6 @@ void add_activation(std::vector<SlotCase>& all) {
     backward_at(f, n, of(n), f == Activation::sigmoid ? uniform(0, 1) : needs_input(f) ? normal(0, 2) : normal());
   };
   for (const auto& [f, name, from_input] : activations) {
-    if (f == Activation::none) continue;
     for (std::int64_t n : lengths) forward(f, n, of(n), normal()), backward(f, n);
     forward(f, long_length, of(long_length), normal());
     backward(f, long_length);
@@ -216,7 +215,8 @@ void add_convert(std::vector<SlotCase>& all) {
   };
   const Kinds kinds[] = {{"to bf16", Element::parameter, Element::bf16},
                          {"from bf16", Element::bf16, Element::parameter},
-                         {"bf16 to bf16", Element::bf16, Element::bf16}};
+                         {"bf16 to bf16", Element::bf16, Element::bf16},
+                         {"float32 to float32", Element::parameter, Element::parameter}};
   // Halves of the last place, which go to the even neighbour, and what has no neighbour.
   const Fill edges = listed({1.00390625, 1.01171875, -1.00390625, 1.00390637, 3.4e38, -3.4e38, 1e-40, 0.0, -0.0,
                              std::numeric_limits<double>::infinity(), std::numeric_limits<double>::quiet_NaN()});

@@ -120,15 +120,18 @@ double largest_magnitude(const std::vector<double>& values) {
   return largest;
 }
 
-// Kernels that read whole vectors where they can: one case of each once more, with every operand one element off.
+bool matches_one(const SlotCase& c, const std::string& pattern) {
+  return fnmatch(pattern.c_str(), c.name().c_str(), 0) == 0 || fnmatch(pattern.c_str(), c.slot.c_str(), 0) == 0;
+}
+
+// Kernels that read whole vectors where they can: a case of each once more, with every operand one element off.
 void add_unaligned(std::vector<SlotCase>& all) {
-  const char* const again[] = {"arithmetic/a plus b n=1025",
+  const char* const again[] = {"arithmetic/a * b n=1025",
                                "arithmetic/a times row 5x257",
-                               "convert/to bf16 n=1031",
-                               "convert/from bf16 n=1031",
+                               "convert/* n=1031",
                                "scale/n=255 with factor",
-                               "activation_forward/relu n=257",
-                               "activation_backward/relu n=257",
+                               "activation_forward/* n=257",
+                               "activation_backward/* n=257",
                                "dropout/p=0.5 n=257",
                                "permute/3x4x4x33 axes 0312",
                                "copy_columns/2x3x3x16 columns 0+16 to 2x3x3x64 at 16",
@@ -148,14 +151,21 @@ void add_unaligned(std::vector<SlotCase>& all) {
                                "sgd_step/plain n=1025 with a copy",
                                "sgd_step/nesterov and decay n=1025 with a copy",
                                "adam_step/pytorch n=1025 with a copy",
+                               "lion_step/decay, group 2 n=1025 with a copy",
+                               "average_step/none kept n=1025",
+                               "clip_norm/shorter n=1025",
                                "gather_batch/5 of 9 8x8x3 pad4 flip"};
-  for (const char* name : again) {
-    const auto found = std::ranges::find(all, name, &SlotCase::name);
-    if (found == all.end()) throw std::logic_error(std::string("slot cases: no case '") + name + "' to run unaligned");
-    SlotCase c = *found;
-    c.variant += " unaligned";
-    for (Operand& o : c.operands) o.offset = is_struct(o.element) ? 0 : 1;
-    all.push_back(std::move(c));
+  const std::size_t aligned = all.size();
+  for (const char* pattern : again) {
+    const std::size_t before = all.size();
+    for (std::size_t i = 0; i < aligned; ++i) {
+      if (!matches_one(all[i], pattern)) continue;
+      SlotCase c = all[i];
+      c.variant += " unaligned";
+      for (Operand& o : c.operands) o.offset = is_struct(o.element) ? 0 : 1;
+      all.push_back(std::move(c));
+    }
+    if (all.size() == before) throw std::logic_error(std::string("slot cases: no case '") + pattern + "' to run unaligned");
   }
 }
 
@@ -164,10 +174,6 @@ std::vector<std::string> patterns(std::string_view separated) {
   std::vector<std::string> all;
   for (std::string one; std::getline(list, one, ',');) all.push_back(one);
   return all;
-}
-
-bool matches_one(const SlotCase& c, const std::string& pattern) {
-  return fnmatch(pattern.c_str(), c.name().c_str(), 0) == 0 || fnmatch(pattern.c_str(), c.slot.c_str(), 0) == 0;
 }
 
 }  // namespace
