@@ -32,10 +32,16 @@ void require_values(const CLI::App& app, int argc, char** argv) {
 
 // An empty word is a shell variable that is not set; taken for "not given", it would train from scratch where weights were
 // meant, or write to the default folder.
-void refuse_empty_values(const CLI::App& app) {
+// And ~ is the home folder only where a shell has put that in its place, which it does not behind = or in quotes; a folder
+// of that name is hard to be rid of.
+void refuse_words_of_the_shell(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options())
-    for (const std::string& value : option->results())
+    for (const std::string& value : option->results()) {
       if (value.empty()) throw UsageError(option->get_name() + " is empty; is a variable of the shell not set?");
+      if (value == "~" || value.starts_with("~/"))
+        throw UsageError(option->get_name() + " " + printable(value) +
+                         ": the shell left ~ as it is, behind = or in quotes; write \"$HOME\"" + value.substr(1));
+    }
 }
 
 // What is wrong with the command line, in one line. CLI11 names what is missing before what is not known; but where a name
@@ -74,7 +80,7 @@ void parse_command_line(CLI::App& app, int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     throw UsageError(explain(app, error));
   }
-  refuse_empty_values(app);
+  refuse_words_of_the_shell(app);
 }
 
 }  // namespace tessera

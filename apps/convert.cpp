@@ -10,6 +10,7 @@
 #include "engine/files/safetensors.h"
 #include "engine/files/weights_file.h"
 #include "engine/run/own_names.h"
+#include "engine/run/run.h"
 #include "engine/run/weights.h"
 #include "models/saved_network.h"
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "apps/values.h"
 #include "engine/report/png.h"
 #include "engine/report/text.h"
 
@@ -14,6 +15,7 @@ void add_explain_options(CLI::App& app, ExplainOptions& options) {
   app.add_option("--explain", options.file,
                  "Draw over each photo what of it speaks for its class (Grad-CAM), " + std::to_string(most_explained) +
                      " photos at most, into this PNG; -: to standard output")
+      ->check(png_name())
       ->default_str("none")
       ->group(group);
   app.add_option("--explain-class", options.class_name, "Explain this class, by name or number, instead of the answer")

@@ -106,7 +106,8 @@ void write_int8(const Output& file_out, const TensorFile& file, const RunConfig&
   const std::shared_ptr<Device> device = Device::open({.device = "cpu", .options = {.threads = 0}});
   const SavedNetwork saved = load_network(file, config, device);
   for (const std::string& note : saved.notes) console.note(note);
-  OpenOptions open{.seed = config.recipe.seed, .image_size = saved.network->input()[0], .stop = stop};
+  const Shape input = saved.network->input();
+  OpenOptions open{.seed = config.recipe.seed, .image_size = input[0], .channels = input[2], .stop = stop};
   data_options.apply(open);
   const std::vector<std::string> classes = class_names_of(file);
   const Split split = split_for(open_data(options.data, open, console), config.recipe, {.train = options.images, .test = {}},

@@ -149,7 +149,7 @@ int tessera::show_main(int argc, char** argv) {
   RunConfig defaults;
   std::uint64_t& seed = defaults.recipe.seed;  // as training has it, so that the same images are generated
   app.add_option("DATA", data_path, data_help())->required();
-  app.add_option("--out", out, "The picture, a PNG; -: to standard output")->capture_default_str();
+  app.add_option("--out", out, "The picture, a PNG; -: to standard output")->check(png_name())->capture_default_str();
   app.add_option("--split", split, "Which images")->check(one_of({"train", "test"}))->capture_default_str();
   app.add_option("--count", count, "Images in the picture, the first ones")
       ->check(number<std::int64_t>({.least = 1, .most = most_in_grid}))

@@ -51,7 +51,8 @@ void require_beside_images(const RunRequest& request) {
   if (request.resumed || !is_image_folder(data)) return;
   const fs::path run = request.folder.empty() ? fs::path("runs") : request.folder;
   std::error_code ignored;
-  const fs::path inside = fs::weakly_canonical(run, ignored).lexically_relative(fs::weakly_canonical(data, ignored));
+  const fs::path inside =
+      fs::weakly_canonical(fs::absolute(run), ignored).lexically_relative(fs::weakly_canonical(data, ignored));
   if (std::distance(inside.begin(), inside.end()) > 1 && *inside.begin() != "..")
     throw UsageError(run.string() + ": lies among the images of " + data.string() +
                      ", where the next training would take it for a class; give an --out elsewhere");

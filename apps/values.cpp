@@ -1,8 +1,10 @@
 #include "apps/values.h"
 
 #include <algorithm>
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
 #include "engine/core/foreign_text.h"
@@ -90,6 +92,18 @@ template CLI::Validator number<int>(const FieldNote&);
 template CLI::Validator number<std::int64_t>(const FieldNote&);
 template CLI::Validator number<std::uint64_t>(const FieldNote&);
 template CLI::Validator number<double>(const FieldNote&);
+
+CLI::Validator png_name() {
+  return {[](std::string& text) {
+            std::string ending = std::filesystem::path(text).extension().string();
+            std::transform(ending.begin(), ending.end(), ending.begin(),
+                           [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+            for (const char* other : {".jpg", ".jpeg", ".gif", ".bmp", ".tif", ".tiff", ".webp", ".svg", ".pdf"})
+              if (ending == other) return shown(text) + ": the picture is a PNG; give it a name that ends so";
+            return std::string();
+          },
+          ""};
+}
 
 CLI::Validator one_of(std::vector<std::string> words) {
   const std::string description = "{" + CLI::detail::join(words, ",") + "}";

@@ -21,6 +21,9 @@ extern template CLI::Validator number<std::int64_t>(const FieldNote&);
 extern template CLI::Validator number<std::uint64_t>(const FieldNote&);
 extern template CLI::Validator number<double>(const FieldNote&);
 
+// The name of a picture that will be a PNG, whatever it is called: no other picture's ending.
+CLI::Validator png_name();
+
 CLI::Validator one_of(std::vector<std::string> words);
 
 }  // namespace tessera

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 #include "engine/core/control_groups.h"
@@ -38,12 +39,17 @@ std::optional<double> cgroup_limit(const std::string& root, const std::string& o
 ThreadCount usable_threads(int processors, int affinity, const std::string& cgroup_root, const std::string& own_groups,
                            const char* omp) {
   int asked = 0;  // "4", or "4,2" for nested regions
-  if (omp && std::from_chars(omp, omp + std::char_traits<char>::length(omp), asked).ec == std::errc() && asked > 0)
-    return {std::min(asked, most_threads), "OMP_NUM_THREADS"};
+  const std::string_view text = omp ? omp : "";
+  const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), asked);
+  const bool number = problem == std::errc() && asked > 0 && (end == text.data() + text.size() || *end == ',');
+  if (number) return {std::min(asked, most_threads), "OMP_NUM_THREADS"};
   ThreadCount count{std::clamp(processors, 1, most_threads), ""};
   if (affinity > 0 && affinity < count.threads) count = {affinity, "affinity"};
   if (const std::optional<double> limit = cgroup_limit(cgroup_root, own_groups); limit && std::ceil(*limit) < count.threads)
     count = {std::max(1, static_cast<int>(std::ceil(*limit))), "cgroup limit"};
+  if (!text.empty())
+    count.decided_by =
+        (count.decided_by.empty() ? "processors" : count.decided_by) + ", OMP_NUM_THREADS being no number above 0";
   return count;
 }
 

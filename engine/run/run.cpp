@@ -33,6 +33,7 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
   console.note("device   " + choice.substr(0, why));
   if (why < choice.size()) console.note("        " + choice.substr(why));
   console.note("network  " + config.network + ", " + with_thousands(parameters.trainable_count()) + " trainable parameters" +
+               (config.network_options.channels == 1 ? ", of grey images" : "") +
                (config.new_head ? ", of " + config.weights + " with a new head" : ""));
   console.note("data     " + with_thousands(split.train.count) + " training images, " +
                (split.validate_on_test       ? "validation on the " + with_thousands(split.test.count) + " test images"

@@ -43,7 +43,9 @@ TEST_CASE("the default number of threads is what the process may use, and says w
 
   check(usable_threads(8, 8, root, "0::/job\n", "5"), 5, "OMP_NUM_THREADS");
   check(usable_threads(8, 8, root, "0::/\n", "2,4"), 2, "OMP_NUM_THREADS");
-  for (const char* nonsense : {"", "0", "-3", "many", "99999999999999"})
-    check(usable_threads(8, 8, root, "0::/\n", nonsense), 8, "");
+  for (const char* no_number : {"many", "0", "-3", "2x", "99999999999999"})
+    check(usable_threads(8, 8, root, "0::/\n", no_number), 8, "processors, OMP_NUM_THREADS being no number above 0");
+  check(usable_threads(8, 3, root, "0::/\n", "two"), 3, "affinity, OMP_NUM_THREADS being no number above 0");
+  check(usable_threads(8, 8, root, "0::/\n", ""), 8, "");
   CHECK(usable_threads().threads >= 1);
 }

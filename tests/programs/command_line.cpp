@@ -63,6 +63,15 @@ TEST_CASE("an empty word is not taken for an option that was not given") {
   refused("export", {"w", "--onnx", ""}, "--onnx" + hint);
 }
 
+TEST_CASE("a ~ that the shell has left is not taken for a folder, nor a PNG given another picture's name") {
+  train_refused({"--out=~/runs/a"},
+                "--out '~/runs/a': the shell left ~ as it is, behind = or in quotes; write \"$HOME\"/runs/a");
+  refused("evaluate", {"~", "synthetic"}, "WEIGHTS '~': the shell left ~ as it is, behind = or in quotes; write \"$HOME\"");
+  refused("predict", {"w", "a.png", "--explain", "heat.JPG"},
+          "--explain heat.JPG: the picture is a PNG; give it a name that ends so");
+  refused("show", {"synthetic", "--out", "a.pdf"}, "--out a.pdf: the picture is a PNG; give it a name that ends so");
+}
+
 TEST_CASE("words and options that are mistyped, missing or given twice") {
   train_refused({"--epoch", "3"}, "there is no option '--epoch'; did you mean '--epochs'?");
   train_refused({"--epoch=3"}, "there is no option '--epoch'; did you mean '--epochs'?");
