@@ -1,7 +1,6 @@
 #include "tests/programs/run.h"
 
 #include <fcntl.h>
-#include <pty.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -26,28 +25,19 @@ std::string Outcome::last_line() const {
   return text.substr(text.find_last_of('\n') + 1);
 }
 
-namespace {
-
-// In a new process; `program` may be a path of its own.
-[[noreturn]] void execute(const std::string& program, std::vector<std::string>& arguments) {
-  const std::string path = (fs::path(TESSERA_BIN) / program).string();
+Process::Process(const std::string& program, std::vector<std::string> arguments) {
+  const std::string path = (fs::path(TESSERA_BIN) / program).string();  // or a path of its own
   std::vector<char*> argv{const_cast<char*>(path.c_str())};
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
-  execv(path.c_str(), argv.data());
-  _exit(127);
-}
-
-}  // namespace
-
-Process::Process(const std::string& program, std::vector<std::string> arguments) {
   const std::string out = folder_ / "out", err = folder_ / "err";
   pid_ = fork();
   if (pid_ == 0) {
     dup2(open("/dev/null", O_RDONLY), 0);
     dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
     dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-    execute(program, arguments);
+    execv(path.c_str(), argv.data());
+    _exit(127);
   }
 }
 
@@ -94,23 +84,6 @@ Outcome run(const std::string& program, std::vector<std::string> arguments) {
 }
 
 Outcome shell(const std::string& command) { return run("/bin/bash", {"-c", "BIN='" TESSERA_BIN "'; " + command}); }
-
-std::string on_terminal(const char* kind, const std::string& program, std::vector<std::string> arguments) {
-  int terminal = -1;
-  const pid_t pid = forkpty(&terminal, nullptr, nullptr, nullptr);
-  if (pid == 0) {
-    kind ? setenv("TERM", kind, 1) : unsetenv("TERM");
-    execute(program, arguments);
-  }
-  std::string text;
-  char piece[4096];
-  for (ssize_t got = 0; (got = read(terminal, piece, sizeof piece)) > 0;) text.append(piece, static_cast<std::size_t>(got));
-  close(terminal);
-  int status = 0;
-  REQUIRE(waitpid(pid, &status, 0) == pid);
-  CHECK(status == 0);
-  return text;
-}
 
 std::string read_text(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);

@@ -53,9 +53,6 @@ std::string cifar_records(int count, int first_label = 0);
 // A folder with one training batch and a test batch of such records.
 void make_cifar(const std::filesystem::path& folder, int train, int test);
 
-// What it shows on a terminal of this kind (TERM; none: not set).
-std::string on_terminal(const char* kind, const std::string& program, std::vector<std::string> arguments);
-
 // history.csv without the columns that hold times.
 std::string history_without_times(const std::filesystem::path& run_folder);
 

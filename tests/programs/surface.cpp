@@ -213,14 +213,3 @@ TEST_CASE("the emulated CUDA kernels train as the CPU does") {
   REQUIRE(emulated.size() == 4);
   for (std::size_t i = 0; i < cpu.size(); ++i) CHECK(emulated[i] == Approx(cpu[i]).epsilon(1e-4));
 }
-
-TEST_CASE("progress is redrawn on a terminal that takes lines back, and on no other") {
-  Folder folder;
-  const auto shown = [&](const char* terminal, const char* out) {
-    return on_terminal(terminal, "train_lenet5_relu",
-                       {"synthetic", "--limit-train", "256", "--limit-test", "32", "--epochs", "2", "--out", folder / out});
-  };
-  CHECK_THAT(shown("xterm", "a"), Contains("\r") && Contains("\x1b[K") && Contains("epoch 2/2"));
-  CHECK_THAT(shown("dumb", "b"), !Contains("\x1b") && Contains("epoch 2/2"));
-  CHECK_THAT(shown(nullptr, "c"), !Contains("\x1b") && Contains("epoch 2/2"));
-}

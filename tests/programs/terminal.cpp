@@ -3,6 +3,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "engine/report/text.h"
 #include "tests/catch.h"
 #include "tests/programs/run.h"
@@ -25,7 +27,9 @@ struct Shown {
   }
 };
 
-Shown on_terminal(unsigned short columns, const std::string& program, std::vector<std::string> arguments) {
+// `kind`: TERM; null: not set.
+Shown on_terminal(unsigned short columns, const std::string& program, std::vector<std::string> arguments,
+                  const char* kind = "xterm") {
   const winsize size{.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
   arguments.insert(arguments.begin(), std::string(TESSERA_BIN) + "/" + program);
   std::vector<char*> argv;
@@ -35,6 +39,7 @@ Shown on_terminal(unsigned short columns, const std::string& program, std::vecto
   const pid_t child = ::forkpty(&terminal, nullptr, nullptr, &size);
   REQUIRE(child >= 0);
   if (child == 0) {
+    kind ? ::setenv("TERM", kind, 1) : ::unsetenv("TERM");
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
@@ -72,6 +77,20 @@ TEST_CASE("a run on a terminal draws a line that fits the window and is cleared 
       CHECK_THAT(drawn.front(), Contains("epoch 1/2 ") && Contains("/400") && Contains("images/s"));
       CHECK_THAT(drawn.back(), Contains("ETA "));
     }
+  }
+}
+
+TEST_CASE("on a terminal that cannot take lines back nothing is drawn, and what is said is said") {
+  const Folder folder;
+  make_cifar(folder / "data", 20, 10);
+  for (const char* kind : {"dumb", static_cast<const char*>(nullptr)}) {
+    const std::string out = (folder / (kind ? kind : "none")).string();
+    const Shown shown =
+        on_terminal(80, "train_lenet5_relu", {(folder / "data").string(), "--epochs", "1", "--out", out}, kind);
+    INFO(shown.text);
+    CHECK(shown.code == 0);
+    CHECK(shown.text.find('\033') == std::string::npos);
+    CHECK_THAT(shown.text, Contains("epoch 1/1  loss "));
   }
 }
 
