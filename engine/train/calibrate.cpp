@@ -20,8 +20,11 @@ struct Histogram {
   std::array<std::int64_t, bins> counts = {};
   std::int64_t total = 0;
 
-  void widen(std::span<const float> values) {
-    for (const float v : values) low = std::min(low, v), high = std::max(high, v);
+  // False where one is NaN or infinite.
+  bool widen(std::span<const float> values) {
+    bool finite = true;
+    for (const float v : values) low = std::min(low, v), high = std::max(high, v), finite &= std::isfinite(v);
+    return finite;
   }
   void count(std::span<const float> values) {
     const float factor = high > low ? static_cast<float>(bins) / (high - low) : 0;
@@ -59,7 +62,10 @@ struct Observer {
     observed.met = true;
     if (!reason.empty()) observed.reason = reason;
     const std::span<const float> values(x.as<float>(), static_cast<std::size_t>(x.count()));
-    counting ? observed.inputs.count(values) : observed.inputs.widen(values);
+    if (counting)
+      observed.inputs.count(values);
+    else if (!observed.inputs.widen(values))
+      throw NonFiniteError("calibration: what meets " + observed.path + " is NaN or infinite: these weights are of no use");
   }
 };
 
@@ -108,6 +114,9 @@ std::map<const void*, Observed> parameters_of(Network& network) {
   return collector.all;
 }
 
+// A scale below this has an inverse near float32's end; what is that small is zero in eight bits.
+constexpr double least_scale = 1e-30;
+
 std::vector<float> scales_of(const Tensor& weights) {
   const std::vector<float> values = weights.to_host<float>();
   std::vector<float> scales(static_cast<std::size_t>(weights.shape()[0]));
@@ -115,14 +124,15 @@ std::vector<float> scales_of(const Tensor& weights) {
   for (std::size_t k = 0; k < scales.size(); ++k) {
     float most = 0;
     for (std::size_t i = 0; i < each; ++i) most = std::max(most, std::abs(values[k * each + i]));
-    scales[k] = most > 0 ? most / kernels::int8_most_weight : 1;
+    const float scale = most / int8_most_weight;
+    scales[k] = static_cast<double>(scale) >= least_scale ? scale : 1;
   }
   return scales;
 }
 
 Int8Product product_of(const Observed& observed, double percentile) {
   const auto [low, high] = observed.inputs.range(1 - percentile / 100);
-  const double scale = high > low ? (high - low) / kernels::int8_most_input : 1;
+  const double step = (high - low) / int8_most_input, scale = step >= least_scale ? step : 1;
   return {.weight_scales = scales_of(observed.weights),
           .input_scale = static_cast<float>(scale),
           .zero_point = static_cast<std::int32_t>(std::clamp(std::nearbyint(-low / scale), 0.0, 127.0))};

@@ -85,6 +85,21 @@ TEST_CASE("int8: calibration finds the products, the ranges of their activations
   CHECK(s.calibrated(90).quantization.at("head.weight").input_scale < 0.9f * c.quantization.at("head.weight").input_scale);
 }
 
+TEST_CASE("int8: weights and activations of zeros, and next to it, have a scale that can be used; NaN has none") {
+  Subject s;
+  for (const float value : {0.0f, 1e-40f}) {
+    const std::vector<float> stem(16 * 27, value);
+    s.network.stem.weight.value().copy_from(std::span<const float>(stem));
+    const Quantization q = s.calibrated().quantization;
+    CHECK(q.at("stem.weight").weight_scales == std::vector<float>(16, 1.0f));
+    Inference floats(s.network), whole(s.network, q);
+    CHECK(difference(whole(s.images(2)).to_host<float>(), floats(s.images(2)).to_host<float>()) < 0.05);
+  }
+  const std::vector<float> bad(16 * 27, NAN);
+  s.network.stem.weight.value().copy_from(std::span<const float>(bad));
+  CHECK_THROWS_AS(s.calibrated(), NonFiniteError);
+}
+
 TEST_CASE("int8: a network's outputs are near those in float32, and of the same bits for any number of threads") {
   std::vector<std::vector<float>> all;
   for (const int threads : {1, 2, 3, 7}) {
