@@ -30,9 +30,13 @@ std::optional<std::size_t> bytes_of_text(const std::string& text) {
   return {};
 }
 
-Json json_of(const MemoryEstimate& e) {
-  return {{"network", e.network}, {"optimizer", e.optimizer}, {"images", e.images},
-          {"step", e.step},       {"workspace", e.workspace}, {"total", e.total()}};
+// What a program takes before it computes: its code, the libraries', their tables.
+constexpr std::size_t process = std::size_t{11} << 20;
+
+Json json_of(const MemoryEstimate& e, std::size_t total) {
+  return {{"network", e.network}, {"optimizer", e.optimizer},   {"images", e.images},
+          {"step", e.step},       {"workspace", e.workspace},   {"data", e.data},
+          {"saving", e.saving},   {"evaluation", e.evaluation}, {"total", total}};
 }
 
 }  // namespace
@@ -53,9 +57,13 @@ void add_memory_options(CLI::App& app, MemoryOptions& options, ComputeOptions& c
   };
   add("--batch-size", compute.batch_size, "Images per step", "the recipe's")
       ->check(number<std::int64_t>({.least = 1, .most = 1 << 24}));
-  app.add_option("--images", options.images, "Of a training set of so many: with them, and with their last, smaller batch")
+  app.add_option("--images", options.images, "With so many training images; 0: one batch of them")
       ->check(number<std::int64_t>({.least = 0, .most = 1e9}))
-      ->default_str("one batch of them")
+      ->capture_default_str()
+      ->group(group);
+  app.add_option("--test-images", options.test_images, "With so many to evaluate on; 0: the training images")
+      ->check(number<std::int64_t>({.least = 0, .most = 1e9}))
+      ->capture_default_str()
       ->group(group);
   app.add_option("--memory-limit", options.limit, "Say which batch is the largest in so much memory: 8GiB")
       ->default_str("none")
@@ -70,6 +78,7 @@ void print_memory(const RunConfig& config, const MemoryOptions& options, const C
   MemoryQuestion question{.make = [&] { return entry.make(config.network_options); },
                           .recipe = config.recipe,
                           .images = options.images,
+                          .test_images = options.test_images,
                           .backend = &device->backend(),
                           .options = device->options()};
   std::size_t limit = 0;
@@ -78,13 +87,15 @@ void print_memory(const RunConfig& config, const MemoryOptions& options, const C
     if (!given) throw UsageError("--memory-limit " + options.limit + ": expected a number of bytes, as in 8GiB or 500M");
     limit = *given;
   }
-  const MemoryEstimate training = estimate_memory(question);
-  question.training = false, question.images = 0;
-  const MemoryEstimate inference = estimate_memory(question);
-  question.training = true, question.images = options.images;
-  const std::int64_t largest = limit > 0 ? largest_batch(question, limit) : 0;
-
+  // On a CPU all is in the process's own memory, so that what comes out is its peak.
   const bool known = device->backend().runtime.host_memory;
+  const std::size_t base = known ? process : 0;
+  const MemoryEstimate training = estimate_memory(question);
+  question.training = false;
+  const MemoryEstimate inference = estimate_memory(question);
+  question.training = true;
+  const std::int64_t largest = limit > base ? largest_batch(question, limit - base) : 0;
+
   const auto row = [](const std::string& what, std::size_t a, std::size_t b) {
     return std::vector<std::string>{what, format_bytes(a), format_bytes(b)};
   };
@@ -97,12 +108,17 @@ void print_memory(const RunConfig& config, const MemoryOptions& options, const C
       row("optimiser", training.optimizer, inference.optimizer),
       row("images", training.images, inference.images),
       row("activations and all else of a step", training.step, inference.step)};
-  if (known) rows.push_back(row("workspace of kernels", training.workspace, inference.workspace));
+  if (known) {
+    rows.push_back(row("workspace of kernels", training.workspace, inference.workspace));
+    rows.push_back(row("what an evaluation prepares", training.evaluation, inference.evaluation));
+    rows.push_back(row("or a checkpoint, while it is written", training.saving, inference.saving));
+    rows.push_back(row("the program's copy of the images; the file of weights", training.data, inference.data));
+    rows.push_back(row("the program itself", base, base));
+  }
   rows.push_back({});
-  std::string text = format_table(rows, "lrr") + "Training: " + format_bytes(training.total()) +
-                     ", inference: " + format_bytes(inference.total()) +
-                     (known ? "; besides, about 20 MiB of the process, what an evaluation prepares, and the data"
-                            : ", without the workspace of kernels");
+  std::string text = format_table(rows, "lrr") + "Training: " + format_bytes(base + training.total()) +
+                     ", inference: " + format_bytes(base + inference.total()) +
+                     (known ? "" : ", without the workspace of kernels");
   if (limit > 0)
     text +=
         "\nLargest batch for training in " + format_bytes(limit) + ": " + (largest > 0 ? with_thousands(largest) : "none");
@@ -110,8 +126,8 @@ void print_memory(const RunConfig& config, const MemoryOptions& options, const C
   console.object(Json{
       {"batch_size", config.recipe.batch_size},
       {"device", device->name()},
-      {"training", json_of(training)},
-      {"inference", json_of(inference)},
+      {"training", json_of(training, base + training.total())},
+      {"inference", json_of(inference, base + inference.total())},
       {"limit", limit},
       {"largest_batch",
        largest}}.dump());

@@ -11,8 +11,8 @@ namespace tessera {
 
 struct MemoryOptions {
   bool wanted = false;
-  std::int64_t images = 0;
-  std::string limit;  // bytes, with a unit
+  std::int64_t images = 50'000, test_images = 10'000;  // CIFAR-10's
+  std::string limit;                                   // bytes, with a unit
 };
 // Also --batch-size, --device and --precision, which go into `compute`.
 void add_memory_options(CLI::App& app, MemoryOptions& options, ComputeOptions& compute);

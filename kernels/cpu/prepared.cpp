@@ -13,6 +13,7 @@
 #include "kernels/cpu/conv2d_winograd.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/types.h"
+#include "kernels/prepared_sizes.h"
 
 namespace tessera::kernels::cpu {
 namespace {
@@ -63,25 +64,36 @@ std::optional<int> direct_form(const Conv2dShape& s) {
   return static_cast<int>(8 + taps * most_taps + reach.columns);
 }
 
+// How filters are kept for a shape.
+struct Form {
+  int m, number;  // way_for(), and what tells it from others
+  std::int64_t floats;
+};
+
 template <class E>
-PreparedCall prepared_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& s, ConstView x, ConstView w,
-                             const Conv2dEpilogue& epilogue, View y) {
+std::optional<Form> form_for(const Stream& stream, const Conv2dShape& s) {
   const int m = way_for(stream, s);
   const std::int64_t rows = m == 0 ? s.n * s.p * s.q : s.n * ceil_div(s.p, m) * ceil_div(s.q, m);
   if (s.groups > 1 || rows * s.k == 0 || rows > many_rows) return {};
-  const auto call = [&](auto run, int form, std::int64_t floats, const auto& make) -> PreparedCall {
-    return [run, s, m, weights = keep(stream, kept, w.data, form, floats, make), in = x.as<E>(), e = typed<E>(epilogue),
-            out = y.as<E>()](Stream& on) { run(on, s, m, in, weights.get(), e, out); };
-  };
-  if (m != 0)
-    return call(winograd_forward_kept<E>, m, winograd_kept_floats<E>(stream, s, m),
-                [&](float* u) { winograd_keep(stream, s, m, w.as<E>(), u); });
-  const std::optional<int> form = direct_form(s);
+  if (m != 0) return Form{m, m, winograd_kept_floats<E>(stream, s, m)};
+  const std::optional<int> number = direct_form(s);
+  return number ? std::optional(Form{0, *number, direct_panel_floats(stream, s)}) : std::nullopt;
+}
+
+template <class E>
+PreparedCall prepared_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& s, ConstView x, ConstView w,
+                             const Conv2dEpilogue& epilogue, View y) {
+  const std::optional<Form> form = form_for<E>(stream, s);
   if (!form) return {};
+  const int m = form->m;
+  const auto call = [&](auto run, const auto& make) -> PreparedCall {
+    return [run, s, m, weights = keep(stream, kept, w.data, form->number, form->floats, make), in = x.as<E>(),
+            e = typed<E>(epilogue), out = y.as<E>()](Stream& on) { run(on, s, m, in, weights.get(), e, out); };
+  };
+  if (m != 0) return call(winograd_forward_kept<E>, [&](float* u) { winograd_keep(stream, s, m, w.as<E>(), u); });
   const auto direct = [](Stream& on, const Conv2dShape& shape, int, const E* in, const float* panels,
                          const isa::Epilogue<E>& e, E* out) { direct_forward_packed(on, shape, in, panels, e, out); };
-  return call(direct, *form, direct_panel_floats(stream, s),
-              [&](float* panels) { direct_pack(stream, s, w.as<E>(), panels); });
+  return call(direct, [&](float* panels) { direct_pack(stream, s, w.as<E>(), panels); });
 }
 
 PreparedCall prepare_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape& shape, ConstView x, ConstView w,
@@ -92,9 +104,13 @@ PreparedCall prepare_conv2d(Stream& stream, KeptWeights& kept, const Conv2dShape
   return call;
 }
 
+bool is_kept(const MatmulParams& params, const ConstView& a, const ConstView& b) {
+  return !params.transpose_a && a.dims[0] > 0 && a.dims[0] <= many_rows && b.count() > 0;
+}
+
 PreparedCall prepare_matmul(Stream& stream, KeptWeights& kept, const MatmulParams& params, ConstView a, ConstView b,
                             ConstView bias, Gradient c) {
-  if (params.transpose_a || !c || c.view.count() == 0 || a.dims[1] == 0 || a.dims[0] > many_rows) return {};
+  if (!c || !is_kept(params, a, b)) return {};
   require_float(stream, "matmul", {a, b, c.view});
   require_float32(stream, "matmul", {bias});
   const auto packed = keep(stream, kept, b.data, params.transpose_b, matmul_packed_floats(stream, params, b),
@@ -154,6 +170,25 @@ PreparedCall prepare_matmul_int8(Stream& stream, KeptWeights& kept, const Int8Pr
   return prepare_int8(stream, kept, product, s, a, b, {.shift = bias, .activation = params.activation}, c.view);
 }
 
+// ---- sizes ---------------------------------------------------------------------------------------------------------------
+
+void size_conv2d(const Stream& stream, PreparedSizes& sizes, const Conv2dShape& s, ConstView w) {
+  const std::optional<Form> form = w.dtype == DType::bf16 ? form_for<bf16>(stream, s) : form_for<float>(stream, s);
+  if (form) sizes[{w.data, form->number}] = static_cast<std::size_t>(form->floats) * sizeof(float);
+}
+
+void size_matmul(const Stream& stream, PreparedSizes& sizes, const MatmulParams& params, ConstView a, ConstView b) {
+  if (is_kept(params, a, b))
+    sizes[{b.data, params.transpose_b}] = static_cast<std::size_t>(matmul_packed_floats(stream, params, b)) * sizeof(float);
+}
+
+// This backend, or a table over it whose products are its own.
+bool prepares(const Backend& backend) {
+  const Backend& own = cpu_backend();
+  return &backend == &own ||
+         (backend.overlays == &own && backend.conv2d_forward == own.conv2d_forward && backend.matmul == own.matmul);
+}
+
 }  // namespace
 }  // namespace tessera::kernels::cpu
 
@@ -168,7 +203,12 @@ const Preparation* preparation_of(const Backend& backend) {
                                                .matmul = cpu::prepare_matmul,
                                                .conv2d_forward_int8 = cpu::prepare_conv2d_int8,
                                                .matmul_int8 = cpu::prepare_matmul_int8};
-  return &backend == &cpu_backend() ? &cpu_preparation : nullptr;
+  return cpu::prepares(backend) ? &cpu_preparation : nullptr;
+}
+
+const PreparationSizes* preparation_sizes_of(const Backend& backend) {
+  static constexpr PreparationSizes sizes{.conv2d_forward = cpu::size_conv2d, .matmul = cpu::size_matmul};
+  return cpu::prepares(backend) ? &sizes : nullptr;
 }
 
 }  // namespace tessera::kernels

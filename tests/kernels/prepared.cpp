@@ -5,6 +5,7 @@
 #include <set>
 
 #include "kernels/backends.h"
+#include "kernels/prepared_sizes.h"
 #include "tests/cases/slot_case.h"
 #include "tests/catch.h"
 
@@ -107,6 +108,28 @@ TEST_CASE("calls with the same weights share what is kept of them") {
                                {{y.data(), DType::f32, {rows, 16}}, false}));
   CHECK(kept.size() == 1);
   CHECK(preparation_of(reference_backend()) == nullptr);
+}
+
+TEST_CASE(
+    "what would be kept of weights is known without them, and a table over the CPU's with products of its own prepares "
+    "nothing") {
+  Options options;
+  Stream stream(cpu_backend(), 0, options);
+  const PreparationSizes& sizes = *preparation_sizes_of(cpu_backend());
+  for (const Conv2dShape& s : {same(1, 32, 64), same(1, 8, 64), same(1, 2, 64), same(256, 32, 64)}) {
+    std::vector<float> w(static_cast<std::size_t>(s.k * s.r * s.s * s.c));
+    PreparedSizes known;
+    sizes.conv2d_forward(stream, known, s, {w.data(), DType::f32, {s.k, s.r, s.s, s.c}});
+    const int form = form_of(s);
+    CHECK(known.size() == (form < 0 ? 0 : 1));
+    if (form < 0) continue;
+    CHECK(known.begin()->first == std::pair<const void*, int>(w.data(), form));
+    const std::size_t least = (form == 4 ? 36 : form == 2 ? 16 : 9) * 64 * 64 * sizeof(float);  // panels may be filled up
+    CHECK((known.begin()->second >= least && known.begin()->second <= 2 * least));
+  }
+  CHECK(preparation_of(overlay(cpu_backend(), "over", cpu_backend().runtime)) != nullptr);
+  CHECK(preparation_of(preparing()) == nullptr);
+  CHECK(preparation_sizes_of(reference_backend()) == nullptr);
 }
 
 TEST_CASE("filters that are kept for a small map serve no larger one, which reaches more of their taps") {
