@@ -29,6 +29,7 @@ Recipe transfer_recipe() {
 
 struct FinetuneOptions {
   ComputeOptions compute;
+  SharingOptions sharing;
   std::vector<std::string> classes;
   std::int64_t epochs_frozen = 5, epochs = 10;
   double lr_frozen = 0.01, lr = 0.01;
@@ -46,6 +47,7 @@ struct FinetuneOptions {
     if (limit_train) config.limit_train = limit_train;
     if (limit_test) config.limit_test = limit_test;
     compute.apply(config);
+    sharing.apply(config);
   }
 };
 
@@ -80,6 +82,7 @@ void add_finetune_options(CLI::App& app, FinetuneOptions& o, const RunConfig& de
         ->default_str("all")
         ->group(group);
   add_compute_options(app, o.compute, defaults);
+  add_sharing_options(app, o.sharing, defaults);
 }
 
 std::int64_t outputs_for(std::size_t classes) { return classes == 2 ? 1 : static_cast<std::int64_t>(classes); }

@@ -123,8 +123,33 @@ void add_network_options(CLI::App& app, ComputeOptions& o) {
   app.add_flag("--no-residual", o.no_residual, "Without the residual adds (resnet18_nndl)")->group(group);
 }
 
+void SharingOptions::apply(RunConfig& config) const {
+  if (sync_batch_norm) config.recipe.sync_batch_norm = true;
+  if (wire) config.recipe.bf16_wire = *wire == "bf16";
+  if (bucket) config.bucket = bucket;
+  if (shard_optimizer) config.shard_optimizer = true;
+}
+
+void add_sharing_options(CLI::App& app, SharingOptions& o, const RunConfig& d) {
+  const char* group = "Ranks (mpirun, srun)";
+  app.add_flag("--sync-batch-norm", o.sync_batch_norm,
+               "Batch norm by the statistics of the whole batch, not of each rank's share")
+      ->group(group);
+  app.add_flag("--shard-optimizer", o.shard_optimizer,
+               "Each rank keeps its share of what the optimiser remembers, and moves its share of the parameters")
+      ->group(group);
+  add(app, "--wire", o.wire, "Gradients between ranks: fp32, or bf16, half the bytes", d.recipe.bf16_wire ? "bf16" : "fp32")
+      ->check(one_of({"fp32", "bf16"}))
+      ->group(group);
+  add(app, "--bucket", o.bucket, "MB of gradients that are exchanged at a time, while backward makes the next",
+      d.bucket ? csv_number(*d.bucket) : "by latency and bandwidth")
+      ->check(number<double>({.least = 0, .most = 1e6, .above = true}))
+      ->group(group);
+}
+
 void TrainOptions::apply(RunConfig& config) const {
   compute.apply(config);
+  sharing.apply(config);
   Recipe& recipe = config.recipe;
   take(epochs, recipe.epochs);
   if (optimizer) {

@@ -31,8 +31,19 @@ void add_network_options(CLI::App& app, ComputeOptions& options);  // --outputs,
 // Names of augmentations, which combine by commas.
 CLI::Validator augmentation_words();
 
+// How several ranks share a training.
+struct SharingOptions {
+  bool sync_batch_norm = false, shard_optimizer = false;
+  std::optional<std::string> wire;
+  std::optional<double> bucket;
+
+  void apply(RunConfig& config) const;
+};
+void add_sharing_options(CLI::App& app, SharingOptions& options, const RunConfig& defaults);
+
 struct TrainOptions {
   ComputeOptions compute;
+  SharingOptions sharing;
   std::optional<std::int64_t> epochs, steps, warmup, patience, accumulate, limit_train, limit_test;
   std::optional<std::string> optimizer, schedule, class_weights, weights, augment;
   std::optional<double> lr, momentum, weight_decay, label_smoothing, clip_norm, ema, dropout, minutes;

@@ -23,7 +23,7 @@ int run_as_rank(const RankOptions& options, const std::function<int(const Ranks&
     throw UsageError("torchrun started " + std::to_string(launch.size) +
                      " ranks, which only NCCL could connect, and this build has none: use mpirun or srun");
   Mpi mpi(launch);
-  MpiCommunicator ranks(mpi, 0);
+  MpiCommunicator ranks(mpi);
   Speaker speaker;
   if (ranks.rank() > 0) speaker = {.name = "[rank " + std::to_string(ranks.rank()) + "] ", .silent = !options.log_all};
   int code = 0;

@@ -36,6 +36,7 @@ int tessera::train_main(const char* network_id, int argc, char** argv) {
   add_network_options(app, options.compute);
   add_data_options(app, data_options);
   add_compute_options(app, options.compute, config);
+  add_sharing_options(app, options.sharing, config);
   app.add_option("--out", out, "Run folder")->default_str("runs/<network>-<time>/");
   app.add_option("--resume", resume, "Go on in this run folder with its options; those given again win")
       ->excludes("--out")

@@ -103,7 +103,7 @@ Variable record(const char* op, Tensor value, std::initializer_list<Variable> in
   return {std::move(value), std::move(node)};
 }
 
-void backward(const Variable& loss, Tensor seed) {
+void backward(const Variable& loss, Tensor seed, const OnLeaf& on_leaf) {
   if (!loss.node()) throw Error(ExitCode::failure, "[backward] nothing that the loss depends on requires a gradient");
   if (loss.value().count() != 1)
     throw ShapeError("[backward] the loss must be one element, it is " + to_string(loss.shape()));
@@ -138,7 +138,10 @@ void backward(const Variable& loss, Tensor seed) {
   while (!order.empty()) {
     const GradNodePtr node = std::move(order.back());
     order.pop_back();
-    if (!node->backward_) continue;  // a leaf keeps its gradient
+    if (!node->backward_) {  // a leaf keeps its gradient; all who used it have come before it
+      if (on_leaf) on_leaf(*node);
+      continue;
+    }
     if (node->filled_) node->backward_(node->grad_);
     node->backward_ = nullptr;  // frees what it captured
     node->consumed_ = true;

@@ -27,6 +27,7 @@ namespace tessera {
 class GradNode;
 using GradNodePtr = std::shared_ptr<GradNode>;
 using BackwardFunction = std::function<void(const Tensor& dy)>;
+using OnLeaf = std::function<void(const GradNode&)>;
 
 class Variable {
  public:
@@ -76,7 +77,7 @@ class GradNode {
   void retain() { retained_ = true; }
 
  private:
-  friend void backward(const Variable& loss, Tensor seed);
+  friend void backward(const Variable& loss, Tensor seed, const OnLeaf& on_leaf);
 
   const char* op_ = "leaf";
   std::shared_ptr<Device> device_;
@@ -100,7 +101,8 @@ Variable record(const char* op, Tensor value, std::initializer_list<Variable> in
 
 // Fills the gradients of all leaves that `loss` (one element) depends on: d loss / d leaf, added to what is there unless
 // it was cleared. The graph is consumed; using any of it again is an Error. `seed`: one element on the loss's device that
-// holds 1; a training loop keeps one, so that a step uploads nothing.
-void backward(const Variable& loss, Tensor seed = {});
+// holds 1; a training loop keeps one, so that a step uploads nothing. `on_leaf` is told of each leaf when nothing more will be
+// added to its gradient, while the pass goes on.
+void backward(const Variable& loss, Tensor seed = {}, const OnLeaf& on_leaf = {});
 
 }  // namespace tessera

@@ -9,6 +9,7 @@
 namespace tessera {
 
 class Module;
+class BatchShares;
 
 // Sees each layer of a forward pass as it is done (the model table, debugging).
 class LayerObserver {
@@ -27,6 +28,7 @@ struct Context {
   Tensor other_labels = {}, label_share = {};  // [N] int32, float32: of mixed images, the second label; the first's share
   const kernels::StepState* state = nullptr;   // device memory; needed by dropout in training
   LayerObserver* observer = nullptr;
+  const BatchShares* shares = nullptr;  // of a batch whose statistics are those of several processes (shared_batch_norm.h)
 
   void done(const Module& layer, const char* kind, const Variable& output, double flops = 0) const {
     if (observer) observer->on_layer(layer, kind, output, flops);

@@ -1,5 +1,7 @@
 #include "engine/nn/layers.h"
 
+#include "engine/ops/shared_batch_norm.h"
+
 namespace tessera {
 namespace {
 
@@ -51,6 +53,9 @@ BatchNorm::BatchNorm(std::int64_t channels, const Options& o)
 Variable BatchNorm::with_statistics(const Context& context, const Variable& x, const Tensor& statistics,
                                     Activation activation, const Variable& residual) const {
   Variable y = at(*this, [&] {
+    if (context.shares && uses_batch_statistics(context))
+      return shared_batch_norm(x, residual, weight.in(context), bias.in(context), running_mean.value(), running_var.value(),
+                               params(activation), *context.shares, statistics);
     return batch_norm(x, residual, weight.in(context), bias.in(context), running_mean.value(), running_var.value(),
                       params(activation), uses_batch_statistics(context), statistics);
   });

@@ -85,6 +85,21 @@ ParameterStore::ParameterStore(Module& network, const std::shared_ptr<Device>& d
   values_changed();
 }
 
+ParameterStore::ParameterStore(const ParameterStore& whole, std::size_t first, std::size_t end)
+    : device_(whole.device_),
+      parameters_(whole.parameters_.begin() + static_cast<std::ptrdiff_t>(first),
+                  whole.parameters_.begin() + static_cast<std::ptrdiff_t>(end)),
+      step_state_(whole.device_),
+      part_(true) {
+  step_state_.write({});
+  const std::int64_t begin = whole.offset(first), count = whole.offset(end) - begin;
+  for (std::size_t i = first; i <= end; ++i) offsets_.push_back(whole.offset(i) - begin);
+  values_ = whole.values_.slice(begin, {count});
+  gradients_ = whole.gradients_.slice(begin, {count});
+  if (whole.rounded_) rounded_ = whole.rounded_.slice(begin, {count});
+  buffer_values_ = Tensor::zeros(device_, {0}, values_.dtype());
+}
+
 void ParameterStore::values_changed() {
   if (rounded_) device_->run(&Backend::convert, values_, {rounded_, false});
 }

@@ -16,6 +16,10 @@ class ParameterStore {
  public:
   // Lays out and initialises all that `network` owns. Initial values depend on the seed and each parameter's name alone.
   ParameterStore(Module& network, const std::shared_ptr<Device>& device, std::uint64_t seed, DType dtype = DType::f32);
+  // Parameters first … end − 1 of another store, which must outlive this one, in the same memory: an optimiser of these moves
+  // them alone, and remembers of them alone. Without buffers.
+  ParameterStore(const ParameterStore& whole, std::size_t first, std::size_t end);
+  bool is_part() const { return part_; }
 
   const std::vector<Parameter*>& parameters() const { return parameters_; }  // in visiting order
   const std::vector<Buffer*>& buffers() const { return buffers_; }
@@ -52,6 +56,7 @@ class ParameterStore {
   std::vector<std::int64_t> offsets_;  // of parameters, plus the end
   Tensor values_, gradients_, rounded_, buffer_values_;
   StepStateBuffer step_state_;
+  bool part_ = false;
 };
 
 }  // namespace tessera

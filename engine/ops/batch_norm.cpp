@@ -5,6 +5,18 @@
 
 namespace tessera {
 
+void require_batch_norm_shapes(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
+                               const Tensor& running_mean, const Tensor& running_var) {
+  const Shape channels{x.shape().last()};
+  require(x.shape().rank >= 2,
+          "[batch_norm] input is " + to_string(x.shape()) + ", expected at least two axes, channels last");
+  require_shape("batch_norm", "gamma", gamma.value(), channels);
+  require_shape("batch_norm", "beta", beta.value(), channels);
+  require_shape("batch_norm", "running mean", running_mean, channels);
+  require_shape("batch_norm", "running variance", running_var, channels);
+  if (residual) require_shape("batch_norm", "residual", residual.value(), x.shape());
+}
+
 Variable batch_norm(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
                     const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params,
                     bool batch_statistics, const Tensor& statistics) {
@@ -14,14 +26,7 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
     return activate(batch_norm(x, residual, gamma, beta, running_mean, running_var, plain, batch_statistics, statistics),
                     params.activation);
   }
-  const Shape channels{x.shape().last()};
-  require(x.shape().rank >= 2,
-          "[batch_norm] input is " + to_string(x.shape()) + ", expected at least two axes, channels last");
-  require_shape("batch_norm", "gamma", gamma.value(), channels);
-  require_shape("batch_norm", "beta", beta.value(), channels);
-  require_shape("batch_norm", "running mean", running_mean, channels);
-  require_shape("batch_norm", "running variance", running_var, channels);
-  if (residual) require_shape("batch_norm", "residual", residual.value(), x.shape());
+  require_batch_norm_shapes(x, residual, gamma, beta, running_mean, running_var);
 
   Device& device = x.value().on();
   Tensor y = x.value().like();

@@ -20,4 +20,8 @@ Variable batch_norm(const Variable& x, const Variable& residual, const Variable&
                     const Tensor& running_mean, const Tensor& running_var, const BatchNormParams& params,
                     bool batch_statistics, const Tensor& statistics = {});
 
+// ShapeError where those operands do not fit each other.
+void require_batch_norm_shapes(const Variable& x, const Variable& residual, const Variable& gamma, const Variable& beta,
+                               const Tensor& running_mean, const Tensor& running_var);
+
 }  // namespace tessera

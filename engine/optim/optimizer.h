@@ -23,6 +23,7 @@ class Optimizer {
 
   // What it remembers between steps, by name ("moment1"): flat tensors parallel to the parameters.
   std::map<std::string, Tensor> memory() const { return memory_; }
+  const ParameterStore& parameters() const { return parameters_; }  // it moves no others
 
   // From now on it updates those parameters alone, by the learning rate of that group (0 … kernels::max_groups − 1).
   void only(const std::function<bool(const Parameter&)>& chosen, int group = 0);

@@ -102,7 +102,7 @@ std::unique_ptr<Optimizer> make_optimizer(const OptimizerOptions& rest, Paramete
   std::vector<bool> used(groups.size() + 1);
   for (const Parameter* parameter : parameters.parameters())
     used[static_cast<std::size_t>(group_of(*parameter, groups))] = true;
-  for (std::size_t i = 0; i < groups.size(); ++i)
+  for (std::size_t i = 0; i < groups.size() && !parameters.is_part(); ++i)
     if (!used[i + 1])
       throw UsageError("no parameter belongs to the group '" + groups[i].pattern +
                        "': none is called so, or they all match " + "an earlier group");

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -31,6 +32,12 @@ class Communicator {
   // to[r] goes to rank r, whose to[rank()] comes into from[r]; their sizes agree, and may be 0. A rank's piece for itself is
   // left alone.
   virtual void exchange(std::span<const ConstMemory> to, std::span<const Memory> from) = 0;
+
+  // A second way between the same ranks, for another thread of each: what goes on in one does not meet what goes on in the
+  // other. There is one at a time.
+  virtual std::unique_ptr<Communicator> aside() = 0;
+  // From any thread: what waits here, or will, throws.
+  virtual void cancel() = 0;
 };
 
 // One process by itself.
@@ -41,6 +48,8 @@ class Alone : public Communicator {
   void all_gather(ConstMemory mine, Memory all) override;
   void broadcast(Memory, int) override {}
   void exchange(std::span<const ConstMemory>, std::span<const Memory>) override {}
+  std::unique_ptr<Communicator> aside() override { return std::make_unique<Alone>(); }
+  void cancel() override {}
 };
 
 // The same for values: of each rank.

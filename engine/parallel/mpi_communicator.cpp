@@ -100,8 +100,8 @@ void Mpi::require(int error, const char* what) const {
 
 void MpiCommunicator::wait(std::vector<void*>& requests, const char* what) const {
   using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::milliseconds patience{100};
-  constexpr std::chrono::microseconds nap{200};
+  const std::chrono::milliseconds patience{lane_ == 0 ? 100 : 0};
+  const std::chrono::microseconds nap{lane_ == 0 ? 200 : 50};
   const Clock::time_point start = Clock::now();
   while (!requests.empty()) {
     {
@@ -113,6 +113,7 @@ void MpiCommunicator::wait(std::vector<void*>& requests, const char* what) const
       });
     }
     if (requests.empty()) return;
+    if (cancelled_) throw Error(ExitCode::failure, std::string("MPI: ") + what + " was cancelled");
     if (Clock::now() - start < patience)
       sched_yield();
     else

@@ -2,6 +2,7 @@
 // started the process.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -36,22 +37,27 @@ class Mpi {
   int rank_ = 0, size_ = 1;
 };
 
-// Waiting takes little of the processor: it yields, and after a tenth of a second it sleeps.
+// Waiting takes little of the processor: it yields, and after a tenth of a second it sleeps; the way aside sleeps at once, since
+// somebody computes meanwhile.
 class MpiCommunicator : public Communicator {
  public:
-  MpiCommunicator(Mpi& mpi, int lane) : mpi_(mpi), lane_(lane) {}
+  explicit MpiCommunicator(Mpi& mpi) : MpiCommunicator(mpi, 0) {}
 
   int rank() const override { return mpi_.rank(); }
   int size() const override { return mpi_.size(); }
   void all_gather(ConstMemory mine, Memory all) override;
   void broadcast(Memory bytes, int root) override;
   void exchange(std::span<const ConstMemory> to, std::span<const Memory> from) override;
+  std::unique_ptr<Communicator> aside() override { return std::unique_ptr<Communicator>(new MpiCommunicator(mpi_, 1)); }
+  void cancel() override { cancelled_ = true; }
 
  private:
+  MpiCommunicator(Mpi& mpi, int lane) : mpi_(mpi), lane_(lane) {}
   void wait(std::vector<void*>& requests, const char* what) const;
 
   Mpi& mpi_;
   int lane_;
+  std::atomic<bool> cancelled_ = false;
 };
 
 }  // namespace tessera

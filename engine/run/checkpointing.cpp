@@ -94,8 +94,8 @@ Resumed state_of(std::string_view text, std::int64_t step, const std::string& wh
 
 // Calls visit(name in the file, slice of the flat tensor) for every parameter in every part of the optimiser's memory.
 template <class Visit>
-void for_each_memory(const ParameterStore& parameters, const Optimizer& optimizer, Visit&& visit) {
-  for (const auto& [part, flat] : optimizer.memory())
+void for_each_memory(const ParameterStore& parameters, const std::map<std::string, Tensor>& memory, Visit&& visit) {
+  for (const auto& [part, flat] : memory)
     for (std::size_t i = 0; i < parameters.parameters().size(); ++i) {
       const Parameter& parameter = *parameters.parameters()[i];
       visit(part + "/" + parameter.path(), flat.slice(parameters.offset(i), parameter.shape()));
@@ -137,14 +137,22 @@ CheckpointWriter::CheckpointWriter(CheckpointStore& store, const ParameterStore&
 void CheckpointWriter::on_start(const Fit&) { last_ = Clock::now(); }
 
 void CheckpointWriter::on_step(const Fit& fit) {
-  if ((save_ && save_->exchange(false)) || std::chrono::duration<double>(Clock::now() - last_).count() >= interval_seconds_)
-    write(fit);
+  bool due =
+      (save_ && save_->exchange(false)) || std::chrono::duration<double>(Clock::now() - last_).count() >= interval_seconds_;
+  if (fit.shares_optimizer()) broadcast(*fit.limits().ranks, due);
+  if (due) write(fit);
+}
+
+void CheckpointPart::on_step(const Fit& fit) {
+  bool due = false;
+  broadcast(*fit.limits().ranks, due);
+  if (due) give(fit);
 }
 
 void CheckpointWriter::write(const Fit& fit) {
   if (!digests_) digests_ = data_();
   HostTensors memory;
-  for_each_memory(parameters_, fit.optimizer(),
+  for_each_memory(parameters_, fit.optimizer_memory(),
                   [&](std::string name, const Tensor& t) { memory.add(std::move(name), t, false); });
   const FitState state = fit.state();
   const std::string text = state_json(state, *digests_);
@@ -178,13 +186,14 @@ bool restore_average(const Checkpoint& checkpoint, ParameterStore& parameters, c
   return true;
 }
 
-bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& parameters, const Optimizer& optimizer) {
+bool restore_memory(const Checkpoint& checkpoint, const Optimizer& optimizer) {
   const Safetensors memory = part_of(checkpoint, optimizer_file);
   std::set<std::string> parts, stored;
   for (const auto& [part, flat] : optimizer.memory()) parts.insert(part);
   for (const TensorEntry& entry : memory.tensors()) stored.insert(entry.name.substr(0, entry.name.find('/')));
   if (parts != stored) return false;
-  for_each_memory(parameters, optimizer, [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
+  for_each_memory(optimizer.parameters(), optimizer.memory(),
+                  [&](const std::string& name, const Tensor& t) { read_tensor(memory, name, t); });
   return true;
 }
 

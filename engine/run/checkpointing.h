@@ -48,6 +48,17 @@ class CheckpointWriter : public FitObserver {
   std::chrono::steady_clock::time_point last_;
 };
 
+// What another rank than 0 does when checkpoints are written, where ranks share the optimiser's memory: gives its part.
+class CheckpointPart : public FitObserver {
+ public:
+  void on_step(const Fit& fit) override;
+  void on_resumable(const Fit& fit) override { give(fit); }
+  void on_end(const Fit& fit, FitEnd) override { give(fit); }
+
+ private:
+  static void give(const Fit& fit) { (void)fit.optimizer_memory(); }
+};
+
 // Where a checkpoint's run stood. Digests are empty in checkpoints of version 0.1.
 struct Resumed {
   FitState state;
@@ -66,8 +77,8 @@ Resumed restore(const Checkpoint& checkpoint, ParameterStore& parameters);
 // damaged.
 bool restore_average(const Checkpoint& checkpoint, ParameterStore& parameters, const WeightAverage& average);
 
-// Puts the optimiser's memory back. False, and nothing done, where the checkpoint is of an optimiser that remembers other
+// Puts the optimiser's memory back, of the parameters that it moves. False, and nothing done, where the checkpoint is of an optimiser that remembers other
 // things; WeightsError where it is damaged.
-bool restore_memory(const Checkpoint& checkpoint, const ParameterStore& parameters, const Optimizer& optimizer);
+bool restore_memory(const Checkpoint& checkpoint, const Optimizer& optimizer);
 
 }  // namespace tessera

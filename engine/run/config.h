@@ -43,9 +43,11 @@ struct RunConfig {
   std::optional<std::int64_t> max_steps = {};
   std::optional<double> max_minutes = {};
   std::optional<std::int64_t> limit_train = {}, limit_test = {};
-  std::string weights = {};  // start from these; empty: initial values
-  bool new_head = false;     // of the weights, all but the head
-  bool tensorboard = false;  // an event file beside history.csv
+  std::string weights = {};           // start from these; empty: initial values
+  bool new_head = false;              // of the weights, all but the head
+  bool tensorboard = false;           // an event file beside history.csv
+  bool shard_optimizer = false;       // each rank keeps its share of what the optimiser remembers
+  std::optional<double> bucket = {};  // MB of gradients that ranks exchange at a time; none: by latency and bandwidth
 
   template <class F>
   void fields(F& f) {
@@ -68,6 +70,8 @@ struct RunConfig {
     f("weights", weights);
     f("new_head", new_head);
     f("tensorboard", tensorboard);
+    f("shard_optimizer", shard_optimizer);
+    f("bucket", bucket, {.least = 0, .most = 1e6, .above = true});
   }
 };
 

@@ -45,8 +45,16 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
                  std::to_string(config.recipe.batch_size) + ", " + epochs_text(config.recipe.epochs));
   if (ranks.size() > 1)
     console.note("ranks    " + std::to_string(ranks.size()) + ", each with its share of a batch: " +
-                 std::to_string(std::max<std::int64_t>(config.recipe.accumulate, ranks.size())) + " parts");
+                 std::to_string(std::max<std::int64_t>(config.recipe.accumulate, ranks.size())) + " parts" +
+                 (config.recipe.sync_batch_norm ? ", batch norm by the statistics of all" : "") +
+                 (config.recipe.bf16_wire ? ", gradients sent in bf16" : "") +
+                 (config.shard_optimizer ? ", each with its share of what the optimiser remembers" : ""));
   console.note("run      " + request.folder.string());
+}
+
+std::optional<std::int64_t> bucket_bytes_of(const RunConfig& config) {
+  if (!config.bucket) return std::nullopt;
+  return static_cast<std::int64_t>(*config.bucket * 1e6);
 }
 
 DataDigests digests_of(const Split& split) { return {digest(split.train), digest(split.validation), digest(split.test)}; }
@@ -225,6 +233,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
   if (first)
     checkpoint_writer.emplace(
         *checkpoints, parameters, config_json, [&] { return digests_of(split); }, request.save);
+  CheckpointPart checkpoint_part;
   HistoryFile history(folder / "history.csv", {recipe.top5, recipe.ema.has_value()}, console);
   BestWeights best(folder / "best.safetensors", parameters, metadata);
   ConsoleProgress progress(console, config.weights.empty());
@@ -259,9 +268,11 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
              .max_seconds = limit,
              .stop = request.stop,
              .epochs_before = before,
-             .ranks = &ranks},
+             .ranks = &ranks,
+             .bucket_bytes = bucket_bytes_of(config),
+             .shard_optimizer = config.shard_optimizer},
             state);
-    if (checkpoint && in_phase && !restore_memory(*checkpoint, parameters, fit.optimizer()))
+    if (checkpoint && in_phase && !restore_memory(*checkpoint, fit.optimizer()))
       console.warn("the checkpoint is of another optimiser: what it remembers is left behind");
     if (checkpoint && fit.average() && !restore_average(*checkpoint, parameters, *fit.average()))
       console.warn("the checkpoint holds no averaged weights: the average begins with those that there are");
@@ -275,6 +286,8 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
     if (first)
       for (FitObserver* observer : std::initializer_list<FitObserver*>{&best, &*checkpoint_writer, &history})
         fit.add(*observer);
+    else if (fit.shares_optimizer())
+      fit.add(checkpoint_part);
     if (tensorboard) fit.add(*tensorboard);
     result.end = fit.run();
     if (first) history.complete(fit);

@@ -30,10 +30,13 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
       validation_(validation),
       recipe_(completed(recipe, parameters)),
       limits_(limits),
-      optimizer_(make_optimizer(recipe_.optimizer, parameters, recipe_.groups)),
+      shares_(limits.shard_optimizer && limits.ranks && limits.ranks->size() > 1
+                  ? std::optional<OptimizerShares>(std::in_place, *limits.ranks, parameters)
+                  : std::nullopt),
+      optimizer_(make_optimizer(recipe_.optimizer, shares_ ? shares_->own() : parameters, recipe_.groups)),
       average_(recipe.ema ? std::optional<WeightAverage>(std::in_place, parameters, *recipe.ema) : std::nullopt),
       state_(std::move(state)),
-      step_(network, parameters, *optimizer_, train, step_options(recipe, parameters.device(), average(), limits.ranks)) {
+      step_(network, parameters, *optimizer_, train, own_step_options()) {
   set_resting(parameters, recipe.groups, 0);  // an earlier phase's may
   if (recipe.patience && !validation)
     throw UsageError("patience counts evaluations on validation images, and this run has none");
@@ -41,6 +44,12 @@ Fit::Fit(Network& network, ParameterStore& parameters, const Recipe& recipe, Bat
   // Not of a run that is now to have another time, or more epochs than the ones it had time for.
   const auto& pace = state_.pace;
   if (pace && (pace->limit != limits_.max_seconds || (pace->whole && state_.step >= pace->end))) state_.pace.reset();
+}
+
+StepOptions Fit::own_step_options() {
+  StepOptions options = step_options(recipe_, parameters_.device(), average(), limits_.ranks, limits_.bucket_bytes);
+  options.optimizer_shares = shares_ ? &*shares_ : nullptr;
+  return options;
 }
 
 template <class Call>
@@ -279,6 +288,7 @@ void Fit::give_row_back(const FitState& before) {
   const double earlier = state_.seconds;  // `before` has those of this session in it
   state_ = before, state_.seconds = earlier;
   step_.set_metrics(before.metrics);
+  if (shares_) return;
   try {
     notify([&](FitObserver& o) { o.on_end(*this, FitEnd::stopped); });
   } catch (...) {

@@ -43,6 +43,8 @@ struct FitLimits {
   // Those who train along (StepOptions, EvaluateOptions); each must be given the same. A stop that one of them has seen is
   // everybody's, and time is rank 0's.
   Communicator* ranks = nullptr;
+  std::optional<std::int64_t> bucket_bytes = {};  // of the gradients that they exchange (WireOptions)
+  bool shard_optimizer = false;                   // each of them keeps its share of what the optimiser remembers
 };
 
 enum class FitEnd { finished, stopped };
@@ -58,7 +60,7 @@ class FitObserver {
   virtual void on_evaluation(const Fit&, const HistoryRow&) {}  // after a row is complete
   // The weights are the best so far. Where that throws, or the evaluation before it did, the run ends as if it had been
   // stopped before the row was closed: on_end(stopped) sees a state from which a resumed run closes it again, and finds the
-  // same best weights.
+  // same best weights. (Not where ranks share the optimiser's memory, which one alone cannot save.)
   virtual void on_best(const Fit&) {}
   virtual void on_resumable(const Fit&) {}    // between rows: a good moment for a checkpoint
   virtual void on_end(const Fit&, FitEnd) {}  // finished: before the closing evaluation of a cut epoch
@@ -83,6 +85,11 @@ class Fit {
   const FitLimits& limits() const { return limits_; }
   Optimizer& optimizer() { return *optimizer_; }
   const Optimizer& optimizer() const { return *optimizer_; }
+  // What the optimiser remembers. Where ranks share that, all call this together, and rank 0 has the whole.
+  std::map<std::string, Tensor> optimizer_memory() const {
+    return shares_ ? shares_->gather_memory(*optimizer_) : optimizer_->memory();
+  }
+  bool shares_optimizer() const { return shares_.has_value(); }
   const WeightAverage* average() const { return average_ ? &*average_ : nullptr; }  // where the recipe has one
   std::int64_t samples() const { return train_.count(); }
   // Of a step, of an epoch. Where the last batch is dropped, fewer images than a batch make one of all.
@@ -109,6 +116,7 @@ class Fit {
   std::int64_t skipped_steps() const { return step_.guard().skipped; }
 
  private:
+  StepOptions own_step_options();
   double now() const;
   std::int64_t schedule_steps() const;                   // whatever max_steps says
   std::int64_t steps_left() const;                       // to the end of the last epoch
@@ -133,6 +141,7 @@ class Fit {
   const BatchSource* validation_;
   Recipe recipe_;
   FitLimits limits_;
+  std::optional<OptimizerShares> shares_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<WeightAverage> average_;
   FitState state_;

@@ -1,6 +1,5 @@
 #include "engine/train/rank_exchange.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -18,17 +17,14 @@ struct Told {
 
 }  // namespace
 
-RankExchange::RankExchange(Communicator& ranks, const ParameterStore& parameters, std::int64_t parts)
-    : ranks_(ranks), parameters_(parameters) {
-  if (parameters.gradients().dtype() != DType::f32)
-    throw ShapeError("[ranks] only float32 parameters are trained by several");
+RankExchange::RankExchange(Communicator& ranks, const ParameterStore& parameters, std::int64_t parts,
+                           const WireOptions& wire)
+    : ranks_(ranks), parameters_(parameters), gradients_(ranks, parameters, wire) {
   losses_ = Tensor::zeros(parameters.device(), {parts, slot}, DType::f32);
   const Tensor& buffers = parameters.buffer_values();
   if (buffers.count() > 0) buffers_ = Tensor::zeros(parameters.device(), {parts, buffers.count()}, DType::f32);
   message_.resize(sizeof(Told) + buffers.bytes());
   messages_.resize(message_.size() * static_cast<std::size_t>(ranks.size()));
-  if (!parameters.device()->backend().runtime.host_memory)
-    staged_.resize(static_cast<std::size_t>(parameters.gradients().count()));
 }
 
 Tensor RankExchange::buffers_of(std::int64_t part) const {
@@ -36,23 +32,8 @@ Tensor RankExchange::buffers_of(std::int64_t part) const {
   return buffers_.slice(part * count, {count});
 }
 
-void RankExchange::prepare_sums(const std::vector<ParameterStore::Range>& ranges) {
-  if (std::equal(ranges.begin(), ranges.end(), ranges_.begin(), ranges_.end(),
-                 [](const auto& a, const auto& b) { return a.first == b.first && a.count == b.count; }))
-    return;
-  ranges_ = ranges;
-  sums_.clear();
-  for (const ParameterStore::Range& range : ranges) sums_.emplace_back(ranks_, static_cast<std::size_t>(range.count));
-}
-
-std::span<float> RankExchange::host(std::size_t range) {
-  const auto first = static_cast<std::size_t>(ranges_[range].first), count = static_cast<std::size_t>(ranges_[range].count);
-  float* const all = staged_.empty() ? static_cast<float*>(parameters_.gradients().data()) : staged_.data();
-  return {all + first, count};
-}
-
-void RankExchange::round(const Round& round, const kernels::Metrics& metrics, const Tensor& loss,
-                         const std::vector<ParameterStore::Range>& ranges) {
+void RankExchange::finish(const Round& round, const kernels::Metrics& metrics, const Tensor& loss,
+                          const GradientExchange::Ranges& ranges) {
   Device& device = *parameters_.device();
   const Tensor& buffers = parameters_.buffer_values();
   const Told own{metrics, loss.to_host<float>().at(0)};
@@ -74,23 +55,8 @@ void RankExchange::round(const Round& round, const kernels::Metrics& metrics, co
     if (buffers.count() > 0) device.upload(buffers_of(part).data(), message + sizeof told, buffers.bytes());
   }
 
-  prepare_sums(ranges);
-  for (std::size_t i = 0; i < sums_.size(); ++i) {
-    const std::span<float> values = host(i);
-    if (!staged_.empty() && round.counts[static_cast<std::size_t>(ranks_.rank())])
-      parameters_.gradients().slice(ranges_[i].first, {ranges_[i].count}).copy_to(values);
-    sums_[i].add(values, round.counts);
-  }
-}
-
-void RankExchange::finish() {
-  if (std::exchange(all_finite_, true)) non_finite_rank_.reset();
-  for (std::size_t i = 0; i < sums_.size(); ++i) {
-    const std::span<float> values = host(i);
-    sums_[i].finish(values);
-    if (!staged_.empty())
-      parameters_.gradients().slice(ranges_[i].first, {ranges_[i].count}).copy_from(std::span<const float>(values));
-  }
+  gradients_.finish(ranges);
+  if (round.last && std::exchange(all_finite_, true)) non_finite_rank_.reset();
 }
 
 }  // namespace tessera

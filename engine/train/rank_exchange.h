@@ -7,27 +7,30 @@
 
 #include <optional>
 
-#include "engine/nn/parameter_store.h"
-#include "engine/parallel/ordered_sum.h"
+#include "engine/train/gradient_exchange.h"
 
 namespace tessera {
 
 class RankExchange {
  public:
   // Of steps of at most `parts` parts. ShapeError where the parameters are not float32.
-  RankExchange(Communicator& ranks, const ParameterStore& parameters, std::int64_t parts);
+  RankExchange(Communicator& ranks, const ParameterStore& parameters, std::int64_t parts, const WireOptions& wire = {});
 
   // One part a rank: part first + r is rank r's, and counts where it has images.
   struct Round {
     std::vector<bool> counts;
     std::int64_t first;
+    bool last;  // of the step
   };
-  // This rank's part of a round: the metrics and the loss of it alone; its gradients are in the store's ranges, what it
-  // added to the buffers in the store's buffers. Waits for the device.
-  void round(const Round& round, const kernels::Metrics& metrics, const Tensor& loss,
-             const std::vector<ParameterStore::Range>& ranges);
-  // Behind the last round: the store has the gradients' sum; what follows is there.
-  void finish();
+  // This rank's part of a round begins: GradientExchange.
+  void begin(const Round& round, const GradientExchange::Ranges* expected) {
+    gradients_.begin(round.counts, round.last, expected);
+  }
+  void on_leaf(const GradNode& leaf) { gradients_.on_leaf(leaf); }
+  // It is over: the metrics and the loss of it alone; its gradients are in the store's ranges, what it added to the buffers in
+  // the store's buffers. Behind the last round the store has the gradients' sum, and what follows is there. Waits for the device.
+  void finish(const Round& round, const kernels::Metrics& metrics, const Tensor& loss,
+              const GradientExchange::Ranges& ranges);
 
   // Of a part, on the device, at addresses that stay.
   Tensor loss_of(std::int64_t part) const { return losses_.slice(part * slot, {1}); }
@@ -42,9 +45,6 @@ class RankExchange {
   // Elements between losses: kernels want aligned memory.
   static constexpr std::int64_t slot = 64;
 
-  void prepare_sums(const std::vector<ParameterStore::Range>& ranges);
-  std::span<float> host(std::size_t range);  // where a range's gradients are seen by the host
-
   Communicator& ranks_;
   const ParameterStore& parameters_;
   Tensor losses_, buffers_;  // [parts, slot], [parts, those of the store]
@@ -52,10 +52,8 @@ class RankExchange {
   std::optional<int> non_finite_rank_;
   bool all_finite_ = true;  // in the rounds of this step
 
-  std::vector<ParameterStore::Range> ranges_;
-  std::vector<OrderedSum> sums_;  // one a range
-  std::vector<float> staged_;     // gradients of a device whose memory is not the host's
   std::vector<std::byte> message_, messages_;
+  GradientExchange gradients_;
 };
 
 }  // namespace tessera

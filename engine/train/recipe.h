@@ -76,6 +76,8 @@ struct Recipe {
   ClassWeights class_weights = {};
   std::optional<double> clip_norm = {};  // the longest that a step's gradient, of all parameters together, may be
   std::int64_t accumulate = 1;           // parts of a batch that are passed through the network one after another
+  bool sync_batch_norm = false;          // of several ranks: statistics of the whole batch, not of each rank's share
+  bool bf16_wire = false;                // between ranks gradients are sent in bf16
   std::optional<double> ema = {};        // share that a moving average of the weights keeps (weight_average.h)
   BestRule best = BestRule::last;
   std::optional<std::int64_t> patience = {};  // evaluations without a better value that end the run; none: it does not
@@ -109,6 +111,8 @@ struct Recipe {
     f("class_weights", class_weights);
     f("clip_norm", clip_norm, {.help = "the longest that a step's gradient may be", .least = 0, .above = true});
     f("accumulate", accumulate, {.help = "parts of a batch, one after another", .least = 1, .most = 1 << 24});
+    f("sync_batch_norm", sync_batch_norm);
+    f("bf16_wire", bf16_wire);
     f("ema", ema, {.help = "share that a moving average of the weights keeps", .least = 0, .most = 0.999999});
     f("best", best);
     f("patience", patience, {.help = "evaluations without a better value that end the run", .least = 1, .most = 1e9});

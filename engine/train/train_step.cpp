@@ -5,7 +5,7 @@
 namespace tessera {
 
 StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& device, const WeightAverage* average,
-                         Communicator* ranks) {
+                         Communicator* ranks, std::optional<std::int64_t> bucket_bytes) {
   if (recipe.class_weights.balanced) throw UsageError("balanced class weights take counts of the data's labels first");
   StepOptions options{.seed = recipe.seed,
                       .label_smoothing = recipe.label_smoothing,
@@ -13,7 +13,9 @@ StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& de
                       .clip_norm = recipe.clip_norm,
                       .average = average,
                       .accumulate = recipe.accumulate,
-                      .ranks = ranks};
+                      .ranks = ranks,
+                      .sync_batch_norm = recipe.sync_batch_norm,
+                      .wire = {.bucket_bytes = bucket_bytes, .bf16 = recipe.bf16_wire}};
   const std::vector<double>& weights = recipe.class_weights.values;
   if (!weights.empty())
     options.class_weights = Tensor::from(device, {static_cast<std::int64_t>(weights.size())},
@@ -32,11 +34,24 @@ TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& op
       metrics_(parameters.device()),
       guard_(Tensor::zeros(parameters.device(), {sizeof(kernels::StepGuard)}, DType::u8)) {
   const bool shared = options_.ranks && options_.ranks->size() > 1;
+  if (options_.sync_batch_norm && options_.accumulate > (shared ? options_.ranks->size() : 1))
+    throw UsageError("--sync-batch-norm joins the statistics of parts that are under way at the same time, and of " +
+                     std::to_string(options_.accumulate) + " parts some come after others: leave out --accumulate");
+  if (shared && options_.sync_batch_norm) {
+    shares_.emplace(*options_.ranks);
+    never_record();
+  }
   if (shared) options_.accumulate = std::max<std::int64_t>(options_.accumulate, options_.ranks->size());
+  if (options_.optimizer_shares) {
+    if (options_.clip_norm)
+      throw UsageError(
+          "--clip-norm takes all gradients together, and with --shard-optimizer no rank has them: give one of them");
+    options_.wire.owners = options_.optimizer_shares->begins();
+  }
   if (options_.accumulate == 1) return;
   buffers_ = parameters.buffer_values().like(), buffer_sum_ = buffers_.like();
   if (shared)
-    exchange_.emplace(*options_.ranks, parameters, options_.accumulate);
+    exchange_.emplace(*options_.ranks, parameters, options_.accumulate, options_.wire);
   else
     gradient_sum_ = parameters.gradients().like();
 }
@@ -93,29 +108,34 @@ void TrainStep::run_shared(const kernels::StepState& state, std::int64_t size, i
   const int ranks = options_.ranks->size();
   for (std::size_t next = 0, first = 0; next < parts.size(); first = next) {
     const std::int64_t round = parts[next].number / ranks;
-    RankExchange::Round shares{.counts = std::vector<bool>(static_cast<std::size_t>(ranks)), .first = round * ranks};
+    RankExchange::Round shares{
+        .counts = std::vector<bool>(static_cast<std::size_t>(ranks)), .first = round * ranks, .last = false};
     Part own{round * ranks + options_.ranks->rank(), 0, 1, 1, 1};
     for (; next < parts.size() && parts[next].number / ranks == round; ++next) {
       shares.counts[static_cast<std::size_t>(parts[next].number % ranks)] = true;
       if (parts[next].number == own.number) own = parts[next];
     }
+    shares.last = next == parts.size();
+    if (shares_) shares_->set_counts(shares.counts[static_cast<std::size_t>(options_.ranks->rank())]);
     prepare(state, own);
     metrics_.set({});
     Recorded& step = recorded(size, variant, static_cast<int>(round));
+    const bool replayed = record_ && RecordedWork::possible(*parameters_.device());  // backward() then tells nothing
+    exchange_->begin(shares, step.ranges.empty() || replayed ? nullptr : &step.ranges);
     run_recorded(step, [&] {
       step.loss = {};
       step.loss = pass_own(own, first == 0);
       step.ranges = parameters_.ranges_with_gradient();
     });
-    exchange_->round(shares, metrics_.get(), step.loss, step.ranges);
+    exchange_->finish(shares, metrics_.get(), step.loss, step.ranges);
   }
-  exchange_->finish();
   Recorded& rest = recorded(size, variant);
   run_recorded(rest, [&] {
     rest.loss = {};
     join(parts, rest.loss);
-    update();
+    if (!options_.optimizer_shares) update();
   });
+  if (options_.optimizer_shares) update();
   loss_ = rest.loss;
 }
 
@@ -123,7 +143,7 @@ Tensor TrainStep::pass_own(const Part& part, bool first) {
   Device& device = *parameters_.device();
   const Tensor& buffers = parameters_.buffer_values();
   if (buffers.count() > 0) device.run(&Backend::convert, first ? buffers : buffers_, {first ? buffers_ : buffers, false});
-  Tensor loss = pass(part);
+  Tensor loss = pass(part, [&](const GradNode& leaf) { exchange_->on_leaf(leaf); });
   if (buffers.count() > 0)
     device.run(&Backend::arithmetic, kernels::Arithmetic::subtract, buffers, buffers_, {buffers, false});
   return loss;
@@ -142,7 +162,7 @@ void TrainStep::join(const std::vector<Part>& parts, Tensor& loss) {
     device.run(&Backend::arithmetic, kernels::Arithmetic::add, buffers_, buffer_sum_, {buffers, false});
 }
 
-Tensor TrainStep::pass(const Part& part) {
+Tensor TrainStep::pass(const Part& part, const OnLeaf& on_leaf) {
   const kernels::StepState* on_device = state_.device_pointer();
   parameters_.clear_gradients();
   const Batch batch = batches_.draw(part.size, on_device, part.first);
@@ -153,11 +173,12 @@ Tensor TrainStep::pass(const Part& part) {
                         .class_weights = options_.class_weights,
                         .other_labels = batch.other,
                         .label_share = batch.share,
-                        .state = on_device};
+                        .state = on_device,
+                        .shares = shares_ ? &*shares_ : nullptr};
   const Variable logits = convert(network_.forward(context, batch.x), DType::f32);
   const Variable loss = network_.loss(context, logits, batch.y);
   metrics_.add(logits.value(), batch.y, loss.value(), part.share);
-  backward(loss, seeds_.at(part.seed));
+  backward(loss, seeds_.at(part.seed), on_leaf);
   return loss.value();
 }
 
@@ -209,9 +230,13 @@ void TrainStep::clip() {
 void TrainStep::update() {
   const kernels::StepState* on_device = state_.device_pointer();
   auto* guard = static_cast<kernels::StepGuard*>(guard_.data());
-  parameters_.device()->run(&Backend::check_finite, parameters_.gradients(), guard);
+  if (options_.optimizer_shares)
+    options_.optimizer_shares->check_finite(guard_);
+  else
+    parameters_.device()->run(&Backend::check_finite, parameters_.gradients(), guard);
   if (options_.clip_norm) clip();
   optimizer_.update(on_device, guard);
+  if (options_.optimizer_shares) options_.optimizer_shares->gather_values();
   if (options_.average) options_.average->update(on_device, guard);
 }
 

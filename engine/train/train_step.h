@@ -10,7 +10,9 @@
 #include "engine/nn/network.h"
 #include "engine/optim/optimizer.h"
 #include "engine/train/evaluate.h"
+#include "engine/train/optimizer_shares.h"
 #include "engine/train/rank_exchange.h"
+#include "engine/train/rank_shares.h"
 #include "engine/train/weight_average.h"
 
 namespace tessera {
@@ -31,11 +33,19 @@ struct StepOptions {
   // More than one rank: they share the parts, of which there is then at least one a rank; part k is rank k mod N's. All end
   // a step with the same values, the same as one process that has so many parts.
   Communicator* ranks = nullptr;
+  // With more ranks than one: batch norm normalises by the statistics of the whole batch, and its running statistics move by
+  // them. UsageError where the ranks have more than one part each. Such steps wait for the other ranks in every batch norm,
+  // and are not recorded.
+  bool sync_batch_norm = false;
+  WireOptions wire = {};
+  // With more ranks than one, where the optimiser moves this rank's share alone. UsageError with clip_norm, which takes all
+  // gradients together. The update is then not recorded.
+  OptimizerShares* optimizer_shares = nullptr;
 };
 
 // As a recipe says. UsageError: its class weights are not numbers yet (ClassWeights::resolved).
 StepOptions step_options(const Recipe& recipe, const std::shared_ptr<Device>& device, const WeightAverage* average = nullptr,
-                         Communicator* ranks = nullptr);
+                         Communicator* ranks = nullptr, std::optional<std::int64_t> bucket_bytes = {});
 
 class TrainStep {
  public:
@@ -69,7 +79,7 @@ class TrainStep {
   std::vector<Part> parts_of(std::int64_t size) const;  // those that have images
   void prepare(const kernels::StepState& state, const Part& part);
   void issue(std::int64_t size, Tensor& loss);
-  Tensor pass(const Part& part);                              // its loss; gradients are in the store
+  Tensor pass(const Part& part, const OnLeaf& on_leaf = {});  // its loss; gradients are in the store
   void add_up(const std::vector<Part>& parts, Tensor& loss);  // of all of them
   void clip();
   void update();  // with the gradients that are in the store
@@ -103,6 +113,7 @@ class TrainStep {
   bool record_ = true;
   std::shared_ptr<MemoryPool> pool_;  // of all recorded steps
   std::map<std::tuple<std::int64_t, int, int>, Recorded> recorded_;
+  std::optional<RankShares> shares_;      // of batch norm's statistics, where they are joined
   std::optional<RankExchange> exchange_;  // with other ranks, where there are any
 };
 

@@ -57,7 +57,7 @@ TEST_CASE("a checkpoint's state reads back; each field that cannot be is named, 
   CHECK(resumed.state.history.size() == 2);
   CHECK(resumed.data.train == "a");
   CHECK(resumed.data.test == "c");
-  CHECK(restore_memory(checkpoint, t.store, t.fit.optimizer()));
+  CHECK(restore_memory(checkpoint, t.fit.optimizer()));
 
   const Json good = Json::parse(text_of(checkpoint.files.at("state.json")));
   const auto refusal = [&](const Json& json) -> std::string {
@@ -120,5 +120,5 @@ TEST_CASE("the memory of another optimiser is left alone") {
   Trained t;
   const Checkpoint checkpoint = written(t);
   const auto sgd = make_optimizer(Sgd::Options{.momentum = 0.9}, t.store);
-  CHECK(!restore_memory(checkpoint, t.store, *sgd));
+  CHECK(!restore_memory(checkpoint, *sgd));
 }
