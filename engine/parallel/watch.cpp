@@ -175,6 +175,7 @@ class Watch::Implementation {
       // Where this process itself was stopped, the others' words are still to be read.
       if (since(round) > times_.silence / 4)
         for (Peer& peer : peers_) peer.heard = Clock::now();
+      if (since(round) > times_.silence - 2 * times_.beat) woken_ = Clock::now();
       round = Clock::now();
       if (polled[0].revents != 0) {
         std::uint64_t ignored = 0;
@@ -223,6 +224,8 @@ class Watch::Implementation {
       if (message.kind == MessageKind::end) return set_agreed(message.code);
     }
     if (agreed()) return;
+    // Who ended while this process was stopped has said why: it is the one that hung (a launcher wakes it to end it).
+    if (!open && woken_ && since(*woken_) < 2 * times_.beat) ::_exit(static_cast<int>(ExitCode::failure));
     if (!open) verdict(static_cast<int>(ExitCode::failure), dead_text(named(rank)));
     if (since(peer.heard) > times_.silence)
       verdict(static_cast<int>(ExitCode::failure), silent_text(named(rank), times_.silence));
@@ -286,6 +289,7 @@ class Watch::Implementation {
 
   std::optional<int> own_done_;  // the thread's alone
   Clock::time_point done_since_;
+  std::optional<Clock::time_point> woken_;  // after a stop for which others give up on this process
 
   std::mutex mutex_;  // for what follows
   std::condition_variable changed_;
