@@ -142,7 +142,7 @@ void add_sharing_options(CLI::App& app, SharingOptions& o, const RunConfig& d) {
       ->check(one_of({"fp32", "bf16"}))
       ->group(group);
   add(app, "--bucket", o.bucket, "MB of gradients that are exchanged at a time, while backward makes the next",
-      d.bucket ? csv_number(*d.bucket) : "by latency and bandwidth")
+      d.bucket ? csv_number(*d.bucket) : "by latency and bandwidth; one host: all")
       ->check(number<double>({.least = 0, .most = 1e6, .above = true}))
       ->group(group);
 }

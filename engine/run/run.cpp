@@ -1,10 +1,13 @@
 #include "engine/run/run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "engine/files/csv.h"
 #include "engine/files/weights_file.h"
+#include "engine/parallel/watch.h"
 #include "engine/report/text.h"
 #include "engine/run/checkpointing.h"
 #include "engine/run/head.h"
@@ -52,9 +55,13 @@ void describe(const RunRequest& request, const ParameterStore& parameters, const
   console.note("run      " + request.folder.string());
 }
 
-std::optional<std::int64_t> bucket_bytes_of(const RunConfig& config) {
-  if (!config.bucket) return std::nullopt;
-  return static_cast<std::int64_t>(*config.bucket * 1e6);
+// Ranks of one host exchange by copies that the processors make which compute: there is nothing to hide, and all at once is
+// faster (docs/scaling.md).
+std::optional<std::int64_t> bucket_bytes_of(const RunConfig& config, Communicator& ranks) {
+  if (config.bucket) return static_cast<std::int64_t>(*config.bucket * 1e6);
+  const std::vector<std::string> hosts = all_gather(ranks, host_name());
+  const bool one_host = std::all_of(hosts.begin(), hosts.end(), [&](const std::string& host) { return host == hosts[0]; });
+  return one_host ? std::optional(std::numeric_limits<std::int64_t>::max()) : std::nullopt;
 }
 
 DataDigests digests_of(const Split& split) { return {digest(split.train), digest(split.validation), digest(split.test)}; }
@@ -269,7 +276,7 @@ RunResult run_training(const RunRequest& request, Network& network, Dataset&& da
              .stop = request.stop,
              .epochs_before = before,
              .ranks = &ranks,
-             .bucket_bytes = bucket_bytes_of(config),
+             .bucket_bytes = bucket_bytes_of(config, ranks),
              .shard_optimizer = config.shard_optimizer},
             state);
     if (checkpoint && in_phase && !restore_memory(*checkpoint, fit.optimizer()))
