@@ -100,6 +100,9 @@ void add_matmul_cases(std::vector<SlotCase>& all) {
     all.push_back(matmul_case({255, 257, 300}, {.transpose_a = ta}, false, Size::medium));
     all.push_back(matmul_case({1031, 64, 576}, {.transpose_a = ta, .transpose_b = true}, false, Size::medium));
   }
+  // Too large for one launch, and split into few shares: float32's sum, bf16's.
+  all.push_back(matmul_case({320, 320, 128}, {}, false, Size::medium));
+  all.push_back(matmul_case({320, 256, 1024}, {}, false, Size::medium));
   // Linear layers at batch 128: LeNet-5 and the ResNet head; forward, then gradient of the input, then of the weights.
   constexpr Shape linear[] = {{128, 120, 400}, {128, 84, 120},  {128, 10, 84},
                               {128, 10, 512},  {512, 512, 512}, {1024, 1024, 1024}};
