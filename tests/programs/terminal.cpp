@@ -67,7 +67,7 @@ TEST_CASE("a run on a terminal draws a line that fits the window and is cleared 
     INFO(columns << " columns: " << shown.text);
     CHECK(shown.code == 0);
     const std::vector<std::string> drawn = shown.drawn();
-    REQUIRE(drawn.size() >= 2);
+    REQUIRE(!drawn.empty());  // how many is a matter of speed
     for (const std::string& line : drawn) {
       CHECK(line.starts_with("epoch "));
       CHECK(tessera::display_width(line) < columns);
