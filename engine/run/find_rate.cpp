@@ -104,8 +104,10 @@ RateSweep find_rate(const RunRequest& request, Network& network, Dataset&& datas
   own.class_weights =
       recipe.class_weights.resolved(split.train.labels, static_cast<std::int64_t>(split.classes.size()), network.outputs());
   const RateSweep sweep = sweep_rates(network, parameters, own, train, request.stop);
-  write_file_atomically(store.run_folder() / "config.json", bytes_of(to_json(config)), ExitCode::weights);
+  write_file_atomically(store.run_folder() / "sweep.json", bytes_of(to_json(config)), ExitCode::weights);
   write_report(request, sweep, store.run_folder());
+  std::error_code ignored;
+  std::filesystem::remove(store.run_folder() / "checkpoints", ignored);  // the store's, empty
   return sweep;
 }
 

@@ -21,8 +21,9 @@ struct RateSweep {
 RateSweep sweep_rates(Network& network, ParameterStore& parameters, const Recipe& recipe, BatchSource& train,
                       const std::atomic<bool>* stop = nullptr, double lowest = 1e-6, double highest = 10);
 
-// The same for a run's configuration; leaves config.json and report.html, with the curve, in the folder. UsageError: the
-// recipe has groups of parameters, with rates of their own.
+// The same for a run's configuration; leaves report.html, with the curve, and sweep.json, the configuration, in the folder: no
+// config.json, since there is no run to resume. UsageError: the recipe has groups of parameters, with rates of their own; the
+// folder holds a run.
 RateSweep find_rate(const RunRequest& request, Network& network, Dataset&& dataset, const std::shared_ptr<Device>& device,
                     const Console& console);
 

@@ -5,7 +5,9 @@
 namespace tessera {
 
 void require_no_run(const CheckpointStore& store, const std::filesystem::path& name) {
-  if (!store.steps().empty() || std::filesystem::exists(store.run_folder() / "last.safetensors"))
+  const std::filesystem::path& folder = store.run_folder();
+  if (!store.steps().empty() || std::filesystem::exists(folder / "config.json") ||
+      std::filesystem::exists(folder / "last.safetensors"))
     throw UsageError(name.string() + " already holds a run: go on with --resume " + name.string() +
                      ", or give another --out");
 }

@@ -12,7 +12,8 @@
 
 namespace tessera {
 
-// What begins in a folder (`name`, to its user) takes none that holds a run already: UsageError.
+// What begins in a folder (`name`, to its user) takes none that holds a run already, even one that was cut before its first
+// checkpoint: UsageError.
 void require_no_run(const CheckpointStore& store, const std::filesystem::path& name);
 
 // history.csv: first the rows that the run starts with (of its checkpoint, of an earlier phase), then one per evaluation.

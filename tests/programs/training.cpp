@@ -207,7 +207,10 @@ TEST_CASE("--find-lr sweeps the rate, draws the losses and suggests a rate; its 
   REQUIRE(found.code == 0);
   CHECK_THAT(found.last_line(), Catch::StartsWith("find-lr: try --lr "));
   CHECK_THAT(read_text(fs::path(out) / "report.html"), Contains("<svg") && Contains("learning rate"));
-  CHECK(!fs::exists(fs::path(out) / "last.safetensors"));
+  for (const char* of_a_run : {"config.json", "last.safetensors", "checkpoints"})
+    CHECK(!fs::exists(fs::path(out) / of_a_run));
+  CHECK_THAT(read_text(fs::path(out) / "sweep.json"), Contains("\"batch_size\": 16"));
+  check_failure(run("train_lenet5_relu", {"--resume", out}), 4, "no run folder");
   CHECK(run("train_lenet5_relu", joined(base, {"--find-lr"})).last_line() == found.last_line());
   CHECK_THAT(run("train_lenet5_relu", joined(base, {"--find-lr", "--json"})).last_line(),
              Catch::StartsWith("{\"event\":\"find-lr\",\"lr\":") && Contains("\"losses\":["));
@@ -223,6 +226,23 @@ TEST_CASE("--find-lr sweeps the rate, draws the losses and suggests a rate; its 
   Process first("train_lenet5_relu", {data, "--epochs", "100000", "--out", busy});
   REQUIRE(first.wait_for(fs::path(busy) / "config.json"));
   check_failure(run("train_lenet5_relu", {data, "--find-lr", "--out", busy}), 4, "another process");
+}
+
+TEST_CASE("a run that was cut before its first checkpoint keeps its folder: no sweep and no other run takes it") {
+  Folder folder;
+  make_cifar(folder / "data", 64, 8);
+  const std::string data = (folder / "data").string(), out = (folder / "run").string();
+  REQUIRE(run("train_lenet5_relu", {data, "--steps", "2", "--seed", "7", "--batch-size", "16", "--out", out}).code == 0);
+  const std::string config = read_text(fs::path(out) / "config.json"),
+                    weights = read_text(fs::path(out) / "last.safetensors");
+  for (const auto& entry : fs::directory_iterator(out))
+    if (entry.path().filename() != "config.json") fs::remove_all(entry.path());
+  const Words others{data, "--batch-size", "2", "--seed", "3", "--out", out};
+  check_failure(run("train_lenet5_relu", joined(others, {"--find-lr"})), 2, "already holds a run");
+  check_failure(run("train_lenet5_relu", joined(others, {"--steps", "1"})), 2, "already holds a run");
+  CHECK(read_text(fs::path(out) / "config.json") == config);
+  CHECK(run("train_lenet5_relu", {"--resume", out}).code == 0);
+  CHECK(read_text(fs::path(out) / "last.safetensors") == weights);
 }
 
 TEST_CASE("an evaluation before batch norm's running statistics have moved is warned of, once and not for good") {
