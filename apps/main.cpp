@@ -131,7 +131,7 @@ int named_main(int argc, char** argv) {
 int main(int argc, char** argv) {
 #ifdef __GLIBC__
   // By default glibc learns from large blocks that are freed to keep the next ones, up to 32 MiB each, in a heap that is left
-  // with holes: after CIFAR-10 was read, 120 MiB of them.
+  // with holes: after CIFAR-10 was read, 120 MiB of them. What giving them back costs: docs/results/memory.md.
   mallopt(M_MMAP_THRESHOLD, 1 << 20);
 #endif
   return guarded(named_main, argc, argv);
