@@ -2,6 +2,7 @@
 
 #include "engine/ops/check.h"
 #include "engine/ops/fused_activation.h"
+#include "kernels/one_launch.h"
 
 namespace tessera {
 
@@ -24,7 +25,7 @@ Variable linear(const Variable& x, const Variable& w, const Variable& bias, Acti
                    db = bias.node()](const Tensor& dy) {
                     Device& on = dy.on();
                     const std::int64_t in = x_value ? x_value.shape()[1] : w_value.shape()[1];
-                    if (on.backend().linear_backward && kernels::small_linear(dy.shape()[0], in, dy.shape()[1]))
+                    if (on.backend().linear_backward && kernels::one_launch_gradients(dy.shape()[0], in, dy.shape()[1]))
                       return on.run(&Backend::linear_backward, fused, x_value, w_value, y_value, dy, into(dx), into(dw),
                                     into(db));
                     const Tensor dz = before_activation(fused, y_value, dy);

@@ -22,6 +22,7 @@
 #include "kernels/cuda/launchers.h"
 #include "kernels/cuda/reduce.h"
 #include "kernels/cuda/small_product.h"
+#include "kernels/one_launch.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
@@ -151,9 +152,16 @@ __global__ void __launch_bounds__(block_threads)
   if (threadIdx.x % warp_size == 0) weights.finish(element / columns, element % columns, sum);
 }
 
-// Up to here one block's walk along all pixels takes no longer than another launch, an estimate; then as many as fill the
-// device, but never more blocks than some waves.
-constexpr int pixels_of_one_share = 4096, pixels_of_a_share = 512, most_shares = 128;
+// From longest_walk on the pixels are shared out: among as many blocks as fill the device with some waves, and more only where
+// a share would be longer than that. What the shares leave is small beside dy, of which each has read up to 4,096 pixels.
+constexpr int pixels_of_a_share = 512, shares_that_fill = 128;
+
+int shares_wanted(int pixels) {
+  const int limit = static_cast<int>(longest_walk);
+  return pixels <= limit
+             ? 1
+             : std::max(std::min(ceil_div(pixels, pixels_of_a_share), shares_that_fill), ceil_div(pixels, limit));
+}
 
 }  // namespace
 
@@ -187,8 +195,8 @@ void conv2d_backward(Stream& stream, const Conv2dShape& shape, Activation f, Con
     const SmallWeightGradients weights = small_weight_gradients(dw, db, d.k, cells);
     Conv2dWindows<T, Major::line> windows(windows_of(d), x.as<T>());
     windows.lines = cells;
-    const int wanted = d.outputs <= pixels_of_one_share ? 1 : std::min(ceil_div(d.outputs, pixels_of_a_share), most_shares);
-    const int share = std::max(ceil_div(d.outputs, wanted), 1), shares = std::max(ceil_div(d.outputs, share), 1);
+    const int share = std::max(ceil_div(d.outputs, shares_wanted(d.outputs)), 1),
+              shares = std::max(ceil_div(d.outputs, share), 1);
     const int elements = d.k * (cells + 1);
     float* const partial =
         shares == 1

@@ -12,6 +12,7 @@
 #include "kernels/cuda/gemm.h"
 #include "kernels/cuda/launchers.h"
 #include "kernels/cuda/small_product.h"
+#include "kernels/one_launch.h"
 
 namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 
@@ -32,7 +33,7 @@ void matmul(Stream& stream, const MatmulParams& params, ConstView a, ConstView b
     result.align();
     using Tile = typename decltype(arithmetic)::Small;
     const std::int64_t tiles = ceil_div<std::int64_t>(m, Tile::rows) * ceil_div<std::int64_t>(n, Tile::columns);
-    const bool small = small_linear(m, k, n) &&
+    const bool small = one_launch_product(m, n, k) &&
                        split_count<decltype(arithmetic), Tile>(tiles, ceil_div(k, gemm_depth<T>), result.elements) > 1;
     const auto run = [&](const auto& x, const auto& y) {
       if (small) return launch_small_product(on, x, y, k, result);

@@ -4,12 +4,13 @@
 //   NaN at the label ranks last. Correct: rank 0; among the top five: rank < 5.
 //   k = 1: correct where (z > 0) equals the label, also counted as top five.
 //
-// One warp per row (lane l takes columns l, l + 32, …), striding over the grid. Up to 256 rows there is one block, and its
-// first thread changes the sums, in double precision. With more, each block leaves two counts in the workspace, and a second
+// One warp per row (lane l takes columns l, l + 32, …), striding over the grid. Of few rows (few_rows.h) there is one block, and
+// its first thread changes the sums, in double precision. Of more, each block leaves two counts in the workspace, and a second
 // launch of one block adds them up and does the same. Counts are integers, so their order does not matter. 4 bytes per logit;
 // latency is the bound.
 // A label outside 0 … k − 1 counts as wrong.
 #include "kernels/cuda/elements.h"
+#include "kernels/cuda/few_rows.h"
 #include "kernels/cuda/launchers.h"
 #include "kernels/cuda/reduce.h"
 
@@ -18,8 +19,6 @@ namespace {
 
 constexpr int rows_per_block = block_threads / warp_size;
 constexpr std::int64_t most_blocks = 528;
-constexpr int threads_of_one = 1024;
-constexpr std::int64_t rows_of_one = 256;
 
 struct Counts {
   std::int32_t correct, correct_top5;
@@ -49,7 +48,7 @@ __device__ inline void add_to(Metrics* metrics, const Added& batch, std::int64_t
 }
 
 // counts: of each block; null where there is one, which changes the metrics itself.
-__global__ void __launch_bounds__(threads_of_one)
+__global__ void __launch_bounds__(few_rows_threads)
     count_kernel(const float* __restrict__ logits, const std::int32_t* __restrict__ labels, std::int64_t k, Added batch,
                  Counts* __restrict__ counts, Metrics* __restrict__ metrics) {
   __shared__ std::int32_t scratch[max_warps];
@@ -102,8 +101,8 @@ void classification_metrics(Stream& stream, double part, ConstView logits, Const
   require_float32(stream, logits);
   const std::int64_t n = logits.dims[0], k = logits.dims[1];
   const Added batch{loss.as<float>(), n, part};
-  if (n <= rows_of_one) {
-    launch(count_kernel, 1, threads_of_one, 0, stream, logits.as<float>(), labels.as<std::int32_t>(), k, batch, nullptr,
+  if (few_rows(n, k)) {
+    launch(count_kernel, 1, few_rows_threads, 0, stream, logits.as<float>(), labels.as<std::int32_t>(), k, batch, nullptr,
            metrics);
     return;
   }

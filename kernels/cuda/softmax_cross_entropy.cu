@@ -8,9 +8,10 @@
 // One warp per row: lane l takes columns l, l + 32, …; sums are warp shuffles in a fixed order. A row is read two or three
 // times, from cache after the first. Bytes per element 4 (forward), 8 (backward; 12 accumulating); an exponential each.
 // At the sizes of a classifier (512 × 10) a launch takes longer than its work: latency is the bound.
-// Up to 256 rows, forward has one block of 32 warps, which also has the mean; with more, sum makes it of what was stored.
+// Of few rows (few_rows.h) forward has one block of 32 warps, which also has the mean; of more, sum makes it of what was stored.
 // A label outside 0 … k − 1 gives a NaN loss and NaN gradients in its row, and reads nothing out of bounds.
 #include "kernels/cuda/elements.h"
+#include "kernels/cuda/few_rows.h"
 #include "kernels/cuda/launchers.h"
 #include "kernels/cuda/reduce.h"
 
@@ -18,8 +19,6 @@ namespace tessera::kernels::TESSERA_GPU_NAMESPACE {
 namespace {
 
 constexpr int rows_per_block = block_threads / warp_size;
-constexpr int threads_of_one = 1024;
-constexpr std::int64_t rows_of_one = 256;
 
 // This warp's row.
 __device__ inline std::int64_t row_of_warp() {
@@ -51,7 +50,7 @@ __device__ inline float loss_of(const float* z, std::int32_t label, float smooth
 }
 
 // mean?: of one block, which then has all rows.
-__global__ void __launch_bounds__(threads_of_one)
+__global__ void __launch_bounds__(few_rows_threads)
     forward_kernel(float smoothing, const float* __restrict__ logits, const std::int32_t* __restrict__ labels,
                    float* __restrict__ losses, float* __restrict__ mean, std::int64_t n, std::int64_t k) {
   __shared__ float scratch[max_warps];
@@ -101,8 +100,8 @@ void softmax_cross_entropy_forward(Stream& stream, double smoothing, ConstView l
                                    View mean) {
   require_float32(stream, logits);
   const std::int64_t n = logits.dims[0], k = logits.dims[1];
-  const bool one_block = mean && n <= rows_of_one;
-  launch(forward_kernel, one_block ? 1 : block_count(n, rows_per_block), one_block ? threads_of_one : block_threads, 0,
+  const bool one_block = mean && few_rows(n, k);
+  launch(forward_kernel, one_block ? 1 : block_count(n, rows_per_block), one_block ? few_rows_threads : block_threads, 0,
          stream, static_cast<float>(smoothing), logits.as<float>(), labels.as<std::int32_t>(), losses.as<float>(),
          one_block ? mean.as<float>() : nullptr, n, k);
   if (mean && !one_block) sum(stream, 1 / static_cast<double>(n), losses, {mean, false});

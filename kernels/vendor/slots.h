@@ -3,6 +3,8 @@
 // Left:
 //   conv2d_forward_statistics   empty: cuDNN's convolution with statistics exists for half precision only and sums whole
 //                               columns, and our own would keep cuDNN from every convolution in front of a batch norm
+//   linear_backward,            empty: gradients at once are ours alone, and would keep the libraries from those of small
+//   conv2d_backward             layers; so each is asked for by itself
 //   batch_norm_inference, _fold one pass of ours; folded into the convolution in front there is none left
 //   everything else             neither library has it
 //

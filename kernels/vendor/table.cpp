@@ -53,10 +53,12 @@ const Backend& vendor_backend() {
   static const Backend table = [] {
     Backend changed = overlay(cuda_backend(), "vendor", vendor_runtime());
     changed.matmul = vendor::matmul;
+    changed.linear_backward = none;
     changed.conv2d_forward = vendor::conv2d_forward;
     changed.conv2d_forward_statistics = none;
     changed.conv2d_backward_data = vendor::conv2d_backward_data;
     changed.conv2d_backward_weights = vendor::conv2d_backward_weights;
+    changed.conv2d_backward = none;
     changed.max_pool_forward = vendor::max_pool_forward;
     changed.max_pool_backward = vendor::max_pool_backward;
     changed.batch_norm_training = vendor::batch_norm_training;

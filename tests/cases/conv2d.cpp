@@ -304,6 +304,10 @@ void add_conv2d_cases(std::vector<SlotCase>& all) {
       add_backward(all, shape(2, 9, 11, 6, 16, 5, 1, 0, 0), Size::quick, f, wanted);
   for (const char* wanted : {"xwb", "wb", "b"})  // pixels shared out among blocks
     add_backward(all, shape(1, 71, 69, 1, 2, 1, 1, 0, 0), Size::quick, Activation::relu, wanted);
+  for (const std::int64_t columns : {4096, 4097})  // among none, and among the fewest
+    add_backward(all, shape(1, 1, columns, 1, 2, 1, 1, 0, 0), Size::quick, Activation::relu, "wb");
+  // Among more than fill the device.
+  add_backward(all, shape(1, 725, 725, 1, 2, 1, 1, 0, 0), Size::medium, Activation::relu, "wb");
 }
 
 }  // namespace tessera::cases

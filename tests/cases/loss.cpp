@@ -45,8 +45,9 @@ void add_softmax(std::vector<SlotCase>& all) {
                    .flops = 5.0 * static_cast<double>(d.n * d.k),
                    .size = d.size});
   };
-  for (const Shape& d : {Shape{1, 2}, Shape{3, 5}, Shape{33, 10}, Shape{128, 10}, Shape{5, 31}, Shape{4, 33}, Shape{2, 65},
-                         Shape{3, 100}, Shape{2, 1000}, Shape{257, 10}, Shape{1024, 1000, Size::medium}})
+  for (const Shape& d :
+       {Shape{1, 2}, Shape{3, 5}, Shape{33, 10}, Shape{128, 10}, Shape{5, 31}, Shape{4, 33}, Shape{2, 65}, Shape{3, 100},
+        Shape{2, 1000}, Shape{257, 10}, Shape{32, 1024}, Shape{33, 1000}, Shape{1024, 1000, Size::medium}})
     for (double smoothing : {0.0, 0.1}) one(d, smoothing, "", normal(0, 3));
   for (double smoothing : {0.0, 0.1}) {
     one({33, 10}, smoothing, " huge", huge);
@@ -134,8 +135,9 @@ void add_metrics(std::vector<SlotCase>& all) {
   const Fill some_nan = [nan](std::uint64_t stream, std::int64_t i) {
     return integers(7)(stream, i) == 0 ? nan : normal()(stream + 1, i);
   };
-  for (const Shape& d : {Shape{1, 2}, Shape{33, 3}, Shape{128, 10}, Shape{257, 10}, Shape{65, 31}, Shape{31, 33},
-                         Shape{63, 100}, Shape{1025, 10}, Shape{100, 1}, Shape{1024, 1000, Size::medium}}) {
+  for (const Shape& d :
+       {Shape{1, 2}, Shape{33, 3}, Shape{128, 10}, Shape{257, 10}, Shape{65, 31}, Shape{31, 33}, Shape{63, 100},
+        Shape{1025, 10}, Shape{32, 1024}, Shape{33, 1000}, Shape{100, 1}, Shape{1024, 1000, Size::medium}}) {
     one(d, "", normal());
     one(d, " ties", integers(3));
     one(d, " NaN", some_nan);

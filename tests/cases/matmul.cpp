@@ -1,5 +1,6 @@
 // Cases of matmul and linear_backward: all four transpositions, bias, activations, shapes around tile sizes, and the linear layers of the
 // networks.
+#include "kernels/one_launch.h"
 #include "tests/cases/slot_case.h"
 
 namespace tessera::cases {
@@ -94,6 +95,8 @@ void add_matmul_cases(std::vector<SlotCase>& all) {
         all.push_back(matmul_case(d, {.transpose_a = ta, .transpose_b = tb}, false, Size::quick));
   all.push_back(matmul_case({3, 7, 1101}, {.transpose_a = true}, false, Size::quick, true));
   all.push_back(matmul_case({8, 16, 1104}, {.transpose_b = true, .activation = Activation::relu}, true, Size::quick));
+  for (const std::int64_t k : {longest_walk, longest_walk + 1})  // one launch, and two
+    all.push_back(matmul_case({10, 7, k}, {.transpose_a = true}, false, Size::quick, true));
   // Few outputs and a long sum (weight gradients), and ordinary middle sizes.
   for (bool ta : {false, true}) {
     all.push_back(matmul_case({27, 65, 9001}, {.transpose_a = ta}, false, Size::medium));

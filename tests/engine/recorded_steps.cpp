@@ -1,6 +1,7 @@
 // Recorded steps: the same bits as steps that are not recorded, and nothing inside them that a GPU could not record.
 #include <functional>
 
+#include "engine/core/step_state.h"
 #include "engine/train/evaluate.h"
 #include "engine/train/train_step.h"
 #include "kernels/emulator/emulator.h"
@@ -215,5 +216,7 @@ TEST_CASE("what cannot be recorded is an error, and the device works on") {
   CHECK_THROWS_AS(record([&] { (void)x.to_host<float>(); }), kernels::DeviceError);
   CHECK_THROWS_AS(record([&] { (void)Tensor::empty(device, {1'000'000}, DType::f32); }), kernels::DeviceError);
   CHECK_NOTHROW(record([&] { x.zero(); }));
+  StepStateBuffer state(device);
+  CHECK_NOTHROW(record([&] { state.write({.step = 7}); }));  // so nothing is copied from the host
   CHECK(x.to_host<float>() == std::vector<float>(8, 0.0f));
 }

@@ -58,7 +58,9 @@ Backend noting_table() {
 #include "kernels/slots.def"
   };
   note_convolutions<note_convolution>(table);
-  table.conv2d_forward_statistics = none;  // as in the overlay
+  table.conv2d_forward_statistics = none;  // as in the overlay, these three
+  table.linear_backward = none;
+  table.conv2d_backward = none;
   table.batch_norm_training = note_batch_norm;
   table.batch_norm_backward = note_batch_norm_backward;
   table.max_pool_forward = note_max_pool;

@@ -12,4 +12,3 @@ TESSERA_PTX_API void tessera_ptx_fail(const char* function, unsigned nth, int er
 TESSERA_PTX_API unsigned long long tessera_ptx_calls(const char* function) { return Driver::instance().calls[function]; }
 TESSERA_PTX_API void tessera_ptx_recover() { Driver::instance().recover(); }
 TESSERA_PTX_API void tessera_ptx_set_devices(int count) { Driver::instance().devices = count; }
-TESSERA_PTX_API unsigned long long tessera_ptx_notes() { return Driver::instance().machine.notes().size(); }

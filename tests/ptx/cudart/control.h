@@ -11,6 +11,4 @@ unsigned long long tessera_ptx_calls(const char* function);
 void tessera_ptx_recover();
 // How many devices there are from now on; −1: no driver.
 void tessera_ptx_set_devices(int count);
-// How many different things the machine has noted.
-unsigned long long tessera_ptx_notes();
 }
