@@ -82,7 +82,7 @@ fs::path part_of(const fs::path& folder, std::span<const char* const> names) {
 using Classes = std::map<std::string, std::int32_t>;
 using ClassFolders = std::vector<std::pair<std::string, fs::path>>;
 
-ClassFolders class_folders(const fs::path& folder) {
+ClassFolders class_folders(const fs::path& folder, bool can_be_left_out = false) {
   ClassFolders folders;
   std::error_code ignored;
   for (const fs::path& path : entries_of(folder)) {
@@ -95,7 +95,7 @@ ClassFolders class_folders(const fs::path& folder) {
   }
   if (folders.empty())
     throw DataError(folder.string() + ": has no folders; one for each class is expected: " + folder.filename().string() +
-                    "/<class>/*.png or *.jpg");
+                    "/<class>/*.png or *.jpg" + (can_be_left_out ? "; without such images, remove the folder" : ""));
   if (folders.size() > most_classes)
     throw DataError(folder.string() + ": has " + std::to_string(folders.size()) + " classes; at most 10000 are read");
   return folders;
@@ -121,7 +121,7 @@ std::vector<Labelled> files_of(const fs::path& folder, const Classes& classes, c
   std::int64_t others = 0, beside = 0;
   std::error_code ignored;
   for (const fs::path& path : entries_of(folder)) beside += has_image_name(path) && !fs::is_directory(path, ignored);
-  for (const auto& [name, place] : class_folders(folder)) {
+  for (const auto& [name, place] : class_folders(folder, true)) {
     const auto found = classes.find(normal_form(name));
     if (found == classes.end()) throw DataError(place.string() + ": train has no class of this name" + alike(name, classes));
     const ImageFiles here = image_files(place, options);

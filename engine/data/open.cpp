@@ -10,6 +10,7 @@
 #include "engine/data/seen.h"
 #include "engine/data/stl10.h"
 #include "engine/data/synthetic.h"
+#include "engine/files/address.h"
 #include "engine/image/channels.h"
 #include "engine/image/resize.h"
 
@@ -105,7 +106,7 @@ Dataset open_dataset(const std::string& data, const OpenOptions& options) {
   if (data.empty() || !fs::exists(status))
     throw DataError(printable(data) + ": " +
                     (error && error != std::errc::no_such_file_or_directory ? error.message() : "no such file or folder") +
-                    "; give the folder of a data set, or the word synthetic");
+                    advice_on_address(path) + "; give the folder of a data set, or the word synthetic");
   if (fs::is_other(status)) throw DataError(printable(data) + ": is neither a file nor a folder");
 
   const std::vector<fs::path> inside = data_sets_inside(path);

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include "engine/files/address.h"
 #include "engine/files/remove.h"
 
 namespace tessera {
@@ -54,6 +55,7 @@ std::string reason(int error) { return std::generic_category().message(error); }
 [[noreturn]] void fail_path(const char* call, const std::filesystem::path& path, int error, ExitCode on_error) {
   std::string advice;
   if (error == ENOSPC || error == EDQUOT) advice = "; free some space and try again";
+  if (error == ENOENT) advice = advice_on_address(path);
   if (error == EACCES || error == EPERM || error == EROFS) advice = "; check the permissions";
   fail(on_error, shown(path) + ": " + call + " failed: " + reason(error) + advice);
 }

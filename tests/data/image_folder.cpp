@@ -199,6 +199,8 @@ TEST_CASE("broken folders of images are refused in one line", "[images][hostile]
   const Case cases[] = {
       {"no classes", [](const TemporaryFolder& f) { fs::remove_all(f / "train"), fs::create_directory(f / "train"); },
        "has no folders; one for each class"},
+      {"an empty folder of validation images", [](const TemporaryFolder& f) { fs::create_directory(f / "val"); },
+       "val: has no folders; one for each class is expected: val/<class>/*.png or *.jpg; without such images, remove the"},
       {"classes without images",
        [](const TemporaryFolder& f) {
          fs::remove_all(f / "train");

@@ -12,6 +12,7 @@ TEST_CASE("what is no data set is refused and says what was looked for", "[open]
   const TemporaryFolder folder;
   const auto refusal = [](const std::string& data) { return error_of<DataError>([&] { open_dataset(data); }); };
   CHECK(refusal((folder / "none").string()).find("no such file or folder") != std::string::npos);
+  CHECK(refusal("https://example.org/cifar-10").find("download it first") != std::string::npos);
   CHECK(refusal("").find("no such file or folder") != std::string::npos);
   CHECK(refusal(std::string(5000, 'x')).size() < 300);  // a name longer than any file system takes
   CHECK(refusal("a\nb").find("'a\\x0ab'") != std::string::npos);

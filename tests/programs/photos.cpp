@@ -116,6 +116,7 @@ TEST_CASE("predict names what photos of any size show") {
   }
   SECTION("weights that are missing or broken: exit code 4") {
     require_failure(run("predict", {(folder / "none.safetensors").string(), wide}), 4, "none.safetensors");
+    require_failure(run("predict", {"https://example.org/w.pth", wide}), 4, "download it first");
     require_failure(run("predict", {wide, wide}), 4, "wide.png");
     require_failure(run("predict", {weights, wide, "--network", "resnet18"}), 4, "missing");
   }
