@@ -48,7 +48,7 @@ struct MatmulParams {
   Activation activation = Activation::none;  // not one that needs_input
 };
 
-// May linear_backward be asked for this layer? Its two products take 2²² multiply-adds each at most: a few microseconds.
+// Does each of a linear layer's products take few multiply-adds, 2²² at most? Whether one launch makes it: one_launch.h.
 inline bool small_linear(std::int64_t n, std::int64_t in, std::int64_t out) {
   constexpr std::int64_t most = std::int64_t{1} << 22;
   return n <= most && in <= most && out <= most && in * out <= most && n * in * out <= most;
