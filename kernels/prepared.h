@@ -42,7 +42,7 @@ struct Preparation {
                                  View y);
   PreparedCall (*matmul)(Stream&, KeptWeights&, const MatmulParams&, ConstView a, ConstView b, ConstView bias, Gradient c);
   // The same in eight bits, never empty. w holds the weights as floats, weight_scales[k]·q; epilogue.scale stays as it is.
-  // MissingKernel: not possible, not float32, or a product whose b is not transposed.
+  // MissingKernel: not possible, not float32, or b not transposed. What meets an image's NaN or infinity becomes NaN.
   PreparedCall (*conv2d_forward_int8)(Stream&, KeptWeights&, const Int8Product&, const Conv2dShape&, ConstView x,
                                       ConstView w, const Conv2dEpilogue&, View y);
   PreparedCall (*matmul_int8)(Stream&, KeptWeights&, const Int8Product&, const MatmulParams&, ConstView a, ConstView b,

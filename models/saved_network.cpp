@@ -96,6 +96,7 @@ SavedNetwork load_network(const TensorFile& file, const RunConfig& config, const
     const TensorFile own = whole ? own_names(floats_of_int8(file, saved.quantization), *saved.network, saved.notes)
                                  : own_names(file, *saved.network, saved.notes);
     require_weights_of(*saved.network, own);
+    require_int8_of(*saved.network, file, saved.quantization);
     saved.parameters = std::make_unique<ParameterStore>(*saved.network, device, config.recipe.seed);
     for (std::string& note : load_weights(own, *saved.parameters)) saved.notes.push_back(std::move(note));
   } catch (const WeightsError& error) {

@@ -1,5 +1,6 @@
 #include "engine/core/call_list.h"
 
+#include <cmath>
 #include <cstring>
 #include <iterator>
 #include <map>
@@ -100,6 +101,23 @@ bool is_constant(const Notes& notes, const ConstView& v) {
   return block && block->constant == v.data;
 }
 
+// A product in eight bits folds its scales into one, which must be there before any input is; and where that, or the shift, is
+// not finite, nothing that comes out can be told from an answer: sums of whole numbers are finite always.
+void require_finite(const Notes& notes, const Int8Product& product, const ConstView& scale, const ConstView& shift) {
+  if (scale && !is_constant(notes, scale))
+    throw Error(ExitCode::weights,
+                "int8: what scales a product in eight bits depends on the images; it can be float32 only");
+  const float* const scales = scale ? scale.as<float>() : nullptr;
+  const float* const shifts = shift && is_constant(notes, shift) ? shift.as<float>() : nullptr;
+  for (std::size_t k = 0; k < product.weight_scales.size(); ++k) {
+    const float whole = product.weight_scales[k] * product.input_scale * (scales ? scales[k] : 1.0f);
+    if (!std::isfinite(whole) || (shifts && !std::isfinite(shifts[k])))
+      throw NonFiniteError("int8: scale or shift of output " + std::to_string(k) + " of a product of " +
+                           std::to_string(product.weight_scales.size()) +
+                           " outputs is not finite: these weights are of no use");
+  }
+}
+
 // The call with its weights made ready, where they are the caller's constants; else none.
 template <auto slot, class... Arguments>
 PreparedCall prepared(Notes&, Stream&, const Arguments&...) {
@@ -109,16 +127,20 @@ template <>
 PreparedCall prepared<&Backend::conv2d_forward>(Notes& notes, Stream& stream, const Conv2dShape& shape, const ConstView& x,
                                                 const ConstView& w, const Conv2dEpilogue& epilogue, const View& y) {
   if (!is_constant(notes, w)) return {};
-  if (const Int8Product* product = notes.int8_of(w); product && (!epilogue.scale || is_constant(notes, epilogue.scale)))
+  if (const Int8Product* product = notes.int8_of(w)) {
+    require_finite(notes, *product, epilogue.scale, epilogue.shift);
     return preparation_of(stream.backend)->conv2d_forward_int8(stream, notes.weights, *product, shape, x, w, epilogue, y);
+  }
   return preparation_of(stream.backend)->conv2d_forward(stream, notes.weights, shape, x, w, epilogue, y);
 }
 template <>
 PreparedCall prepared<&Backend::matmul>(Notes& notes, Stream& stream, const MatmulParams& params, const ConstView& a,
                                         const ConstView& b, const ConstView& bias, const Gradient& c) {
   if (!is_constant(notes, b)) return {};
-  if (const Int8Product* product = notes.int8_of(b))
+  if (const Int8Product* product = notes.int8_of(b)) {
+    require_finite(notes, *product, {}, bias);
     return preparation_of(stream.backend)->matmul_int8(stream, notes.weights, *product, params, a, b, bias, c);
+  }
   return preparation_of(stream.backend)->matmul(stream, notes.weights, params, a, b, bias, c);
 }
 

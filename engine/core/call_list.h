@@ -30,7 +30,7 @@ class CallList {
   //
   // None where the work is more than its calls: where it copies from or to the host or reads memory that no call of it has
   // written, so that a list would not repeat it. Error where weights of `int8` are used for anything but products that can be
-  // computed in eight bits, or not at all.
+  // computed in eight bits, or not at all; NonFiniteError where such a product's scale or shift is NaN or infinite.
   static std::optional<CallList> note(const std::shared_ptr<Device>& device, kernels::KeptWeights& weights,
                                       std::span<const Tensor> constants, const Tensor& input,
                                       const std::function<void()>& work, const Int8Products& int8 = {});

@@ -21,7 +21,7 @@ class Inference {
  public:
   // The network's parameters and running statistics must stay as they are, and where they are, until this ends. The first
   // call of a quantized one throws DeviceError where the device computes no int8, Error where the network has no such weights,
-  // or does with them what has no form in eight bits.
+  // or does with them what has no form in eight bits, NonFiniteError where a scale or shift of theirs is NaN or infinite.
   explicit Inference(Network& network, Quantization quantization = {})
       : network_(network), quantization_(std::move(quantization)) {}
 

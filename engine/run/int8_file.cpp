@@ -7,6 +7,7 @@
 #include "engine/core/error.h"
 #include "engine/files/floats.h"
 #include "engine/files/safetensors.h"
+#include "engine/nn/layers.h"
 #include "engine/run/weights.h"
 #include "kernels/errors.h"
 
@@ -101,7 +102,38 @@ TensorFile floats_of_int8(const TensorFile& file, Quantization& quantization) {
     floats.add({entry.name, ElementType::f32, entry.shape, floats.keep(to_bytes(values))});
     quantization.emplace(entry.name, std::move(product));
   }
+  if (quantization.empty())
+    throw WeightsError(file.where() + ": metadata '" + key + "' says int8, and none of its tensors is I8");
   return floats;
+}
+
+void require_int8_of(Module& network, const TensorFile& file, const Quantization& quantization) {
+  struct Weights : Visitor {
+    void on_module(const std::string& path, Module& module) override {
+      if (const auto* conv = dynamic_cast<const Conv2d*>(&module)) groups[path + ".weight"] = conv->options.groups;
+    }
+    void on_parameter(const std::string& path, Parameter& parameter) override {
+      if (parameter) shapes.emplace(path, parameter.shape());
+    }
+    std::map<std::string, std::int64_t> groups;
+    std::map<std::string, Shape> shapes;
+  } weights;
+  network.visit(weights);
+  for (const auto& [name, _] : quantization) {
+    const auto fail = [&, at = name](const char* why) {
+      throw WeightsError(file.where() + ": tensor " + printable(at) + " is I8, but " + why);
+    };
+    const auto found = weights.shapes.find(name);
+    if (found == weights.shapes.end()) fail("the network has no weights of that name");
+    const Shape& shape = found->second;
+    const auto groups = weights.groups.find(name);
+    kernels::Conv2dShape product{1, 1, 1, shape[shape.rank - 1], shape[0], 1, 1, 1, 1, 1, 0, 0};
+    if (shape.rank == 4) product.r = shape[1], product.s = shape[2];
+    if (groups != weights.groups.end()) product.groups = groups->second;
+    if (!kernels::int8_possible(product))
+      fail(product.groups > 1 ? "a convolution in groups has no form in eight bits: it must be F32"
+                              : "its sums are too long for eight bits: it must be F32");
+  }
 }
 
 void require_int8_device(RunConfig& config) {

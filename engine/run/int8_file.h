@@ -8,6 +8,7 @@
 #pragma once
 
 #include "engine/files/tensor_file.h"
+#include "engine/nn/module.h"
 #include "engine/nn/parameter_store.h"
 #include "engine/nn/quantization.h"
 #include "engine/run/config.h"
@@ -21,6 +22,10 @@ Bytes encode_int8(const ParameterStore& parameters, const Quantization& quantiza
 
 // The same weights as floats, and how they are to be met. WeightsError where the file is not of that form.
 TensorFile floats_of_int8(const TensorFile& file, Quantization& quantization);
+
+// WeightsError where one of them is no weight of the network, or of a product that has no form in eight bits (in groups, or
+// with sums too long). The file's shapes must be the network's (run/weights.h, require_weights_of).
+void require_int8_of(Module& network, const TensorFile& file, const Quantization& quantization);
 
 // Such weights run on the CPU in float32: `auto` means that. DeviceError where the configuration asks for another device,
 // UsageError for another precision.

@@ -27,8 +27,10 @@ struct Histogram {
     return finite;
   }
   void count(std::span<const float> values) {
-    const float factor = high > low ? static_cast<float>(bins) / (high - low) : 0;
-    for (const float v : values) ++counts[std::min(bins - 1, static_cast<std::size_t>(std::max((v - low) * factor, 0.0f)))];
+    const double from = low, width = static_cast<double>(high) - from;  // which a float need not hold
+    const double factor = width > 0 ? static_cast<double>(bins) / width : 0;
+    for (const float v : values)
+      ++counts[std::min(bins - 1, static_cast<std::size_t>(std::max((static_cast<double>(v) - from) * factor, 0.0)))];
     total += static_cast<std::int64_t>(values.size());
   }
   // Without the share of the values that may lie outside, half of it at either end, or all above where nothing is below zero.

@@ -100,6 +100,19 @@ TEST_CASE("int8: weights and activations of zeros, and next to it, have a scale 
   CHECK_THROWS_AS(s.calibrated(), NonFiniteError);
 }
 
+TEST_CASE("int8: a range wider than float32's largest number is counted all the same") {
+  Subject s;
+  const std::vector<float> stem(16 * 27, 0.0f);  // what comes of them is finite
+  s.network.stem.weight.value().copy_from(std::span<const float>(stem));
+  std::vector<float> values(2 * 8 * 8 * 3, 3e38f);
+  for (std::size_t i = 0; i < values.size(); i += 2) values[i] = -3e38f;
+  const Tensor x = Tensor::from(s.device, {2, 8, 8, 3}, values);
+  const TensorBatches samples(x, Tensor::zeros(s.device, {2}, DType::i32));
+  const Calibration c = calibrate(s.network, samples, {.percentile = 100});
+  CHECK(static_cast<double>(c.quantization.at("stem.weight").input_scale) == Approx(6e38 / 127));
+  CHECK(c.quantization.at("stem.weight").zero_point == 64);
+}
+
 TEST_CASE("int8: a network's outputs are near those in float32, and of the same bits for any number of threads") {
   std::vector<std::vector<float>> all;
   for (const int threads : {1, 2, 3, 7}) {
@@ -132,6 +145,59 @@ TEST_CASE("int8: what cannot be computed so is refused") {
   Small network;
   const ParameterStore parameters(network, other, 3);
   CHECK_THROWS_AS(Inference(network, good)(Tensor::zeros(other, {1, 8, 8, 3}, DType::f32)), kernels::DeviceError);
+}
+
+TEST_CASE("int8: what is not finite in float32 is no answer in eight bits either") {
+  for (const float bad : {NAN, INFINITY}) {  // in the images, and so in what meets every product
+    Subject s;
+    Inference floats(s.network), whole(s.network, s.calibrated().quantization);
+    std::vector<float> values = s.images(2).to_host<float>();
+    values[8 * 8 * 3 + 100] = bad;
+    const Tensor x = Tensor::from(s.device, {2, 8, 8, 3}, values);
+    const std::vector<float> expected = floats(x).to_host<float>(), outputs = whole(x).to_host<float>();
+    for (std::size_t i = 0; i < outputs.size(); ++i) CHECK(std::isfinite(outputs[i]) == std::isfinite(expected[i]));
+    CHECK_FALSE(std::isfinite(outputs[5]));
+  }
+  Subject s;
+  const Quantization good = s.calibrated().quantization;
+  const Tensor x = s.images(1);
+  Quantization large = good;  // scales that are finite, and whose product is not
+  large["inner.weight"].input_scale = 3e38f;
+  large["inner.weight"].weight_scales[3] = 1e10f;
+  CHECK_THROWS_AS(Inference(s.network, large)(x), NonFiniteError);
+  std::vector<float> variance(16, 1.0f);
+  variance[2] = -1;
+  s.network.inner_norm.running_var.value().copy_from(std::span<const float>(variance));
+  CHECK_THROWS_AS(Inference(s.network, good)(x), NonFiniteError);
+  variance[2] = 1;
+  s.network.inner_norm.running_var.value().copy_from(std::span<const float>(variance));
+  const std::vector<float> bias{0, 0, NAN, 0, 0};
+  s.network.head.bias.value().copy_from(std::span<const float>(bias));
+  CHECK_THROWS_AS(Inference(s.network, good)(x), NonFiniteError);
+}
+
+TEST_CASE("int8: a scale that depends on the images is an error, and not the product in float32") {
+  struct Scaled : Network {  // by its own input
+    Scaled() { set_input({1, 1, 3}); }
+    Variable forward(const Context& context, const Variable& x) override {
+      const Tensor one = norm.bias.value();
+      return Variable(conv2d_folded(x, conv.weight.in(context), {}, {},
+                                    {.gamma = x.value().reshape({3}),
+                                     .beta = one,
+                                     .running_mean = one,
+                                     .running_var = norm.running_var.value(),
+                                     .params = norm.params(Activation::none)},
+                                    {}));
+    }
+    void visit(Visitor& v) override { v("conv", conv), v("norm", norm); }
+    Conv2d conv{3, 3, 1, {.bias = false}};
+    BatchNorm norm{3};
+  } network;
+  const std::shared_ptr<Device> device = test::open("cpu", 1);
+  const ParameterStore parameters(network, device, 3);
+  const Tensor x = Tensor::zeros(device, {1, 1, 1, 3}, DType::f32);
+  CHECK_NOTHROW(Inference(network)(x));
+  CHECK_THROWS_WITH(Inference(network, {{"conv.weight", {{1, 1, 1}, 1, 0}}})(x), Catch::Contains("depends on the images"));
 }
 
 TEST_CASE("int8: a file gives back the same products and weights, and a damaged one is an error") {
@@ -175,6 +241,17 @@ TEST_CASE("int8: a file gives back the same products and weights, and a damaged 
   damaged("head.weight.scale", {1, 1, 1, 1, 0}, {5});
   damaged("head.weight.scale", {1, 1, 1, 1, 1e-45f}, {5});
   damaged("head.weight.scale", {1, 1}, {2});
+  TensorFile none("damaged");
+  for (const TensorEntry& entry : floats.tensors()) none.add(entry);
+  none.set_metadata(file.metadata());
+  Quantization fresh;
+  CHECK_THROWS_WITH(floats_of_int8(none, fresh), Catch::Contains("none of its tensors is I8"));
+  require_int8_of(s.network, file, quantization);
+  Quantization more = quantization;
+  more["depthwise.weight"] = quantization.at("stem.weight");
+  CHECK_THROWS_WITH(require_int8_of(s.network, file, more), Catch::Contains("small: tensor 'depthwise.weight'"));
+  more = {{"other.weight", quantization.at("stem.weight")}};
+  CHECK_THROWS_WITH(require_int8_of(s.network, file, more), Catch::Contains("small: tensor 'other.weight'"));
   TensorFile most("damaged");
   std::vector<std::int8_t> beyond(16 * 64 * 5, 64);
   for (const TensorEntry& entry : file.tensors())

@@ -2,6 +2,7 @@
 // exact too: then every instruction set and any number of threads give these very numbers.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 #include <vector>
 
 #include "kernels/backends.h"
@@ -98,6 +99,67 @@ std::vector<float> computed(const Problem& p, InstructionSet set, int threads) {
   return y;
 }
 
+// The tables that run with an instruction set: AVX-512 has another one for processors with VNNI. DeviceError: not on this one.
+std::vector<const cpu::isa::Int8Kernels*> tables_of(InstructionSet set) {
+  std::vector<const cpu::isa::Int8Kernels*> tables{&cpu::isa::kernels(set).int8};
+  const auto& chosen = cpu::isa::int8_kernels(Stream(cpu_backend(), 0, {.instruction_set = set}));
+  if (&chosen != tables[0]) tables.push_back(&chosen);
+  return tables;
+}
+
+// By a table's kernels alone, all outputs at once.
+std::vector<float> computed(const Problem& p, const cpu::isa::Int8Kernels& table) {
+  const Conv2dShape& s = p.shape;
+  const std::int64_t rows = (s.p - 1) * s.stride + s.r, columns = (s.q - 1) * s.stride + s.s, line = columns * s.c;
+  const std::int64_t length = (s.s * s.c + 3) / 4 * 4, width = table.panel_width, step = s.r * length * width;
+  const std::int64_t panels = (s.k + width - 1) / width;
+  std::vector<std::uint8_t> in(static_cast<std::size_t>(s.n * rows * line + 3),
+                               static_cast<std::uint8_t>(p.product.zero_point));
+  for (std::int64_t i = 0; i < s.n * s.h * s.w; ++i) {
+    const std::int64_t n = i / s.w / s.h, h = i / s.w % s.h + s.pad_top, w = i % s.w + s.pad_left;
+    if (h < rows && w < columns)
+      table.quantize(p.x.data() + i * s.c, s.c, 1 / p.product.input_scale, p.product.zero_point,
+                     in.data() + ((n * rows + h) * columns + w) * s.c);
+  }
+  std::vector<std::int8_t> packed(static_cast<std::size_t>(panels * step));
+  std::vector<std::int32_t> start(static_cast<std::size_t>(panels * width));
+  std::vector<float> scale;
+  for (std::int64_t k = 0; k < s.k; ++k) {
+    const auto channel = static_cast<std::size_t>(k);
+    scale.push_back(p.product.weight_scales[channel] * p.product.input_scale * p.scale[channel]);
+    for (std::int64_t i = 0; i < s.r * s.s * s.c; ++i) {
+      const std::int64_t r = i / (s.s * s.c), l = i % (s.s * s.c);
+      const auto q = static_cast<std::int8_t>(
+          std::nearbyint(p.w[static_cast<std::size_t>(k * s.r * s.s * s.c + i)] / p.product.weight_scales[channel]));
+      packed[static_cast<std::size_t>(k / width * step + (r * length + l) / 4 * 4 * width + k % width * 4 + l % 4)] = q;
+      start[channel] -= p.product.zero_point * q;
+    }
+  }
+  std::vector<float> y(static_cast<std::size_t>(p.out().count()), NAN);
+  table.rows(
+      {.in = in.data(),
+       .in_image = rows * line,
+       .in_row = s.stride * line,
+       .in_column = s.stride * s.c,
+       .out = y.data(),
+       .out_image = s.p * s.q * s.k,
+       .out_row = s.q * s.k,
+       .out_column = s.k,
+       .images = s.n,
+       .rows = s.p,
+       .columns = s.q,
+       .taps = s.r,
+       .tap_step = line,
+       .length = length,
+       .panels = packed.data(),
+       .panel_step = step,
+       .start = start.data(),
+       .channels = s.k,
+       .epilogue = {
+           .scale = scale.data(), .shift = p.shift.data(), .residual = p.residual.data(), .activation = p.activation}});
+  return y;
+}
+
 const Conv2dShape shapes[] = {
     {2, 9, 7, 3, 5, 3, 3, 9, 7, 1, 1, 1},       // channels that are no multiple of four
     {1, 8, 8, 64, 64, 3, 3, 8, 8, 1, 1, 1},     // whole panels
@@ -130,6 +192,42 @@ TEST_CASE("int8 convolutions are those of plain loops, on every instruction set 
         }
 }
 
+TEST_CASE("int8 kernels of every table, AVX-512 without VNNI too, compute what plain loops do", "[kernels][isa]") {
+  for (const InstructionSet set : sets) try {
+      const auto tables = tables_of(set);
+      for (const Conv2dShape& shape : shapes)
+        for (const bool extreme : {false, true}) {
+          const Problem p = problem(shape, 31, Activation::relu, extreme);
+          const std::vector<float> expected = plain(p);
+          for (std::size_t i = 0; i < tables.size(); ++i) {
+            INFO(name_of(set) << ", table " << i << ", " << shape.h << "x" << shape.w << "x" << shape.c << " to "
+                              << shape.k);
+            CHECK(computed(p, *tables[i]) == expected);
+          }
+        }
+    } catch (const DeviceError& e) {
+      WARN("not tested: " << e.what());
+    }
+}
+
+TEST_CASE("int8: what is NaN or infinite in an image is NaN in what is made of it, and in no other image", "[kernels]") {
+  for (const Conv2dShape& shape : shapes)
+    for (const float bad : {NAN, INFINITY, -INFINITY})
+      for (const InstructionSet set : sets) try {
+          INFO(name_of(set) << ", " << bad << ", " << shape.h << "x" << shape.w << "x" << shape.c);
+          Problem p = problem(shape, 31, Activation::relu);
+          const std::vector<float> good = computed(p, set, 2);
+          p.x[0] = bad;  // the first output of the first image meets it
+          const std::vector<float> y = computed(p, set, 2);
+          CHECK(std::isnan(y[0]));
+          CHECK(std::isnan(y[static_cast<std::size_t>(shape.k - 1)]));
+          const auto image = static_cast<std::ptrdiff_t>(shape.p * shape.q * shape.k);
+          CHECK(std::equal(y.begin() + image, y.end(), good.begin() + image));
+        } catch (const DeviceError& e) {
+          WARN("not tested: " << e.what());
+        }
+}
+
 TEST_CASE("activations become bytes in the same way on every instruction set", "[kernels][isa]") {
   const std::vector<float> x{-1e30f, -4.0f, -0.75f, -0.25f, 0.0f, 0.25f, 0.75f, 1.25f, 58.4f, 1e30f, INFINITY, -INFINITY,
                              NAN,    1.0f,  2.0f,   3.0f,   4.0f, 5.0f,  6.0f,  7.0f,  8.0f,  9.0f,  10.0f};
@@ -139,9 +237,22 @@ TEST_CASE("activations become bytes in the same way on every instruction set", "
     INFO(name_of(set));
     try {
       std::vector<std::uint8_t> bytes(x.size());
-      cpu::isa::int8_kernels(Stream(cpu_backend(), 0, {.instruction_set = set}))
-          .quantize(x.data(), static_cast<std::int64_t>(x.size()), 2, 10, bytes.data());
-      CHECK(bytes == expected);
+      for (const cpu::isa::Int8Kernels* table : tables_of(set)) {
+        CHECK_FALSE(table->quantize(x.data(), static_cast<std::int64_t>(x.size()), 2, 10, bytes.data()));
+        CHECK(bytes == expected);
+        // What is NaN or infinite is seen wherever it lies; what overflows only by the factor is no such thing.
+        std::vector<float> values(37, 3e38f);
+        bytes.resize(values.size());
+        const auto finite = [&] { return table->quantize(values.data(), 37, 1e10f, 10, bytes.data()); };
+        CHECK(finite());
+        for (float& v : values)
+          for (const float bad : {NAN, INFINITY, -INFINITY}) {
+            const float good = std::exchange(v, bad);
+            CHECK_FALSE(finite());
+            v = good;
+          }
+        bytes.resize(x.size());
+      }
     } catch (const DeviceError& e) {
       WARN("not tested: " << e.what());
     }

@@ -147,14 +147,24 @@ TESSERA_INLINE void store_bytes(std::uint8_t* to, IntVec numbers) {
 #endif
 }
 
-void quantize(const float* x, std::int64_t count, float factor, std::int32_t zero_point, std::uint8_t* to) {
+bool quantize(const float* x, std::int64_t count, float factor, std::int32_t zero_point, std::uint8_t* to) {
   const float least = static_cast<float>(-zero_point), most = static_cast<float>(127 - zero_point);
+  Vec zeros = {};  // 0·x is NaN where x is not finite, and a sum keeps it: one instruction for a vector
   std::int64_t i = 0;
-  for (; i + vector_width <= count; i += vector_width)
-    store_bytes(to + i, quantized(load(x + i) * factor, least, most, zero_point));
-  if (i == count) return;
-  const IntVec last = quantized(load_partial(x + i, count - i) * factor, least, most, zero_point);
-  for (int j = 0; j < count - i; ++j) to[i + j] = static_cast<std::uint8_t>(last[j]);
+  for (; i + vector_width <= count; i += vector_width) {
+    const Vec v = load(x + i);
+    zeros += v * 0.0f;
+    store_bytes(to + i, quantized(v * factor, least, most, zero_point));
+  }
+  if (i < count) {
+    const Vec v = load_partial(x + i, count - i);
+    zeros += v * 0.0f;
+    const IntVec last = quantized(v * factor, least, most, zero_point);
+    for (int j = 0; j < count - i; ++j) to[i + j] = static_cast<std::uint8_t>(last[j]);
+  }
+  float all = 0;
+  for (int j = 0; j < vector_width; ++j) all += zeros[j];
+  return all == 0.0f;
 }
 
 constexpr Int8Kernels int8_table{.panel_width = 2 * vector_width, .rows = rows_int8, .quantize = quantize};

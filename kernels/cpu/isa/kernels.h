@@ -136,7 +136,8 @@ struct Int8Kernels {
   int panel_width;
   void (*rows)(const RowsInt8&);
   // to[i] = min(max(round(factor·x[i]) + zero_point, 0), 127), ties to the even number; NaN: 0.
-  void (*quantize)(const float* x, std::int64_t count, float factor, std::int32_t zero_point, std::uint8_t* to);
+  // False: an x[i] is NaN or infinite, which no byte says.
+  bool (*quantize)(const float* x, std::int64_t count, float factor, std::int32_t zero_point, std::uint8_t* to);
 };
 
 struct Kernels {
