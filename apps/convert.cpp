@@ -9,6 +9,7 @@
 #include "apps/verbs.h"
 #include "engine/files/safetensors.h"
 #include "engine/files/weights_file.h"
+#include "engine/run/int8_file.h"
 #include "engine/run/own_names.h"
 #include "engine/run/run.h"
 #include "engine/run/weights.h"
@@ -54,6 +55,7 @@ int tessera::convert_main(int argc, char** argv) {
     const Output file_out(out, ExitCode::weights, std::span(&in, 1));
     const Console console(output.verbosity(), file_out.is_standard_output());
     const TensorFile file = read_weights(in);
+    if (is_int8(file)) throw WeightsError(file.where() + ": int8 weights are for inference alone: convert the float ones");
 
     std::string network_name;
     std::size_t count = file.tensors().size();

@@ -1,5 +1,6 @@
 // evaluate WEIGHTS DATA: loss, top-1, top-5, per-class accuracy and confusion matrix of saved weights.
 #include <CLI/CLI.hpp>
+#include <cmath>
 
 #include "apps/data.h"
 #include "apps/options.h"
@@ -106,6 +107,10 @@ int tessera::evaluate_main(int argc, char** argv) {
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));
+      if (!std::isfinite(result.loss)) {
+        any(ranks.communicator, false);  // the first rank to throw ends all: not before rank 0 has written
+        throw NonFiniteError("the network's outputs are not finite: these weights are of no use");
+      }
       return 0;
     } catch (const Interrupted&) {
       return signals.exit_code();

@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <cstring>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "apps/data.h"
@@ -89,7 +90,7 @@ void add_int8_options(CLI::App& app, Int8Options& options) {
   CLI::Option* const to =
       app.add_option("--int8", options.to,
                      "Write the weights in eight bits, for inference on a CPU; DATA's training images say what range "
-                     "activations have; -: to standard output");
+                     "activations have. A .safetensors file; -: to standard output");
   app.add_option("--calibration-images", options.images, "With --int8: so many training images, the first ones")
       ->check(number<std::int64_t>({.least = 1}))
       ->needs(to)
@@ -143,13 +144,15 @@ int tessera::export_main(int argc, char** argv) {
   app.add_flag("--with-preprocessing", with_preprocessing,
                "With --onnx: the model takes uint8 images (N,H,W,C) and normalises them itself")
       ->needs(app.get_option("--onnx"));
-  app.add_option("--names", names, "own, or keras (names and layouts of tf.keras)")
+  app.add_option("--names", names, "With --txt: own, or keras (names and layouts of tf.keras)")
       ->check(one_of({"own", "keras"}))
+      ->needs(app.get_option("--txt"))
       ->capture_default_str();
   app.add_option("--network", network_id, "For weights of another program: which network they are of")
       ->default_str("the file's");
   add_int8_options(app, int8);
   add_data_options(app, data_options);
+  for (const char* of_data : {"--labels", "--skip-damaged"}) app.get_option(of_data)->needs(app.get_option("--int8"));
   add_network_options(app, options);
   add_output_options(app, output);
 
@@ -157,6 +160,8 @@ int tessera::export_main(int argc, char** argv) {
     if (txt.empty() + onnx.empty() + int8.to.empty() != 2)
       throw UsageError("what to write: give one of --txt FILE, --onnx FILE and --int8 FILE");
     if (int8.to.empty() != int8.data.empty()) throw UsageError("--int8 FILE goes with DATA, and DATA with --int8 FILE");
+    if (const std::string ending = std::filesystem::path(int8.to).extension(); !ending.empty() && ending != ".safetensors")
+      throw UsageError("--int8 " + int8.to + ": int8 weights are a .safetensors file, which another ending would hide");
     const std::string& to = !int8.to.empty() ? int8.to : onnx.empty() ? txt : onnx;
     const std::string inputs[] = {weights, int8.data};
     const Output file_out(to, ExitCode::weights, std::span(inputs, int8.data.empty() ? 1 : 2));

@@ -1,7 +1,10 @@
 // export --int8, and what programs make of the file.
+#include "engine/files/safetensors.h"
+#include "engine/files/weights_file.h"
 #include "tests/catch.h"
 #include "tests/programs/run.h"
 
+using namespace tessera;
 using namespace tessera::tests;
 using Catch::Contains;
 
@@ -31,6 +34,22 @@ TEST_CASE("export --int8 writes weights that evaluate, predict and summary read,
   check_failure(run("train_lenet5_relu", {"synthetic", "--weights", whole, "--steps", "1", "--out", f + "/no"}), 4, "int8");
   check_failure(run("finetune", {whole, "synthetic", "--classes", "upright red,flat blue", "--out", f + "/no"}), 4, "int8");
   check_failure(run("convert", {whole, f + "/no.pth"}), 4, "int8");
+  // Where no network is named, tensors go over as they are: whole numbers without their scales' meaning.
+  const TensorFile nameless = read_weights(whole);
+  Metadata metadata = nameless.metadata();
+  metadata.erase("network");
+  write_safetensors(f + "/nameless.safetensors", nameless.tensors(), metadata);
+  check_failure(run("convert", {f + "/nameless.safetensors", f + "/no.pth"}), 4, "nameless.safetensors: int8");
+  // Scales whose product is beyond float32: what came of it would look like an answer.
+  const std::vector<float> input{3e38f, 0}, scales(16, 10.0f);
+  std::vector<TensorEntry> large = nameless.tensors();
+  for (TensorEntry& entry : large) {
+    if (entry.name == "conv_unit.2.weight.input") entry.bytes = std::as_bytes(std::span(input));
+    if (entry.name == "conv_unit.2.weight.scale") entry.bytes = std::as_bytes(std::span(scales));
+  }
+  write_safetensors(f + "/large.safetensors", large, nameless.metadata());
+  check_failure(run("predict", {f + "/large.safetensors", "synthetic", "--index", "1"}), 6, "not finite");
+  check_failure(run("evaluate", {f + "/large.safetensors", "synthetic"}), 6, "not finite");
   check_failure(run("export", {whole, "--onnx", f + "/no.onnx"}), 4, "int8");
   check_failure(run("export", {whole, "synthetic", "--int8", f + "/no.safetensors"}), 4, "int8");
 }
@@ -43,4 +62,9 @@ TEST_CASE("export --int8: what is wrong on the command line is said") {
   check_failure(run("export", {w, "synthetic", "--int8", f + "/w.safetensors", "--onnx", f + "/w.onnx"}), 2, "one of");
   check_failure(run("export", {w, "--txt", f + "/w.txt", "--percentile", "99"}), 2, "--int8");
   check_failure(run("export", {w, "synthetic", "--int8", f + "/w.safetensors", "--percentile", "101"}), 2, "--percentile");
+  check_failure(run("export", {w, "--txt", f + "/w.txt", "--labels", "3,5"}), 2, "--int8");
+  check_failure(run("export", {w, "--onnx", f + "/w.onnx", "--skip-damaged"}), 2, "--int8");
+  check_failure(run("export", {w, "--onnx", f + "/w.onnx", "--names", "keras"}), 2, "--txt");
+  check_failure(run("export", {w, "synthetic", "--int8", f + "/w.safetensors", "--names", "keras"}), 2, "--txt");
+  check_failure(run("export", {w, "synthetic", "--int8", f + "/w.npz"}), 2, ".safetensors");
 }

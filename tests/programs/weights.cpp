@@ -125,6 +125,17 @@ TEST_CASE("NaN in weights: exit code 6 with the tensor's name; F64 beyond float3
   CHECK_THAT(outcome.err, Contains("beyond float32"));
 }
 
+TEST_CASE("finite weights whose outputs are not: predict and evaluate end with 6, and evaluate writes what there is") {
+  const Foreign f;
+  const std::string file = f.write<float>("large", ElementType::f32, "", [](float x) { return x * 1e20f; });
+  const std::string logits = (f.folder / "logits.npy").string();
+  check_failure(run("predict", {file, f.data(), "--index", "0", "--network", "lenet5_relu"}), 6, "not finite");
+  const Outcome outcome = run("evaluate", {file, f.data(), "--network", "lenet5_relu", "--logits", logits});
+  check_failure(outcome, 6, "not finite");
+  CHECK_THAT(outcome.out, Contains("loss"));
+  CHECK(std::filesystem::exists(logits));
+}
+
 TEST_CASE("weights with another number of outputs: what to do is said, and it works") {
   const Foreign f;
   const std::string file = f.write_f32("ten");
