@@ -137,6 +137,14 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--write-onnx", onnx, "Write the network as ONNX instead");
   CLI11_PARSE(app, argc, argv);
+  const auto misused = [](const char* what) {
+    std::fprintf(stderr, "error: %s\n", what);
+    return static_cast<int>(ExitCode::usage);
+  };
+  if (options.int8 && (mode != "infer" || no_recording))
+    return misused(
+        "--int8 goes with --mode infer, and without --no-recording: only what is prepared is computed in eight bits");
+  if (simulated > 0 && mode != "train") return misused("--cores simulates a training step, not --mode infer");
 
   try {
     config.direct_convolution = conv == "direct";

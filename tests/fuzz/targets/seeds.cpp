@@ -6,6 +6,7 @@
 #include "engine/files/manifest.h"
 #include "engine/report/png.h"
 #include "engine/run/config.h"
+#include "engine/run/int8_file.h"
 #include "engine/run/weights.h"
 #include "models/catalogue.h"
 #include "tests/fuzz/targets/mutations.h"
@@ -28,6 +29,17 @@ int main(int argc, char** argv) {
     const HostTensors host = host_weights(parameters);
     put("network", id, encode_safetensors(host.entries(), metadata));
   };
+  const auto put_int8 = [&](const char* id, Metadata metadata) {
+    const auto network = require_network(id).make({});
+    const ParameterStore parameters(*network, fuzz::device(), 1);
+    Quantization quantization;
+    for (const Parameter* p : parameters.parameters())
+      if (p->shape().rank > 1)
+        quantization[p->path()] = {std::vector<float>(static_cast<std::size_t>(p->shape()[0]), 0.01f), 0.02f, 40};
+    metadata["network"] = id;
+    put("network", "int8", encode_int8(parameters, quantization, metadata));
+  };
+  put_int8("lenet5_relu", {});
   const Metadata metadata = {{"outputs", "2"}, {"labels", "7,8"}, {"classes", "horse,ship"}};
   put_network("lenet5_relu", {.outputs = 2}, metadata);
   put_network("inception10", {.outputs = 3, .image_size = 24}, {{"outputs", "3"}, {"image_size", "24"}});

@@ -64,13 +64,14 @@ void network(ByteSpan input) {
   const Safetensors file = Safetensors::parse({input.begin(), input.end()}, "fuzz");
   const RunConfig config = config_of(file, "");
   class_names_of(file);
-  const SavedNetwork saved = load_network(file, config, device());
+  const SavedNetwork saved = load_network(file, config, device(), Int8Weights::accepted);
   constexpr std::int64_t largest_side = 64;  // larger ones are right, and slow
   const Shape image = saved.network->input();
   if (image[0] > largest_side) return;
   const Dataset data = small_dataset(image);
-  predict(*saved.network, ImageBatches(DeviceImages::upload(data.test, device()),
-                                       gather_params(config.recipe.normalization, Augmentation::none, 0)));
+  Inference infer(*saved.network, saved.quantization);
+  predict(infer, ImageBatches(DeviceImages::upload(data.test, device()),
+                              gather_params(config.recipe.normalization, Augmentation::none, 0)));
 }
 
 void resume(ByteSpan input) {
