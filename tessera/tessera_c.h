@@ -32,7 +32,7 @@ enum {
 
 typedef struct tessera_options {
   const char* network; /* of weights whose file names none, such as "resnet18"; NULL: the file's */
-  const char* device;  /* "cpu", "cuda", "cuda:1"; NULL: "cpu". A file of int8 weights (export --int8) wants "cpu" or "auto" */
+  const char* device;  /* "cpu", "cuda", "cuda:1"; NULL: "cpu", which int8 weights (or "auto") want */
   int threads;         /* on a CPU; 0: as many as the process may use */
 } tessera_options;
 
