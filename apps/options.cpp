@@ -124,19 +124,21 @@ void add_network_options(CLI::App& app, ComputeOptions& o) {
 }
 
 void SharingOptions::apply(RunConfig& config) const {
-  if (sync_batch_norm) config.recipe.sync_batch_norm = true;
+  take(sync_batch_norm, config.recipe.sync_batch_norm);
   if (wire) config.recipe.bf16_wire = *wire == "bf16";
   if (bucket) config.bucket = bucket;
-  if (shard_optimizer) config.shard_optimizer = true;
+  take(shard_optimizer, config.shard_optimizer);
 }
 
 void add_sharing_options(CLI::App& app, SharingOptions& o, const RunConfig& d) {
   const char* group = "Ranks (mpirun, srun)";
-  app.add_flag("--sync-batch-norm", o.sync_batch_norm,
-               "Batch norm by the statistics of the whole batch, not of each rank's share")
+  app.add_flag_function(
+         "--sync-batch-norm", [&o](std::int64_t given) { o.sync_batch_norm = given > 0; },
+         "Batch norm by the statistics of the whole batch, not of each rank's share")
       ->group(group);
-  app.add_flag("--shard-optimizer", o.shard_optimizer,
-               "Each rank keeps its share of what the optimiser remembers, and moves its share of the parameters")
+  app.add_flag_function(
+         "--shard-optimizer", [&o](std::int64_t given) { o.shard_optimizer = given > 0; },
+         "Each rank keeps its share of what the optimiser remembers, and moves its share of the parameters")
       ->group(group);
   add(app, "--wire", o.wire, "Gradients between ranks: fp32, or bf16, half the bytes", d.recipe.bf16_wire ? "bf16" : "fp32")
       ->check(one_of({"fp32", "bf16"}))

@@ -33,7 +33,7 @@ CLI::Validator augmentation_words();
 
 // How several ranks share a training.
 struct SharingOptions {
-  bool sync_batch_norm = false, shard_optimizer = false;
+  std::optional<bool> sync_batch_norm, shard_optimizer;  // =false: no longer, of a resumed run
   std::optional<std::string> wire;
   std::optional<double> bucket;
 

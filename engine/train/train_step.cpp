@@ -36,7 +36,7 @@ TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& op
   const bool shared = options_.ranks && options_.ranks->size() > 1;
   if (options_.sync_batch_norm && options_.accumulate > (shared ? options_.ranks->size() : 1))
     throw UsageError("--sync-batch-norm joins the statistics of parts that are under way at the same time, and of " +
-                     std::to_string(options_.accumulate) + " parts some come after others: leave out --accumulate");
+                     std::to_string(options_.accumulate) + " parts some come after others: give --accumulate 1");
   if (shared && options_.sync_batch_norm) {
     shares_.emplace(*options_.ranks);
     never_record();
@@ -45,7 +45,8 @@ TrainStep::TrainStep(Network& network, ParameterStore& parameters, Optimizer& op
   if (options_.optimizer_shares) {
     if (options_.clip_norm)
       throw UsageError(
-          "--clip-norm takes all gradients together, and with --shard-optimizer no rank has them: give one of them");
+          "--clip-norm takes all gradients together, and with --shard-optimizer no rank has them: give one of them "
+          "(--shard-optimizer=false)");
     options_.wire.owners = options_.optimizer_shares->begins();
   }
   if (options_.accumulate == 1) return;
