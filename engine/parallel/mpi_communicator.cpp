@@ -91,6 +91,16 @@ void Mpi::finish() {
   require(table_->finish(), "ending it");
 }
 
+std::function<void(int)> Mpi::end_all() {
+  if (!table_->abort) return {};
+  return [this](int code) {
+    std::unique_lock lock(one_at_a_time_, std::defer_lock);  // calls are short; one that hangs must not put off the end
+    for (int patience = 1000; patience > 0 && !lock.try_lock(); --patience)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    table_->abort(code);
+  };
+}
+
 void Mpi::require(int error, const char* what) const {
   if (error == 0) return;
   char text[512] = "";

@@ -26,7 +26,7 @@ class Mpi {
   std::string library() const;  // "Open MPI v4.1.4"
   void finish();                // all ranks
   // What ends all ranks with a code of theirs; empty where a launcher takes the code of the rank that ends first.
-  std::function<void(int code)> end_all() const { return table_->abort; }
+  std::function<void(int code)> end_all();
 
  private:
   friend class MpiCommunicator;
