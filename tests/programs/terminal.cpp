@@ -67,12 +67,13 @@ TEST_CASE("a run on a terminal draws a line that fits the window and is cleared 
     INFO(columns << " columns: " << shown.text);
     CHECK(shown.code == 0);
     const std::vector<std::string> drawn = shown.drawn();
-    REQUIRE(!drawn.empty());  // how many is a matter of speed
+    REQUIRE(!drawn.empty());  // of the first step at least
     for (const std::string& line : drawn) {
       CHECK(line.starts_with("epoch "));
       CHECK(tessera::display_width(line) < columns);
     }
-    CHECK_THAT(shown.text, Contains("\r\033[Kepoch 1/2  loss ") && Contains("\r\033[Kepoch 2/2  loss "));
+    CHECK_THAT(shown.text, Contains("\r\033[Kepoch 1/2  loss "));
+    CHECK_THAT(shown.text, Contains("\nepoch 2/2  loss ") || Contains("\r\033[Kepoch 2/2  loss "));  // soon over, undrawn
     if (columns == 100) {
       CHECK_THAT(drawn.front(), Contains("epoch 1/2 ") && Contains("/400") && Contains("images/s"));
       CHECK_THAT(drawn.back(), Contains("ETA "));
