@@ -1,5 +1,6 @@
 // evaluate WEIGHTS DATA: loss, top-1, top-5, per-class accuracy and confusion matrix of saved weights.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 
 #include "apps/data.h"
@@ -90,6 +91,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       if (six_views) views.emplace(chosen, config.recipe.normalization);
       Confusion confusion(split.classes);
       std::vector<float> logits;
+      bool finite = true;
       const Evaluation result = evaluate(*saved.network, images,
                                          {.batch_size = config.recipe.batch_size,
                                           .average = config.recipe.loss_average,
@@ -97,6 +99,8 @@ int tessera::evaluate_main(int argc, char** argv) {
                                           .on_batch =
                                               [&](const Tensor& z, const Tensor& labels) {
                                                 const std::vector<float> values = z.to_host<float>();
+                                                finite &=
+                                                    std::ranges::all_of(values, [](float v) { return std::isfinite(v); });
                                                 confusion.add(values, labels.to_host<std::int32_t>());
                                                 if (logits_output) logits.insert(logits.end(), values.begin(), values.end());
                                               },
@@ -107,7 +111,7 @@ int tessera::evaluate_main(int argc, char** argv) {
       console.result(confusion.table());
       console.result(split_name + ": accuracy " + test_line(result).substr(std::string("test: accuracy ").size()));
       console.object(evaluation_json(result, confusion));
-      if (!std::isfinite(result.loss)) {
+      if (!finite || !std::isfinite(result.loss)) {
         any(ranks.communicator, false);  // the first rank to throw ends all: not before rank 0 has written
         throw NonFiniteError("the network's outputs are not finite: these weights are of no use");
       }

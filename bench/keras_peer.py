@@ -1,25 +1,23 @@
 #!/usr/bin/env python3
 """The same steps in TensorFlow, by Keras' functions, compiled by tf.function, to compare with bench_steps.
 
-Speaks the protocol of `bench_steps --serve`, as torch_peer.py does. The networks are those of tests/exchange/keras_originals.py,
+Speaks the protocol of `bench_steps --serve` (serving.py). The networks are those of tests/exchange/keras_originals.py,
 which are the courses'; all train by Adam. --list: their names.
 """
 import argparse
 import os
 import sys
-import time
 
 sys.dont_write_bytecode = True
 sys.path.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "exchange"))
+
+from serving import add_serving_options, serve  # noqa: E402
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("network", nargs="?")
 parser.add_argument("--list", action="store_true")
 parser.add_argument("--mode", choices=["train", "infer"], default="train")
-parser.add_argument("--batch-size", type=int, default=32)
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--group", type=int, default=1)
-parser.add_argument("--warm-up", type=int, default=3, help="steps before it says that it is ready")
+add_serving_options(parser)
 options = parser.parse_args()
 os.environ.update(KERAS_BACKEND="tensorflow", TF_CPP_MIN_LOG_LEVEL="3", CUDA_VISIBLE_DEVICES="")
 
@@ -65,14 +63,4 @@ def infer():
 step = train if options.mode == "train" else infer
 
 
-def seconds(steps):
-    start = time.perf_counter()
-    for _ in range(steps):
-        step().numpy()
-    return (time.perf_counter() - start) / steps
-
-
-seconds(max(1, options.warm_up))
-print("ready", flush=True)
-for line in sys.stdin:
-    print(f"{seconds(int(line) if line.strip().isdigit() else options.group):.9f}", flush=True)
+serve(lambda: step().numpy(), options)

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 """A network's inference in onnxruntime or OpenVINO, to compare with bench_steps --mode infer.
 
-Speaks the protocol of `bench_steps --serve`, as torch_peer.py does. MODEL is what `bench_steps NETWORK --write-onnx MODEL` writes.
+Speaks the protocol of `bench_steps --serve` (serving.py). MODEL is what `bench_steps NETWORK --write-onnx MODEL` writes.
 """
 import argparse
 import sys
-import time
+
+sys.dont_write_bytecode = True
+
+from serving import add_serving_options, serve  # noqa: E402
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("model")
 parser.add_argument("--runtime", choices=["onnxruntime", "openvino"], default="onnxruntime")
-parser.add_argument("--batch-size", type=int, default=1)
-parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--group", type=int, default=1)
-parser.add_argument("--warm-up", type=int, default=3, help="steps before it says that it is ready")
+add_serving_options(parser, batch_size=1)
 options = parser.parse_args()
 
 
@@ -43,17 +43,4 @@ def openvino_step():
     return request.infer
 
 
-step = onnxruntime_step() if options.runtime == "onnxruntime" else openvino_step()
-
-
-def seconds(steps):
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    return (time.perf_counter() - start) / steps
-
-
-seconds(max(1, options.warm_up))
-print("ready", flush=True)
-for line in sys.stdin:
-    print(f"{seconds(int(line) if line.strip().isdigit() else options.group):.9f}", flush=True)
+serve(onnxruntime_step() if options.runtime == "onnxruntime" else openvino_step(), options)

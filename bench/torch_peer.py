@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """The same steps in PyTorch, to compare with bench_steps.
 
-Speaks the protocol of `bench_steps --serve`: prints "ready", then for each line on standard input runs one group of
-steps (a number on the line: so many) and prints the seconds that one step took. The networks are those of torch_networks.py; all
-train by Adam but airbench94, which trains by SGD with Nesterov's momentum, less than its recipe's Muon takes.
+Speaks the protocol of `bench_steps --serve` (serving.py). The networks are those of torch_networks.py; all train by Adam but airbench94, which trains by SGD with Nesterov's momentum, less than its recipe's Muon takes.
 """
 import argparse
 import json
@@ -13,14 +11,13 @@ import time
 
 sys.dont_write_bytecode = True
 
+from serving import add_serving_options, serve  # noqa: E402
+
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("network")
 parser.add_argument("--mode", choices=["train", "infer"], default="train")
-parser.add_argument("--batch-size", type=int, default=32)
-parser.add_argument("--threads", type=int, default=2)
+add_serving_options(parser)
 parser.add_argument("--format", choices=["contiguous", "channels_last"], default="contiguous")
-parser.add_argument("--group", type=int, default=1)
-parser.add_argument("--warm-up", type=int, default=3, help="steps before it says that it is ready")
 parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
 parser.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32")
 parser.add_argument("--compile", choices=["no", "default", "reduce-overhead", "max-autotune"], default="no")
@@ -86,15 +83,6 @@ def finish():
         torch.cuda.synchronize()
 
 
-def seconds(steps):
-    finish()
-    start = time.perf_counter()
-    for _ in range(steps):
-        step()
-    finish()
-    return (time.perf_counter() - start) / steps
-
-
 def describe():
     host = []
     for _ in range(15):
@@ -107,10 +95,4 @@ def describe():
                        "memory_bytes": torch.cuda.max_memory_reserved() if on_gpu else None})
 
 
-seconds(max(1, options.warm_up))
-print("ready", flush=True)
-for line in sys.stdin:
-    if line.strip() == "describe":
-        print(describe(), flush=True)
-    else:
-        print(f"{seconds(int(line) if line.strip().isdigit() else options.group):.9f}", flush=True)
+serve(step, options, finish, {"describe": describe})

@@ -31,7 +31,13 @@ struct Int8Product {
   bool operator==(const Int8Product&) const = default;
 };
 
-// May a convolution, or a product as a convolution of 1×1, be computed so? Without groups, and its sums in 32 bits.
+// A dense layer of n images as the convolution of 1×1 that it is.
+inline Conv2dShape dense_as_convolution(std::int64_t n, std::int64_t in, std::int64_t out) {
+  return {
+      .n = n, .h = 1, .w = 1, .c = in, .k = out, .r = 1, .s = 1, .p = 1, .q = 1, .stride = 1, .pad_top = 0, .pad_left = 0};
+}
+
+// May a convolution, or a dense layer as one, be computed so? Without groups, and its sums in 32 bits.
 bool int8_possible(const Conv2dShape&);
 
 // The slots of a backend that can be prepared, with the slots' parameters; the weights are w and b. An empty call: nothing is

@@ -94,9 +94,11 @@ TensorFile floats_of_int8(const TensorFile& file, Quantization& quantization) {
     const std::size_t each = values.empty() ? 1 : values.size() / product.weight_scales.size();
     for (std::size_t i = 0; i < values.size(); ++i) {
       const auto q = static_cast<std::int8_t>(entry.bytes[i]);
-      if (std::abs(q) > kernels::int8_most_weight)
-        throw WeightsError(tensor_at + ": element " + std::to_string(i) + " is " + std::to_string(q) +
-                           "; weights are -63 to 63");
+      if (std::abs(q) > kernels::int8_most_weight) {
+        const std::string most = std::to_string(kernels::int8_most_weight);
+        throw WeightsError(tensor_at + ": element " + std::to_string(i) + " is " + std::to_string(q) + "; weights are -" +
+                           most + " to " + most);
+      }
       values[i] = product.weight_scales[i / each] * static_cast<float>(q);
     }
     floats.add({entry.name, ElementType::f32, entry.shape, floats.keep(to_bytes(values))});
@@ -127,7 +129,7 @@ void require_int8_of(Module& network, const TensorFile& file, const Quantization
     if (found == weights.shapes.end()) fail("the network has no weights of that name");
     const Shape& shape = found->second;
     const auto groups = weights.groups.find(name);
-    kernels::Conv2dShape product{1, 1, 1, shape[shape.rank - 1], shape[0], 1, 1, 1, 1, 1, 0, 0};
+    kernels::Conv2dShape product = kernels::dense_as_convolution(1, shape[shape.rank - 1], shape[0]);
     if (shape.rank == 4) product.r = shape[1], product.s = shape[2];
     if (groups != weights.groups.end()) product.groups = groups->second;
     if (!kernels::int8_possible(product))

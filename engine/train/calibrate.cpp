@@ -81,20 +81,11 @@ void look_at<&Backend::conv2d_forward>(Observer& observer, const Conv2dShape& sh
 template <>
 void look_at<&Backend::matmul>(Observer& observer, const MatmulParams& params, const ConstView& a, const ConstView& b,
                                const ConstView&, const Gradient&) {
-  const Conv2dShape as_convolution{.n = 1,
-                                   .h = 1,
-                                   .w = 1,
-                                   .c = a.dims[1],
-                                   .k = 1,
-                                   .r = 1,
-                                   .s = 1,
-                                   .p = 1,
-                                   .q = 1,
-                                   .stride = 1,
-                                   .pad_top = 0,
-                                   .pad_left = 0};
   const bool dense = !params.transpose_a && params.transpose_b;
-  observer.see(a, b, !dense ? "no dense layer" : int8_possible(as_convolution) ? "" : "sums too long");
+  observer.see(a, b,
+               !dense                                                                 ? "no dense layer"
+               : int8_possible(dense_as_convolution(a.dims[0], a.dims[1], b.dims[0])) ? ""
+                                                                                      : "sums too long");
 }
 
 struct Watching {

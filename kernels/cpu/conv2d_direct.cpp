@@ -68,13 +68,13 @@ Window window_of(const Correlation<E>& job, std::int64_t images, std::int64_t fi
 template <class E>
 Cut cut_of(const Correlation<E>& job, int panel_width) {
   return cut_outputs({job.images, job.rows, job.columns, job.channels}, panel_width, window_budget,
-                     [&](std::int64_t rows) { return window_of(job, 1, 0, rows).floats(); });
+                     [&](std::int64_t rows) { return window_of(job, 1, 0, rows).elements(); });
 }
 
 // Floats of scratch per thread.
 template <class E>
 std::int64_t window_floats(const Correlation<E>& job, const Cut& cut) {
-  return whole_lines(window_of(job, cut.images, 0, cut.rows).floats());
+  return whole_lines(window_of(job, cut.images, 0, cut.rows).elements());
 }
 
 template <class E>

@@ -57,7 +57,7 @@ void direct_backward_weights(Stream& stream, const Conv2dShape& s, const E* x, c
                   (s.q - 1) * s.stride + reach.columns};
   };
   // Vectors may start up to a panel before the end of the last window row.
-  const std::int64_t window_floats = whole_lines(window_of(block_images, 0, block_rows).floats() + kernels.panel_width);
+  const std::int64_t window_floats = whole_lines(window_of(block_images, 0, block_rows).elements() + kernels.panel_width);
   const bool ragged = row_floats % kernels.vector_width != 0;
 
   const std::int64_t gradient_floats = is_float ? 0 : whole_lines(block_images * block_rows * s.q * s.k);

@@ -105,9 +105,9 @@ void int8_forward_kept(Stream& stream, const Int8Product& product, const Conv2dS
   const auto* const panels = reinterpret_cast<const std::int8_t*>(kept_bytes + kept.panels_at);
   const OutputExtents out{s.n, s.p, s.q, s.k};
   const Cut cut = cut_outputs(out, kernels.panel_width, window_budget,
-                              [&](std::int64_t rows) { return window_of(s, reach, 1, 0, rows).floats(); });
+                              [&](std::int64_t rows) { return window_of(s, reach, 1, 0, rows).elements(); });
   // A step reads four bytes: the last one of a window up to three beyond it, which meet weights of zero.
-  const std::int64_t window_bytes = window_of(s, reach, cut.images, 0, cut.rows).floats() + 3;
+  const std::int64_t window_bytes = window_of(s, reach, cut.images, 0, cut.rows).elements() + 3;
   const std::int64_t window_floats = whole_lines((window_bytes + 3) / 4);
   Scratch scratch(stream, stream.options.threads * window_floats);
   float* const windows = scratch.take(0);
@@ -130,7 +130,7 @@ void int8_forward_kept(Stream& stream, const Int8Product& product, const Conv2dS
                     [&](const float* from, std::int64_t count, std::uint8_t* to) {
                       mine.finite &= kernels.quantize(from, count, 1 / product.input_scale, product.zero_point, to);
                     });
-        std::memset(bytes + window.floats(), 0, 3);
+        std::memset(bytes + window.elements(), 0, 3);
       }
       const std::int64_t line = window.columns * s.c, first_out = (at.image * s.p + at.row) * s.q * s.k + at.channel;
       const auto from = [&](const float* of_channels) { return of_channels ? of_channels + at.channel : nullptr; };

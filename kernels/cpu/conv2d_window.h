@@ -14,7 +14,7 @@ struct Window {
   std::int64_t images, row, rows, column, columns;
 
   bool inside() const { return row >= 0 && column >= 0 && row + rows <= height && column + columns <= width; }
-  std::int64_t floats() const { return images * rows * columns * channels; }
+  std::int64_t elements() const { return images * rows * columns * channels; }
 
   // Writes the window densely, [images][rows][columns][channels], by copy_run(from, count, to), and `padding` outside the
   // image. `batch`: the first of the images.

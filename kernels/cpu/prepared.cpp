@@ -155,18 +155,7 @@ PreparedCall prepare_matmul_int8(Stream& stream, KeptWeights& kept, const Int8Pr
   require_float32(stream, "int8 matmul", {a, b, bias, c.view});
   if (params.transpose_a || !params.transpose_b || c.accumulate)
     throw MissingKernel("int8 matmul", backend_name(stream), "other than inputs times transposed weights");
-  const Conv2dShape s{.n = a.dims[0],
-                      .h = 1,
-                      .w = 1,
-                      .c = a.dims[1],
-                      .k = b.dims[0],
-                      .r = 1,
-                      .s = 1,
-                      .p = 1,
-                      .q = 1,
-                      .stride = 1,
-                      .pad_top = 0,
-                      .pad_left = 0};
+  const Conv2dShape s = dense_as_convolution(a.dims[0], a.dims[1], b.dims[0]);
   return prepare_int8(stream, kept, product, s, a, b, {.shift = bias, .activation = params.activation}, c.view);
 }
 

@@ -41,4 +41,20 @@ struct Conv2dSizes {
   }
 };
 
+// What becomes of conv(x, w): y = f(scale·conv + shift + residual).
+template <class T>
+GemmResult<T> conv2d_result(const Conv2dSizes& d, const Conv2dEpilogue& epilogue, const View& y) {
+  GemmResult<T> result{.data = y.data,
+                       .rows = d.outputs,
+                       .columns = d.k,
+                       .elements = std::int64_t{d.outputs} * d.k,
+                       .wide = false,
+                       .scale = epilogue.scale.as<float>(),
+                       .shift = epilogue.shift.as<float>(),
+                       .residual = epilogue.residual.as<T>(),
+                       .activation = epilogue.activation};
+  result.align();
+  return result;
+}
+
 }  // namespace tessera::kernels::TESSERA_GPU_NAMESPACE

@@ -169,16 +169,7 @@ void few_channels_forward(const LaunchOn& on, const Conv2dShape& shape, ConstVie
                           const Conv2dEpilogue& epilogue, View y) {
   with_activation_type(on, x.dtype, [&]<class T>(const LaunchOn& here, T) {
     const Conv2dSizes d(shape);
-    GemmResult<T> result{.data = y.data,
-                         .rows = d.outputs,
-                         .columns = d.k,
-                         .elements = std::int64_t{d.outputs} * d.k,
-                         .wide = false,
-                         .scale = epilogue.scale.as<float>(),
-                         .shift = epilogue.shift.as<float>(),
-                         .residual = epilogue.residual.as<T>(),
-                         .activation = epilogue.activation};
-    result.align();
+    GemmResult<T> result = conv2d_result<T>(d, epilogue, y);
     launch(few_channels_forward_kernel<T>,
            dim3(block_count(d.outputs, pixel_threads), static_cast<unsigned>(ceil_div(d.k, 4))), pixel_threads,
            static_cast<std::size_t>(d.r * d.s * d.c) * sizeof(Pack<4>), here, d, FastDivide(d.p), FastDivide(d.q), x.as<T>(),

@@ -29,17 +29,8 @@ void forward(Stream& stream, LaunchOn on, const Conv2dSizes& d, const ConstView&
              const Conv2dEpilogue& epilogue, const View& y, float* statistics) {
   using T = typename Arithmetic::Element;
   const int inner = d.r * d.s * d.c;
-  GemmResult<T> result{.data = y.data,
-                       .rows = d.outputs,
-                       .columns = d.k,
-                       .elements = std::int64_t{d.outputs} * d.k,
-                       .wide = false,
-                       .scale = epilogue.scale.as<float>(),
-                       .shift = epilogue.shift.as<float>(),
-                       .residual = epilogue.residual.as<T>(),
-                       .activation = epilogue.activation,
-                       .statistics = statistics};
-  result.align();
+  GemmResult<T> result = conv2d_result<T>(d, epilogue, y);
+  result.statistics = statistics;
   const auto run = [&](const auto& windows, auto tile, auto chunks) {
     using Filters = GemmMatrix<T, Major::depth>;
     const GemmPart<std::remove_cvref_t<decltype(windows)>, Filters> problem{

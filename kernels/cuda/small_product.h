@@ -5,7 +5,7 @@
 // straight from memory. Then the warps' sums are added in their order, by 64 threads with four columns each: the same bits
 // everywhere. Arithmetic is float32, whatever the operands.
 // Six reads for eight multiply-adds, of which neighbouring lanes share most: bound by the L1 cache, and, small as it is, by
-// latency. Left: operands in shared memory, which would pay from some 10⁷ multiply-adds on, where gemm.h does better anyway.
+// latency; no GPU has timed it. Left: operands in shared memory, for products so large that gemm.h has tiles enough.
 #pragma once
 
 #include "kernels/cuda/gemm_operand.h"

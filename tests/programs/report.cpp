@@ -3,20 +3,11 @@
 
 #include "tests/catch.h"
 #include "tests/programs/run.h"
+#include "tests/text.h"
 
 using namespace tessera::tests;
 using Catch::Contains;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
-  return count;
-}
-
-}  // namespace
 
 TEST_CASE("a finished run has a report that agrees with its test line, and a resumed one goes on with its curves") {
   Folder folder;

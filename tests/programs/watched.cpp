@@ -4,20 +4,11 @@
 #include "engine/files/tfevents.h"
 #include "tests/catch.h"
 #include "tests/programs/run.h"
+#include "tests/text.h"
 
 using namespace tessera::tests;
 using Catch::Contains;
 namespace fs = std::filesystem;
-
-namespace {
-
-std::size_t count_of(const std::string& text, const std::string& word) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(word); at != text.npos; at = text.find(word, at + 1)) ++count;
-  return count;
-}
-
-}  // namespace
 
 TEST_CASE("--tensorboard: one record an evaluation, also behind a torn end and a resume; without a file the run goes on") {
   const Folder folder;

@@ -1,6 +1,7 @@
 // Weights that other programs wrote, and files that lie about what they are.
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -100,6 +101,21 @@ TEST_CASE("weights in other types and behind other prefixes give the same answer
                          "lenet5_relu", "--out", out + "/finetuned"})
             .code == 0);
   CHECK(run("train_lenet5_relu", {f.data(), "--weights", file, "--steps", "1", "--out", out + "/more"}).code == 0);
+}
+
+TEST_CASE(
+    "an output that overflows is no answer, also where the loss does not see it: evaluate ends with 6, as predict does") {
+  Foreign f;
+  for (Foreign::Tensor& tensor : f.tensors)
+    if (tensor.name == "fc_unit.4.weight" || tensor.name == "fc_unit.4.bias")
+      std::fill(tensor.values.end() - static_cast<std::ptrdiff_t>(tensor.values.size() / 10), tensor.values.end(), -3.4e38f);
+  const std::string file = f.write_f32("overflows"), few = (f.folder / "few").string();
+  make_cifar(few, 10, 5);  // none of class 9, whose output is -inf
+  for (const auto& words : {std::vector<std::string>{"evaluate", file, few}, {"predict", file, few, "--index", "1"}}) {
+    std::vector<std::string> all(words.begin() + 1, words.end());
+    all.insert(all.end(), {"--network", "lenet5_relu"});
+    check_failure(run(words[0], all), 6, "not finite");
+  }
 }
 
 TEST_CASE("NaN in weights: exit code 6 with the tensor's name; F64 beyond float32: exit code 4") {

@@ -10,17 +10,13 @@
 #include "engine/report/report.h"
 #include "engine/report/text.h"
 #include "tests/catch.h"
+#include "tests/text.h"
 
 using namespace tessera;
 using Catch::Contains;
+using tests::count_of;
 
 namespace {
-
-std::size_t count_of(const std::string& text, const std::string& part) {
-  std::size_t count = 0;
-  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + part.size())) ++count;
-  return count;
-}
 
 // Every element is closed in order; those that HTML lets open (table cells) are closed by their row. Returns what is wrong.
 std::string nesting_error(const std::string& html) {
